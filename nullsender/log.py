@@ -1,0 +1,139 @@
+"""The log between the stages: topics of records that are durable before they are acknowledged.
+
+One interface, two makings: `log_embedded` (one machine, several processes) and Kafka. What both promise, and one behaviour
+suite (`tests/log_contract.py`) holds them to:
+
+- A published record is acknowledged when it is durable, and not before. One that is not acknowledged may be there all the same:
+  whoever publishes again must be idempotent, and so must whoever reads.
+- Records with one key keep their order; records with different keys may lie on different partitions.
+- A consumer group remembers an offset for each partition: the next record that it has not dealt with. The offset moves only
+  when `store` is called, after the effect. Whoever dies before that sees the same records again.
+- A partition is read by one member of a group at a time. A member that dies is replaced by the others.
+
+No method is called from two threads at once, except `Producer.publish`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from datetime import datetime
+from enum import StrEnum
+from types import TracebackType
+from typing import NamedTuple, Self
+
+import msgspec
+
+
+class Topic(StrEnum):
+    """What lies where."""
+
+    BOUNCES = "bounces"
+    COMPLAINTS = "complaints"
+    UNSUBSCRIBES = "unsubscribes"
+    OUTCOMES = "outcomes"
+    RAW = "raw"
+    DEAD_LETTERS = "dead-letters"
+
+
+class Partition(NamedTuple):
+    """One partition of one topic."""
+
+    topic: Topic
+    number: int
+
+
+class Record(msgspec.Struct, frozen=True):
+    """What is to be published. Records with the same key keep their order."""
+
+    topic: Topic
+    key: bytes
+    value: bytes
+
+
+class StoredRecord(msgspec.Struct, frozen=True):
+    """A record that lies on the log."""
+
+    partition: Partition
+    offset: int
+    appended_at: datetime
+    key: bytes
+    value: bytes
+
+
+class Closing:
+    """`with` closes what has a `close`."""
+
+    def close(self) -> None:
+        """Give back what is held; a second call does nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+class Producer(Closing, ABC):
+    """Puts records on the log."""
+
+    @abstractmethod
+    def publish(self, records: Sequence[Record]) -> "Future[None]":
+        """Append `records`; the future is done when all of them are durable.
+
+        It fails with `Transient` when they could not be made durable (some may lie there all the same), within
+        `PUBLISH_SECONDS_MAX`, and with `Invalid` when one is larger than a record may be (then none is appended).
+        Thread-safe. Wait with `.result()` in a thread, with `asyncio.wrap_future` on a loop.
+        """
+
+
+class Consumer(Closing, ABC):
+    """Reads topics as one member of a consumer group."""
+
+    @abstractmethod
+    def poll(self, *, records_max: int, timeout_seconds: float) -> Sequence[StoredRecord]:
+        """Up to `records_max` records that this member has not been given yet, oldest first within a partition.
+
+        Waits until there is at least one or the time is up (then the answer is empty). `Transient`: the log can not be read.
+        """
+
+    @abstractmethod
+    def store(self, next_offsets: Mapping[Partition, int]) -> None:
+        """Remember for the group that everything before these offsets has been dealt with.
+
+        Durable on return. An offset for a partition that this member no longer holds is ignored: its new reader decides.
+        """
+
+    @abstractmethod
+    def rewind(self) -> None:
+        """Forget what was given but not stored: the next `poll` gives it again."""
+
+    @abstractmethod
+    def lag(self) -> Mapping[Partition, int]:
+        """How many records lie behind the stored offset, for each partition that this member holds."""
+
+
+#: Where a group starts on a partition when the offsets are kept elsewhere (in the store's own transaction); None: as stored.
+StartAt = Callable[[Partition], int | None]
+
+
+class Log(Closing, ABC):
+    """A log that is open. Safe to share between threads; every process opens its own."""
+
+    @abstractmethod
+    def producer(self) -> Producer:
+        """A new producer."""
+
+    @abstractmethod
+    def consumer(self, group: str, topics: Sequence[Topic], *, start_at: StartAt | None = None) -> Consumer:
+        """A new member of `group` that reads `topics`. A group without an offset starts at the oldest record."""
+
+    @abstractmethod
+    def read(self, topic: Topic, *, newest_first: bool = False) -> Iterator[StoredRecord]:
+        """Every record that `topic` holds now, outside any group (to show and to replay).
+
+        Oldest first (or newest first) within a partition.
+        """
+
+    @abstractmethod
+    def group_lag(self, group: str, topics: Sequence[Topic]) -> Mapping[Partition, int]:
+        """How many records `group` has not dealt with, for every partition, whoever holds it."""
