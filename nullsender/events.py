@@ -121,6 +121,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tenant: str = "default"
     stream: str | None = None
     proof: Proof = Proof.NONE
+    withheld: str | None = None  # why this report may act on nobody: it is kept and shown, no more
     source: Source = Source()
     returned_token: str | None = None  # our token as found in the returned message, not yet checked
     notes: tuple[str, ...] = ()  # what the reader met on the way that a person should know

@@ -23,6 +23,10 @@ DEAD_LETTERS_IN_A_ROW_MAX = 100
 # Waits between tries of a batch that may work later: first, and at most.
 RETRY_SECONDS_MIN = 0.05
 RETRY_SECONDS_MAX = 10.0
+# How long one poll waits for a record; a stopping consumer is gone after this.
+POLL_SECONDS = 0.5
+# How often a consumer counts what it has not dealt with: a gauge for people, so seconds are enough.
+LAG_EVERY_SECONDS = 2.0
 
 # --- supervision -------------------------------------------------------------------------------------------------------
 # Waits before a role that died is started again: first, and at most.

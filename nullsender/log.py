@@ -23,6 +23,9 @@ from typing import NamedTuple, Self
 
 import msgspec
 
+from nullsender.errors import Transient
+from nullsender.limits import PUBLISH_SECONDS_MAX
+
 
 class Topic(StrEnum):
     """What lies where."""
@@ -84,6 +87,14 @@ class Producer(Closing, ABC):
         `PUBLISH_SECONDS_MAX`, and with `Invalid` when one is larger than a record may be (then none is appended).
         Thread-safe. Wait with `.result()` in a thread, with `asyncio.wrap_future` on a loop.
         """
+
+
+def wait_until_durable(published: "Future[None]") -> None:
+    """Block until the records of a `publish` are durable; `Transient` when they are not in time."""
+    try:
+        published.result(PUBLISH_SECONDS_MAX)
+    except TimeoutError:
+        raise Transient(f"the log did not acknowledge within {PUBLISH_SECONDS_MAX:.0f} s") from None
 
 
 class Consumer(Closing, ABC):

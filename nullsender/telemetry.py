@@ -1,0 +1,153 @@
+"""What the system says of itself: every metric with its help and remedy, and the one shape of a log line.
+
+Metrics are declared here and nowhere else; `docs/metrics.md` is generated from these declarations. Under `nullsender up` every
+role writes its numbers into one folder (PROMETHEUS_MULTIPROC_DIR, set for it by the supervisor), so `/metrics` shows them all.
+"""
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
+
+_FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"  # the name is the library's
+
+
+@dataclass(frozen=True)
+class Declared:
+    """One metric as its documentation shows it."""
+
+    name: str
+    kind: str
+    labels: tuple[str, ...]
+    help: str
+    remedy: str
+
+
+DECLARED: list[Declared] = []
+
+
+def _declare(name: str, kind: str, labels: tuple[str, ...], help_text: str, remedy: str) -> tuple[str, str, tuple[str, ...]]:
+    DECLARED.append(Declared(name, kind, labels, help_text, remedy))
+    return name, help_text, labels
+
+
+def counter(name: str, help_text: str, labels: tuple[str, ...] = (), *, remedy: str = "") -> Counter:
+    """Declare a number that only grows (`name` ends in `_total`); `remedy` says what to do when it grows unexpectedly."""
+    return Counter(*_declare(name, "counter", labels, help_text, remedy))
+
+
+def gauge(name: str, help_text: str, labels: tuple[str, ...] = (), *, remedy: str = "") -> Gauge:
+    """Declare a number that goes up and down; of several processes the one that wrote last is shown."""
+    return Gauge(*_declare(name, "gauge", labels, help_text, remedy), multiprocess_mode="mostrecent")
+
+
+_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+def histogram(name: str, help_text: str, labels: tuple[str, ...] = (), *, remedy: str = "") -> Histogram:
+    """Declare a duration in seconds (`name` ends in `_seconds`)."""
+    return Histogram(*_declare(name, "histogram", labels, help_text, remedy), buckets=_SECONDS)
+
+
+# --- consuming ---------------------------------------------------------------------------------------------------------
+
+RECORDS_DONE = counter("nullsender_records_done_total", "Records dealt with, by consumer group.", ("group",))
+RECORDS_DEAD = counter(
+    "nullsender_records_dead_total",
+    "Records set aside as dead letters, by consumer group.",
+    ("group",),
+    remedy="`nullsender dead-letters list` shows each with its reason; replay them after the cause is gone.",
+)
+BATCH_RETRIES = counter(
+    "nullsender_batch_retries_total",
+    "Batches that did not work and are tried again, by consumer group.",
+    ("group",),
+    remedy="The log line beside it says what failed; nothing is lost while it lasts.",
+)
+CONSUMER_LAG = gauge(
+    "nullsender_consumer_lag_records",
+    "Records that a consumer group has not dealt with yet.",
+    ("group",),
+    remedy="Growing lag: start more processes of the role, or look at nullsender_batch_retries_total.",
+)
+RECORD_AGE = histogram(
+    "nullsender_record_age_seconds",
+    "How long a record lay on the log before it was dealt with, by consumer group.",
+    ("group",),
+    remedy="See nullsender_consumer_lag_records.",
+)
+
+# --- deciding ----------------------------------------------------------------------------------------------------------
+
+OUTCOMES = counter(
+    "nullsender_outcomes_total",
+    "Reports decided, by outcome and category.",
+    ("outcome", "category"),
+    remedy="Many of category `unknown`: new wording is about; `nullsender explain` shows which words no rule knows.",
+)
+
+# --- supervision -------------------------------------------------------------------------------------------------------
+
+ROLE_RESTARTS = counter(
+    "nullsender_role_restarts_total",
+    "Roles that died and were started again by `nullsender up`.",
+    ("role",),
+    remedy="The role's last log lines say why it died.",
+)
+
+
+def exposition() -> bytes:
+    """Every metric of every process, in the text format of Prometheus."""
+    if not os.environ.get(_FOLDER_VARIABLE):
+        return generate_latest()
+    registry = CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)
+
+
+def metrics_page() -> str:
+    """`docs/metrics.md`."""
+    rows = [
+        f"| `{m.name}` | {m.kind} | {', '.join(m.labels)} | {m.help} | {m.remedy} |"
+        for m in sorted(DECLARED, key=lambda m: m.name)
+    ]
+    head = "# Metrics\n\nGenerated from `nullsender/telemetry.py` by `make docs`; `GET /metrics` shows them.\n"
+    return "\n".join(
+        [head, "| metric | kind | labels | what it counts | what to do |", "| --- | --- | --- | --- | --- |", *rows, ""]
+    )
+
+
+class LogfmtFormatter(logging.Formatter):
+    """One line a record: time, level, logger, message, then what `extra={"facts": {...}}` holds as key=value."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line; line ends inside a value are escaped, so nobody's mail can forge a second line."""
+        facts: Mapping[str, object] = getattr(record, "facts", {})
+        words = [
+            self.formatTime(record, "%Y-%m-%dT%H:%M:%S"),
+            record.levelname.lower(),
+            record.name,
+            _value(record.getMessage()),
+        ]
+        words += [f"{key}={_value(value)}" for key, value in facts.items()]
+        if record.exc_info:
+            words.append(f"traceback={json.dumps(self.formatException(record.exc_info))}")
+        return " ".join(words)
+
+
+def _value(value: object) -> str:
+    text = str(value)
+    plain = text.isprintable() and not any(c in text for c in ' ="')
+    return text if plain and text else json.dumps(text)
+
+
+def start_logging(role: str, level: str = "info") -> None:
+    """Send every log line of this process to standard error, with the role's name in front."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(LogfmtFormatter())
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.getLogger(role).debug("logging started")
