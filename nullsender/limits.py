@@ -36,3 +36,18 @@ RESTART_SECONDS_MAX = 30.0
 HEALTHY_AFTER_SECONDS = 30.0
 # How long a role may take to stop by itself before it is killed; longer than any time-out inside a role.
 STOP_SECONDS_MAX = 25.0
+
+# --- settings' defaults -------------------------------------------------------------------------------------------------
+# A DSN that returns the whole original carries what was sent; ten MiB is what most senders are limited to themselves.
+MESSAGE_BYTES_MAX = 10 * 2**20
+# An unproven report may be a mistake or a forgery: it protects the address for a week, no longer.
+PROVISIONAL_DAYS = 7
+# What one source may do unproven within an hour; more is a broken MTA or an attack on the list.
+PROVISIONAL_PER_SOURCE_AND_HOUR_MAX = 1000
+# Soft bounces within the window that make an entry: systems in the field use three to five (one bad day is not enough).
+SOFT_BOUNCES_MAX = 5
+SOFT_WINDOW_DAYS = 14
+# A mailbox that was full may be emptied: ask again after a week.
+SOFT_ENTRY_DAYS = 7
+# How old the lookup table may be before lookups ask the store itself.
+LOOKUP_STALENESS_SECONDS_MAX = 1.0

@@ -1,0 +1,293 @@
+"""Settings: defaults, then one TOML file, then NULLSENDER_… variables, then flags. Checked at start, all mistakes at once.
+
+A setting `section.name` of the file is the variable NULLSENDER_SECTION_NAME. Only this file reads the environment.
+The field descriptions below are the documentation: `nullsender doctor` prints each setting with its value and meaning.
+"""
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from nullsender import limits
+from nullsender.address import domain_to_ascii
+from nullsender.errors import Invalid, Misconfigured
+
+_PREFIX = "NULLSENDER_"
+_MASKED = "********"
+
+
+class Endpoint(NamedTuple):
+    """Where a server listens."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def _endpoint(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    host, colon, port = value.rpartition(":")
+    if not colon or not host or not port.isdigit() or int(port) > 65535:
+        raise ValueError(f"{value!r} is not HOST:PORT, such as 127.0.0.1:2525 or [::1]:2525")
+    return Endpoint(host.strip("[]"), int(port))
+
+
+def _words(value: object) -> object:
+    return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
+
+
+def _domains(value: object) -> object:
+    try:
+        return tuple(domain_to_ascii(word.rstrip(".")) for word in _words(value))  # type: ignore[attr-defined]
+    except Invalid as invalid:
+        raise ValueError(invalid.reason) from invalid
+
+
+def _networks(value: object) -> object:
+    return tuple(ip_network(word) for word in _words(value))  # type: ignore[attr-defined]
+
+
+EndpointSetting = Annotated[Endpoint, BeforeValidator(_endpoint)]
+DomainsSetting = Annotated[tuple[str, ...], BeforeValidator(_domains)]
+NetworksSetting = Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_networks)]
+
+
+class Section(BaseModel):
+    """What every group of settings is: frozen, and a name that it does not know is a mistake."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, use_attribute_docstrings=True)
+
+
+class MxSection(Section):
+    """The inbound MX."""
+
+    hostname: str = "localhost"
+    """The name that the MX greets with; in production the one its DNS record has."""
+    message_bytes_max: int = Field(default=limits.MESSAGE_BYTES_MAX, ge=64 * 1024, le=limits.RECORD_BYTES_MAX // 2)
+    """The largest message that is taken, in bytes; announced as SIZE."""
+    tls_certificate: Path | None = None
+    """PEM file with the certificate chain; with it (and `tls_key`) STARTTLS is offered."""
+    tls_key: Path | None = None
+    """PEM file with the certificate's private key."""
+    unknown_local_parts: Literal["refuse", "accept"] = "refuse"
+    """What happens to mail for a local part that is no role address and no signed return path."""
+    trusted_sources: NetworksSetting = ()
+    """Networks of MTAs and feedback loops whose reports are believed (proof `source`), comma-separated CIDR."""
+
+
+class LogSection(Section):
+    """The log between the stages."""
+
+    kind: Literal["embedded"] = "embedded"
+    """`embedded`: files in the data folder, one machine."""
+
+
+class StoreSection(Section):
+    """Where the list is kept."""
+
+    url: str | None = None
+    """A SQLAlchemy URL such as postgresql://user:password@host/name; without it, SQLite in the data folder."""
+
+
+class PolicySection(Section):
+    """What outcomes do to the list."""
+
+    unproven: Literal["ignore", "provisional", "full"] = "provisional"
+    """What a report does that nothing ties to mail that we sent (docs/guarantees.md, G5)."""
+    provisional_days: int = Field(default=limits.PROVISIONAL_DAYS, ge=1, le=90)
+    """How long an entry from an unproven report lasts, in days."""
+    provisional_per_source_and_hour_max: int = Field(default=limits.PROVISIONAL_PER_SOURCE_AND_HOUR_MAX, ge=0)
+    """How many provisional entries one source (IP address) may make within an hour."""
+    soft_limit: int = Field(default=limits.SOFT_BOUNCES_MAX, ge=2, le=100)
+    """How many soft bounces of the recipient's own fault within the window make an entry."""
+    soft_window_days: int = Field(default=limits.SOFT_WINDOW_DAYS, ge=1, le=365)
+    """How long a soft bounce counts, in days."""
+    soft_entry_days: int = Field(default=limits.SOFT_ENTRY_DAYS, ge=1, le=365)
+    """How long an entry from soft bounces lasts, in days."""
+
+
+class LookupSection(Section):
+    """Pre-send lookups."""
+
+    staleness_seconds_max: float = Field(default=limits.LOOKUP_STALENESS_SECONDS_MAX, gt=0, le=60)
+    """How old the table in memory may be; past it lookups ask the store itself."""
+
+
+class Settings(Section):
+    """All settings of one node."""
+
+    data: Path = Path("data")
+    """The folder that holds the log, the list, the lookup table and the secret keys."""
+    smtp: EndpointSetting = Endpoint("127.0.0.1", 2525)
+    """HOST:PORT of the MX."""
+    http: EndpointSetting = Endpoint("127.0.0.1", 8080)
+    """HOST:PORT of the API."""
+    domains: DomainsSetting = ("bounces.localhost",)
+    """The domains that the MX takes mail for, comma-separated."""
+    bootstrap_key: str | None = Field(default=None, min_length=16, json_schema_extra={"secret": True})
+    """An API key with every scope for the first start; without it the first start makes one and prints it once."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """How much is logged."""
+    mx: MxSection = MxSection()
+    log: LogSection = LogSection()
+    store: StoreSection = StoreSection()
+    policy: PolicySection = PolicySection()
+    lookup: LookupSection = LookupSection()
+
+    @property
+    def store_url(self) -> str:
+        """The SQLAlchemy URL that is used."""
+        return self.store.url or f"sqlite:///{(self.data / 'nullsender.sqlite').absolute()}"
+
+    @property
+    def log_folder(self) -> Path:
+        """Where the embedded log lies."""
+        return self.data / "log"
+
+    @property
+    def index_folder(self) -> Path:
+        """Where the lookup table lies."""
+        return self.data / "index"
+
+    @property
+    def secrets_file(self) -> Path:
+        """Where the secret keys lie."""
+        return self.data / "secret-keys.json"
+
+    @property
+    def metrics_folder(self) -> Path:
+        """Where the roles put their numbers; emptied at every start of `nullsender up`."""
+        return self.data / "metrics"
+
+
+class Shown(NamedTuple):
+    """One setting as `doctor` prints it."""
+
+    name: str
+    value: str
+    meaning: str
+
+
+def load(
+    flags: Mapping[str, str] | None = None, *, file: Path | None = None, environment: Mapping[str, str] | None = None
+) -> Settings:
+    """The settings in force. `flags` maps dotted names to text; `file` defaults to what NULLSENDER_CONFIG names.
+
+    Raises `Misconfigured` with every mistake, each with its place and what is allowed there.
+    """
+    environment = os.environ if environment is None else environment
+    file = file or (Path(environment["NULLSENDER_CONFIG"]) if environment.get("NULLSENDER_CONFIG") else None)
+    merged: dict[str, Any] = _read(file) if file else {}
+    for name in _names(Settings):
+        variable = variable_of(name)
+        if variable in environment:
+            _put(merged, name, environment[variable])
+    for name, text in (flags or {}).items():
+        _put(merged, name, text)
+    return _checked(merged)
+
+
+def unknown_variables(environment: Mapping[str, str] | None = None) -> list[str]:
+    """Variables that look like ours and are none: a slip of the pen, or another program's (Kubernetes makes such)."""
+    known = {variable_of(name) for name in _names(Settings)} | {_PREFIX + "CONFIG"}
+    environment = os.environ if environment is None else environment
+    return sorted(variable for variable in environment if variable.startswith(_PREFIX) and variable not in known)
+
+
+def variable_of(name: str) -> str:
+    """The environment variable of a setting: `store.url` is NULLSENDER_STORE_URL."""
+    return _PREFIX + name.replace(".", "_").upper()
+
+
+def base_environment() -> dict[str, str]:
+    """A copy of this process's environment, for the processes that it starts."""
+    return dict(os.environ)
+
+
+def shown(settings: Settings) -> list[Shown]:
+    """Every setting with its value (secrets masked) and meaning, in the order of this file."""
+    rows = []
+    for name, secret, meaning in _fields(Settings):
+        value: Any = settings
+        for part in name.split("."):
+            value = getattr(value, part)
+        if isinstance(value, tuple) and not isinstance(value, Endpoint):
+            value = ", ".join(map(str, value))
+        text = "" if value is None else str(value)
+        masked = _MASKED if secret and text else _without_password(text)
+        rows.append(Shown(name, masked, meaning))
+    return rows
+
+
+def _without_password(text: str) -> str:
+    scheme, slashes, rest = text.partition("://")
+    user, colon, _ = rest.rpartition("@")[0].partition(":")
+    return f"{scheme}://{user}:{_MASKED}@{rest.rpartition('@')[2]}" if slashes and colon else text
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise Misconfigured(f"the configuration file {file} can not be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Misconfigured(f"the configuration file {file} is not TOML: {error}") from error
+
+
+def _fields(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, bool, str]]:
+    for name, field in model.model_fields.items():
+        section = next((t for t in (field.annotation, *get_args(field.annotation)) if _is_section(t)), None)
+        if section is not None:
+            yield from _fields(section, f"{prefix}{name}.")
+        else:
+            extra = field.json_schema_extra
+            yield f"{prefix}{name}", isinstance(extra, dict) and bool(extra.get("secret")), field.description or ""
+
+
+def _is_section(annotation: object) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, Section)
+
+
+def _names(model: type[BaseModel]) -> Iterator[str]:
+    return (name for name, _, _ in _fields(model))
+
+
+def _put(target: dict[str, Any], name: str, value: object) -> None:
+    *sections, last = name.split(".")
+    for section in sections:
+        target = target.setdefault(section, {})
+    target[last] = value
+
+
+def _checked(merged: Mapping[str, Any]) -> Settings:
+    try:
+        settings = Settings.model_validate(dict(merged))
+    except ValidationError as error:
+        mistakes = [f"{'.'.join(map(str, e['loc']))}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()]
+    else:
+        mistakes = _contradictions(settings)
+        if not mistakes:
+            return settings
+    raise Misconfigured("the settings can not be used:\n" + "\n".join(f"  {m}" for m in mistakes))
+
+
+def _contradictions(settings: Settings) -> list[str]:
+    mistakes = []
+    if (settings.mx.tls_certificate is None) != (settings.mx.tls_key is None):
+        mistakes.append("mx.tls_certificate and mx.tls_key: STARTTLS needs both or neither")
+    mistakes += [
+        f"mx: {path} can not be read"
+        for path in (settings.mx.tls_certificate, settings.mx.tls_key)
+        if path is not None and not os.access(path, os.R_OK)
+    ]
+    if not settings.domains:
+        mistakes.append("domains: the MX needs at least one domain to take mail for")
+    return mistakes
