@@ -40,6 +40,9 @@ DEVICES: Mapping[str, tuple[int, int]] = {
     "urandom": (1, 9),
 }
 
+Address = HostPort | tuple[str, int]
+READER_ID = 62500  # the owner of the one mailbox
+
 
 class MtaFailed(Exception):
     """An MTA did not start, or one of its commands failed.  The message holds what it said."""
@@ -48,17 +51,42 @@ class MtaFailed(Exception):
 class Mta(ABC):
     """One MTA: `with Postfix(...) as postfix:` hand mail to `postfix.submission`; it is gone afterwards.
 
-    hostname: what it calls itself in greetings and bounces.
+    routes: recipient domain -> where its mail goes; wins over everything else, and asks no DNS.  The MTA's own bounces
+        are mail to the envelope sender's domain, so they go this way too.
+    relay: where mail goes that no route takes; None asks DNS.
+    hostname: what it calls itself in greetings and bounces; `<name>.example.com` if not given.
     nameserver: where its resolver asks, port 53; by default an address where nobody answers.
+    queue_lifetime_seconds: how long a deferred message is retried before it bounces.
+    delay_warning_seconds: after how long a deferred message's sender is warned; 0 for never.
+    aliases: address -> address: mail forwarded to someone else.
+    local_domain: a domain that it delivers itself, with one mailbox, `reader`; None for none.
     """
 
-    name: ClassVar[str]
+    name: ClassVar[str]  # its module, root and fixtures are called this
+    title: ClassVar[str]
     packages: ClassVar[Sequence[str]]
     users: ClassVar[Mapping[str, int]] = {}
 
-    def __init__(self, *, hostname: str, nameserver: str = "127.0.0.1") -> None:
-        self.hostname = hostname
+    def __init__(
+        self,
+        *,
+        routes: Mapping[str, Address] | None = None,
+        relay: Address | None = None,
+        hostname: str | None = None,
+        nameserver: str = "127.0.0.1",
+        queue_lifetime_seconds: int = 30,
+        delay_warning_seconds: int = 0,
+        aliases: Mapping[str, str] | None = None,
+        local_domain: str | None = None,
+    ) -> None:
+        self.routes = {domain: HostPort(*address) for domain, address in (routes or {}).items()}
+        self.relay = HostPort(*relay) if relay else None
+        self.hostname = hostname or f"{self.name}.example.com"
         self.nameserver = nameserver
+        self.queue_lifetime_seconds = queue_lifetime_seconds
+        self.delay_warning_seconds = delay_warning_seconds
+        self.aliases = dict(aliases or {})
+        self.local_domain = local_domain
         self.submission = HostPort("127.0.0.1", free_port())
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._guard: subprocess.Popen[bytes] | None = None
@@ -175,7 +203,7 @@ class Mta(ABC):
         return self.root / path.lstrip("/")
 
     def _uid(self, user: str) -> int:
-        return 0 if user == "root" else self.users[user]
+        return {"root": 0, "reader": READER_ID, **self.users}[user]
 
     def _start_guard(self) -> None:
         command = [sys.executable, "-I", guard.__file__, str(self.root), str(RUN_SECONDS_MAX), *self.command()]
@@ -190,7 +218,7 @@ class Mta(ABC):
         return self._guard is not None and self._guard.poll() is None
 
     def _write_system_files(self) -> None:
-        users = {"root": 0, "nobody": 65534, **self.users}
+        users = {"root": 0, "nobody": 65534, "reader": READER_ID, **self.users}
         self.write("/etc/passwd", "".join(f"{name}:x:{uid}:{uid}::/:/bin/sh\n" for name, uid in users.items()))
         self.write("/etc/group", "".join(f"{name}:x:{uid}:\n" for name, uid in users.items()))
         self.write("/etc/shadow", "".join(f"{name}:*:19000:0:99999:7:::\n" for name in users), mode=0o600)

@@ -27,50 +27,25 @@ QUEUE_FOLDERS = ("active", "bounce", "corrupt", "defer", "deferred", "flush", "h
 
 
 class Postfix(Mta):
-    """Postfix, running between start() and stop().
-
-    routes: recipient domain -> where its mail goes; wins over everything else, and asks no DNS.
-    relay: where mail goes that no route takes; None asks DNS (`nameserver`).
-    settings: more main.cf parameters, by name; they win over ours.
-    aliases: virtual aliases, address -> address: mail forwarded to someone else.
-    queue_lifetime_seconds: how long a deferred message is retried before it bounces.
-    delay_warning_seconds: after how long a deferred message's sender is warned; 0 for never.
-    """
+    """Postfix, running between start() and stop(); the parameters are Mta's.  Override parameters() for more of main.cf."""
 
     name: ClassVar[str] = "postfix"
+    title: ClassVar[str] = "Postfix"
     packages: ClassVar[Sequence[str]] = ("postfix",)
     users: ClassVar[Mapping[str, int]] = {"postfix": POSTFIX_ID, "postdrop": POSTDROP_ID}
 
-    def __init__(
-        self,
-        *,
-        routes: Mapping[str, HostPort | tuple[str, int]] | None = None,
-        relay: HostPort | tuple[str, int] | None = None,
-        hostname: str = "postfix.example.com",
-        nameserver: str = "127.0.0.1",
-        queue_lifetime_seconds: int = 30,
-        delay_warning_seconds: int = 0,
-        aliases: Mapping[str, str] | None = None,
-        settings: Mapping[str, str] | None = None,
-    ) -> None:
-        super().__init__(hostname=hostname, nameserver=nameserver)
-        self.routes = dict(routes or {})
-        self.relay = relay
-        self.queue_lifetime_seconds = queue_lifetime_seconds
-        self.delay_warning_seconds = delay_warning_seconds
-        self.aliases = dict(aliases or {})
-        self.settings = dict(settings or {})
-
     def configure(self) -> None:
         """Write main.cf, master.cf, the tables and the queue's folders."""
-        parameters = {**self._parameters(), **self.settings}
-        self.write("/etc/postfix/main.cf", "".join(f"{name} = {value}\n" for name, value in parameters.items()))
+        self.write("/etc/postfix/main.cf", "".join(f"{name} = {value}\n" for name, value in self.parameters().items()))
         self.write("/etc/postfix/master.cf", _master_cf(self.submission))
         self.write(
             "/etc/postfix/transport",
             "".join(f"{domain} smtp:[{host}]:{port}\n" for domain, (host, port) in self.routes.items()),
         )
         self.write("/etc/postfix/virtual", "".join(f"{alias} {target}\n" for alias, target in self.aliases.items()))
+        # texthash takes no colon after the name, unlike newaliases(1).
+        self.write("/etc/aliases", 'broken-command "|exit 69"\n')
+        self.make_folder("/var/mail", mode=0o1777)
         self._make_queue()
 
     def command(self) -> Sequence[str]:
@@ -81,12 +56,13 @@ class Postfix(Mta):
         """Try to deliver everything in the queue now."""
         self.run("postqueue", "-f")
 
-    def _parameters(self) -> dict[str, str]:
+    def parameters(self) -> dict[str, str]:
+        """What main.cf says."""
         host, port = self.relay or ("", 0)
         return {
             "compatibility_level": "3.6",
             "myhostname": self.hostname,
-            "mydestination": "",
+            "mydestination": self.local_domain or "",
             "inet_interfaces": "127.0.0.1",
             "inet_protocols": "ipv4",
             "mynetworks": "127.0.0.0/8",
@@ -94,8 +70,8 @@ class Postfix(Mta):
             # texthash: read at the start, so no table needs compiling and no Berkeley DB is made.
             "transport_maps": "texthash:/etc/postfix/transport",
             "virtual_alias_maps": "texthash:/etc/postfix/virtual",
-            "alias_maps": "",
-            "local_recipient_maps": "",
+            "alias_maps": "texthash:/etc/aliases",
+            "local_recipient_maps": "",  # take mail for anyone, so that local(8) bounces it
             "maillog_file": "/var/log/mail.log",
             "smtputf8_enable": "yes",
             "smtputf8_autodetect_classes": "all",

@@ -18,7 +18,7 @@ import re
 import socketserver
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -28,7 +28,9 @@ from tests.mtas.addresses import HostPort
 COMMAND_BYTES_MAX = 8192  # RFC 5321 4.5.3.1.4 says 512 and extensions add to it; no MTA comes near this
 MESSAGE_BYTES_MAX = 2**25  # the largest message a case sends is 200 kB
 DIALOGUE_SECONDS_MAX = 60.0  # an MTA keeps a connection open between messages for a few seconds
-SIZE_ANNOUNCED_BYTES = 100_000  # what EHLO's SIZE says: one case sends a message above it
+SIZE_ANNOUNCED_BYTES = 20_000  # what EHLO's SIZE says: one case sends a message above it
+# Not DSN: without it, it is the sending MTA that reports success (RFC 3461 5.2.2), and that report is what we collect.
+EXTENSIONS = ("PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES")
 
 
 class Stage(enum.Enum):
@@ -77,7 +79,7 @@ REFUSALS: Mapping[str, Refusal] = {
         b"provider since part of their network is on our block list (S3140).",
     ),
     "policy-block-at-connect": Refusal(
-        Stage.CONNECT, b"554 5.7.1 mx.example.net: your IP 192.0.2.25 has a poor reputation on blocklist.example", True
+        Stage.CONNECT, b"554 5.7.1 mx.strict.example: your IP 192.0.2.25 has a poor reputation on blocklist.example", True
     ),
     "relay-denied": _at_rcpt("554 5.7.1 <{recipient}>: Relay access denied"),
     "unauthenticated-mail": Refusal(
@@ -95,6 +97,9 @@ REFUSALS: Mapping[str, Refusal] = {
     "greylisting-450": _at_rcpt("450 4.7.1 <{recipient}>: Recipient address rejected: Greylisted, see https://g.example/"),
     "local-trouble": Refusal(Stage.MESSAGE, b"451 4.3.0 Error: queue file write error"),
     "lost-connection": Refusal(Stage.MESSAGE, b"", True),
+    # Addresses beyond ASCII (RFC 6531).
+    "пользователь": _at_rcpt("550 5.1.1 <{recipient}>: Recipient address rejected: User unknown"),
+    "jürgen": _at_rcpt("550 5.1.1 Unknown user"),
     # What the reply looks like.
     "no-enhanced-code": _at_rcpt("550 No such user here"),
     "contradiction": _at_rcpt("550 4.2.2 mailbox of {recipient} is temporarily full"),
@@ -138,6 +143,7 @@ class RefusingServer:
     name: what greeting and EHLO call it.
     greeting_case: a case of stage CONNECT; everyone who connects is refused with it.
     size_bytes: what EHLO announces as SIZE.
+    extensions: what else EHLO announces; the server takes what they allow whether announced or not.
     Raises OSError if the port is taken.
     """
 
@@ -149,9 +155,10 @@ class RefusingServer:
         name: str = "mx.example.net",
         greeting_case: str | None = None,
         size_bytes: int = SIZE_ANNOUNCED_BYTES,
+        extensions: Sequence[str] = EXTENSIONS,
     ) -> None:
         self.name = name
-        self.size_bytes = size_bytes
+        self.extensions = (f"SIZE {size_bytes}", *extensions)
         self.greeting_refusal = REFUSALS[greeting_case] if greeting_case else None
         self._accepted = _Accepted()
         self._server = _ThreadingServer((host, port), self)
@@ -252,11 +259,8 @@ class _Dialogue(socketserver.StreamRequestHandler):
 
     def _ehlo(self, _: bytes) -> bytes:
         owner = self.server.owner
-        # No DSN here: then it is the sending MTA that reports success (RFC 3461 5.2.2), which is what we collect.
-        return _said(
-            f"250-{owner.name}\r\n250-PIPELINING\r\n250-SIZE {owner.size_bytes}\r\n250-8BITMIME\r\n"
-            "250-SMTPUTF8\r\n250 ENHANCEDSTATUSCODES"
-        )
+        lines = [owner.name, *owner.extensions]
+        return _said("".join(f"250-{line}\r\n" for line in lines[:-1]) + f"250 {lines[-1]}")
 
     def _helo(self, _: bytes) -> bytes:
         return _said(f"250 {self.server.owner.name}")
