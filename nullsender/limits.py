@@ -51,3 +51,122 @@ SOFT_WINDOW_DAYS = 14
 SOFT_ENTRY_DAYS = 7
 # How old the lookup table may be before lookups ask the store itself.
 LOOKUP_STALENESS_SECONDS_MAX = 1.0
+
+# --- reading -----------------------------------------------------------------------------------------------------------
+# How much of a message is read. A report stands before the copy of the mail that it is about, so what is cut is that copy.
+READ_BYTES_MAX = 2**20
+# A header block, and the fields in it: the longest honest one (thirty hops, ARC, DKIM, spam reports) has about 40 KB.
+HEADER_BYTES_MAX = 128 * 2**10
+HEADER_FIELDS_MAX = 1_000
+# A header value that is looked into (decoded, matched); longer ones are cut. A References field of a long thread has 10 KB.
+HEADER_VALUE_CHARACTERS_MAX = 16_000
+# Parts of one message, all levels together, and how deep they may lie. The deepest honest report has five levels.
+PARTS_MAX = 200
+PART_DEPTH_MAX = 12
+# Lines that look like a boundary but may not be one: an honest message has a handful.
+BOUNDARIES_TRIED_MAX = 1_000
+# The human words of a notice: bounces that say it in six languages have 8 KB, HTML ones 60 KB.
+TEXT_BYTES_MAX = 96 * 2**10
+# Words before the copy of the original that the readers of plain text look at, in characters and lines.
+NOTICE_CHARACTERS_MAX = 20_000
+NOTICE_LINES_MAX = 600
+# Recipients that one message may report on. RFC 5321 4.5.3.1.8 makes 100 the least a server takes; some take 1,000.
+REPORTS_MAX = 1_000
+# The words of a remote MTA: a reply may have many lines, and some MTAs put whole web pages there.
+DIAGNOSTIC_CHARACTERS_MAX = 4_000
+# Places where an @ stands that are looked at in one text.
+ADDRESSES_TRIED_MAX = 2_000
+# What is kept of subjects, message identifiers and names of hosts.
+NAME_CHARACTERS_MAX = 1_000
+# What the last reader, another library, is shown of the text: it is slower than ours and bounds nothing itself.
+LAST_READER_CHARACTERS_MAX = 16_000
+
+# --- lookups -----------------------------------------------------------------------------------------------------------
+# How long the follower sleeps when the feed had nothing: the usual age of the table, at 60-odd cheap queries a second.
+FOLLOW_POLL_SECONDS = 0.015
+# The longest wait before the follower asks a store in trouble again: meanwhile every lookup costs the store a query.
+FOLLOW_RETRY_SECONDS_MAX = 1.0
+# Changes, or hashes of a full build, that the follower takes at once.
+FOLLOW_BATCH_MAX = 5_000
+# The emptiest table: half a MiB, so that a young list does not grow its table over and over.
+TABLE_SLOTS_MIN = 2**16
+# Past this share of used slots, linear probing gets slow (2.5 slots for a miss at 0.5, 3.6 at 0.6, 8.5 at 0.75).
+TABLE_LOAD_MAX = 0.6
+# How often a reader without a usable table looks whether there is one: seldom enough to cost nothing, soon enough to be no gap.
+TABLE_REOPEN_SECONDS = 0.05
+# How often a write looks whether the table has passed it; the wait ends by itself when the table has gone stale.
+TABLE_SETTLE_POLL_SECONDS = 0.003
+
+# --- the HTTP API ------------------------------------------------------------------------------------------------------
+# Addresses of one POST /v1/check: one answer stays under a second even when every address has to be confirmed in SQL.
+CHECK_ADDRESSES_MAX = 10_000
+# A body: 10,000 of the longest addresses with quotes and commas are 3.3 MB.
+API_BODY_BYTES_MAX = 4 * 2**20
+# Entries or history items of one page.
+API_PAGE_ITEMS_DEFAULT = 100
+API_PAGE_ITEMS_MAX = 1_000
+# Free text that people write into the list (reason, consent): a paragraph.
+API_TEXT_CHARACTERS_MAX = 1_000
+# Names of streams and scopes.
+API_NAME_CHARACTERS_MAX = 200
+# An opaque cursor is short; anything longer is not ours.
+API_CURSOR_CHARACTERS_MAX = 500
+# Requests of one process that use the store at the same time, and that wait for their turn; past that: 503, come again.
+API_STORE_THREADS_MAX = 8
+API_STORE_WAITING_MAX = 500
+# What a 503 asks the client to wait.
+API_RETRY_AFTER_SECONDS = 2
+# Keys are short; anything longer is not looked up.
+API_KEY_CHARACTERS_MAX = 200
+# How long a key is believed without asking the store: a revoked one works this much longer.
+API_KEY_CACHE_SECONDS = 5.0
+# Keys that are remembered, good and bad apart, so that a flood of bad ones does not push the good ones out.
+API_KEY_CACHE_ENTRIES_MAX = 1_000
+# How long an idle connection is kept: longer than the pauses of a sender that checks before each mail.
+API_KEEP_ALIVE_SECONDS = 75
+# How long requests that are under way may take after the stop.
+API_STOP_SECONDS_MAX = 10
+
+# --- deciding ----------------------------------------------------------------------------------------------------------
+# The longest reply that says anything new is some 1,500 characters (Exchange's administrator part); the rest is traces.
+DIAGNOSTIC_CHARACTERS_MAX = 4_000
+# How far back from the end of a match its words are looked for, and how many of them an outcome quotes.
+DECIDING_WORDS_CHARACTERS_MAX = 200
+
+# --- the MX ------------------------------------------------------------------------------------------------------------
+# One command line. RFC 5321 4.5.3.1.4 asks for 512 octets and each extension for a little more; an honest one has under 400.
+COMMAND_BYTES_MAX = 2_048
+# RFC 5321 4.5.3.1.8: no server may take fewer, and a bounce has one.
+RECIPIENTS_MAX = 100
+# The local part of a return path that we make, in octets (RFC 5321 4.5.3.1.1): a longer one may be refused on its way.
+LOCAL_PART_OCTETS_MAX = 64
+# Connections at once, in total and from one address (an IPv6 network of 64 bits is one): a large sender's MTA opens 20.
+CONNECTIONS_MAX = 500
+CONNECTIONS_PER_ADDRESS_MAX = 50
+# Messages that are arriving or being recorded, all sessions together. Each costs about five times its size while it is read.
+MESSAGES_HELD_BYTES_MAX = 96 * 2**20
+# What is read from a connection at once, and so the most that waits unread for a session: twice this.
+READ_CHUNK_BYTES = 64 * 2**10
+# A message past this is read in a thread, so that the other sessions are not kept waiting by it.
+READ_IN_THREAD_BYTES = 128 * 2**10
+# RFC 5321 4.5.3.2.7: a server waits five minutes for a command ...
+COMMAND_WAIT_SECONDS = 300.0
+# ... and 4.5.3.2.5 gives the client three for each block of DATA; the whole of it may take as long as a bad line needs.
+DATA_WAIT_SECONDS = 180.0
+DATA_SECONDS_MAX = 1_200.0
+# A client that keeps its connection for many messages is asked to come again once an hour, so that load can move.
+SESSION_SECONDS_MAX = 3_600.0
+# A handshake takes two round trips.
+TLS_HANDSHAKE_SECONDS_MAX = 30.0
+# How long a last reply may take to be fetched before the connection is cut.
+LINGER_SECONDS = 5.0
+# Commands since the last recorded message: a transaction with 100 recipients has 103.
+COMMANDS_WITHOUT_MESSAGE_MAX = 250
+# Refused commands since the last recorded message: an MTA that is right most of the time never gets there.
+REFUSALS_MAX = 20
+# Messages that are being recorded when the MX stops get this long; it lies between the log's time-out and the supervisor's.
+MX_STOP_SECONDS_MAX = 22.0
+# How long we believe in a return path: MTAs give up after 5 days, and some relays add weeks of their own.
+RETURN_PATH_DAYS = 35
+# How long we believe in a token: people complain about mail that they find months later, mostly within half a year.
+TOKEN_DAYS = 190

@@ -99,6 +99,41 @@ ROLE_RESTARTS = counter(
     remedy="The role's last log lines say why it died.",
 )
 
+# --- lookups -----------------------------------------------------------------------------------------------------------
+
+LOOKUPS = counter(
+    "nullsender_lookups_total",
+    "Addresses asked about, by where the answer came from: the table in memory, or the store.",
+    ("answered_by",),
+    remedy="Many from the store although few are suppressed: see nullsender_lookup_staleness_seconds.",
+)
+LOOKUP_STALENESS = gauge(
+    "nullsender_lookup_staleness_seconds",
+    "How long ago the lookup table is known to have had every change of the list.",
+    remedy="Past the bound (lookup.staleness_seconds_max) lookups ask the store. The log of the role `follow` says why.",
+)
+LOOKUP_TABLE_KEYS = gauge("nullsender_lookup_table_keys", "Addresses in the lookup table, those of entries long gone included.")
+LOOKUP_TABLE_BUILDS = counter(
+    "nullsender_lookup_table_builds_total",
+    "Full builds of the lookup table: at the first start, after a reboot, and when the table could not be believed.",
+    remedy="More often than the machine starts: the log of the role `follow` says why.",
+)
+
+# --- the HTTP API ------------------------------------------------------------------------------------------------------
+
+API_REQUESTS = counter(
+    "nullsender_api_requests_total",
+    "Requests answered, by route and status. Clean lookups that memory answered stand in nullsender_lookups_total.",
+    ("route", "status"),
+    remedy="Many 503: the store is in trouble or overloaded. Any 500 is a bug of ours: the log holds its traceback.",
+)
+API_SECONDS = histogram(
+    "nullsender_api_request_seconds",
+    "How long a request took, by route.",
+    ("route",),
+    remedy="Slow lookups: see nullsender_lookups_total for how many had to ask the store.",
+)
+
 
 def exposition() -> bytes:
     """Every metric of every process, in the text format of Prometheus."""

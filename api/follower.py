@@ -1,0 +1,169 @@
+"""Keeps the lookup table (`table.py`) up to date: one process per machine reads the store's change feed and puts keys in.
+
+    start    the table that lies there, if it can be believed; else a full build from the store's hashes
+    then     read the feed from the table's position, put in every key, move the position; when nothing is left: `checked_at`
+    full     a bigger table is written aside, renamed over the old one, and the old one marked, so that readers open the new one
+
+Every change puts its key in, whatever it was: one too many only costs a question to the store, one too few would be a guess.
+While the store can not be read the table grows stale by itself, and lookups ask the store, which says so.
+"""
+
+import contextlib
+import fcntl
+import logging
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO
+
+from api.table import Table, create, identity_of, key_of, open_table
+from nullsender import telemetry
+from nullsender.clock import Clock
+from nullsender.errors import Misconfigured, Transient
+from nullsender.limits import (
+    FOLLOW_BATCH_MAX,
+    FOLLOW_POLL_SECONDS,
+    FOLLOW_RETRY_SECONDS_MAX,
+    RETRY_SECONDS_MIN,
+    TABLE_SLOTS_MIN,
+)
+from suppression.store import Store
+
+_log = logging.getLogger("follow")
+
+
+def table_path(folder: Path) -> Path:
+    """Where in the index folder the table lies."""
+    return folder / "table"
+
+
+def follow(store: Store, folder: Path, clock: Clock, stopping: Callable[[], bool]) -> None:
+    """Keep the table in `folder` up to date until `stopping()`.
+
+    Only one process of a machine does; a second one waits here until the first has gone. `Misconfigured` where the folder can
+    not be written; trouble that may pass is logged and tried again.
+    """
+    with _only_one(folder, clock, stopping) as is_ours:
+        if not is_ours:
+            return
+        follower = Follower(store, folder, clock)
+        retry_seconds = RETRY_SECONDS_MIN
+        while not stopping():
+            try:
+                caught_up = follower.step()
+            except Transient as trouble:
+                _log.warning("will try again", extra={"facts": {"in_seconds": retry_seconds, "trouble": trouble}})
+                clock.sleep(retry_seconds)
+                retry_seconds = min(retry_seconds * 2, FOLLOW_RETRY_SECONDS_MAX)
+            else:
+                retry_seconds = RETRY_SECONDS_MIN
+                if caught_up:
+                    clock.sleep(FOLLOW_POLL_SECONDS)
+
+
+class Follower:
+    """The one writer of the table in `folder`."""
+
+    def __init__(self, store: Store, folder: Path, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._path = table_path(folder)
+        self._aside = self._path.with_suffix(".new")
+        self._identity = identity_of(store.key_fingerprint)
+        self._table: Table | None = None
+
+    def step(self) -> bool:
+        """Take one batch from the feed; True when that was all there is. `Transient`: the store or the disk has trouble."""
+        try:
+            table = self._table or self._opened() or self._built()
+            self._table = table
+            asked_at_seconds = self._clock.monotonic_seconds()
+            changes = self._store.feed(table.position, FOLLOW_BATCH_MAX)
+            for change in changes:
+                if table.is_full:
+                    table = self._grown(table)
+                table.add(key_of(change.tenant, change.address_hash))
+        except Transient:
+            # The store may come back as another one (restored, or failed over): compare positions before going on.
+            self._table = None
+            raise
+        if changes:
+            table.position = changes[-1].seq
+            telemetry.LOOKUP_TABLE_KEYS.set(table.count)
+        if len(changes) < FOLLOW_BATCH_MAX:
+            table.checked_at_seconds = asked_at_seconds
+            return True
+        return False
+
+    def _opened(self) -> Table | None:
+        table = open_table(self._path, identity=self._identity, writable=True)
+        if table is not None and table.position > self._store.feed_head():
+            _log.warning("the store is behind the lookup table (restored from a backup?): building it anew")
+            # Unlinked first: whoever sees the mark finds nothing to open until the next table is complete.
+            self._path.unlink(missing_ok=True)
+            table.supersede()
+            return None
+        return table
+
+    def _built(self) -> Table:
+        """A table of everything that the store holds. Changes made meanwhile come from the feed afterwards."""
+        position = self._store.feed_head()
+        table = create(self._aside, identity=self._identity, slots=TABLE_SLOTS_MIN)
+        after = None
+        while page := self._store.hashes(after, FOLLOW_BATCH_MAX):
+            for tenant, address_hash in page:
+                if table.is_full:
+                    table = self._larger(table)
+                table.add(key_of(tenant, address_hash))
+            after = page[-1]
+        table.position = position
+        os.replace(self._aside, self._path)
+        telemetry.LOOKUP_TABLE_BUILDS.inc()
+        _log.info("built the lookup table", extra={"facts": {"keys": table.count, "slots": table.slots, "position": position}})
+        return table
+
+    def _grown(self, table: Table) -> Table:
+        """The live table with twice the room. Until it is renamed into place nobody but us knows of it."""
+        grown = self._larger(table)
+        # In place first: whoever sees the mark finds the next table.
+        os.replace(self._aside, self._path)
+        table.supersede()
+        self._table = grown
+        _log.info("grew the lookup table", extra={"facts": {"keys": grown.count, "slots": grown.slots}})
+        return grown
+
+    def _larger(self, table: Table) -> Table:
+        larger = create(self._aside, identity=self._identity, slots=2 * table.slots)
+        for key in table:
+            larger.add(key)
+        larger.position = table.position
+        return larger
+
+
+@contextlib.contextmanager
+def _only_one(folder: Path, clock: Clock, stopping: Callable[[], bool]) -> Iterator[bool]:
+    """True while this process is the folder's only follower; False when it was stopped before it became so.
+
+    The lock goes with the process, however it ends.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "lock").open("wb")
+    except OSError as error:
+        raise Misconfigured(f"the lookup table's folder can not be written: {error}") from error
+    with lock:
+        held = _try_to_lock(lock)
+        if not held:
+            _log.info("another follower is at work here, waiting for its end")
+        while not held and not stopping():
+            clock.sleep(RETRY_SECONDS_MIN)
+            held = _try_to_lock(lock)
+        yield held
+
+
+def _try_to_lock(lock: IO[bytes]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,58 @@
+"""A reader's view of the lookup table: the table while it is fresh, and nothing otherwise.
+
+It opens the table when the follower has made one, opens the next one when it was superseded, and never waits: without a fresh
+table the caller asks the store.
+"""
+
+import math
+from pathlib import Path
+
+from api.table import Table, open_table
+from nullsender.clock import Clock
+from nullsender.limits import TABLE_REOPEN_SECONDS
+
+
+class TableReader:
+    """The table at `path` as one process reads it. Safe to use from several threads: the worst is that two of them open it."""
+
+    def __init__(self, path: Path, *, identity: bytes, clock: Clock, staleness_seconds_max: float) -> None:
+        self._path = path
+        self._identity = identity
+        self._clock = clock
+        self.staleness_seconds_max = staleness_seconds_max
+        self._table: Table | None = None
+        self._look_again_at_seconds = -math.inf
+
+    def fresh(self) -> Table | None:
+        """The table, if it had everything at most `staleness_seconds_max` ago; None: ask the store."""
+        table = self._table
+        if table is not None and not table.superseded and self._is_fresh(table):
+            return table
+        now_seconds = self._clock.monotonic_seconds()
+        if now_seconds < self._look_again_at_seconds:
+            return None
+        self._look_again_at_seconds = now_seconds + TABLE_REOPEN_SECONDS
+        table = self._opened()
+        return table if table is not None and self._is_fresh(table) else None
+
+    def latest(self) -> Table | None:
+        """The table, fresh or not, of which the others on this machine may have a fresh view; None where there is none."""
+        table = self._table
+        return self._opened() if table is None or table.superseded else table
+
+    def age_seconds(self) -> float:
+        """How long ago the table is known to have had everything; infinite where there is none."""
+        table = self.fresh() or self.latest()
+        return math.inf if table is None else self._age_seconds(table)
+
+    def _is_fresh(self, table: Table) -> bool:
+        return 0.0 <= self._age_seconds(table) <= self.staleness_seconds_max
+
+    def _age_seconds(self, table: Table) -> float:
+        # The table's time first: read after ours, it could already be a later one.
+        checked_at_seconds = table.checked_at_seconds
+        return self._clock.monotonic_seconds() - checked_at_seconds
+
+    def _opened(self) -> Table | None:
+        self._table = open_table(self._path, identity=self._identity)
+        return self._table
