@@ -1,0 +1,42 @@
+# nullsender: `make help` says what there is.
+SHELL := /bin/bash
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help install dev up test check lint types layers fix bench fixtures docs lock clean
+
+##@ Use
+help: ## show this
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+install: ## put everything that running needs into .venv, the command `nullsender` included
+	@setup/venv run
+up: install ## set up and start everything on one machine (SMTP 127.0.0.1:2525, HTTP 127.0.0.1:8080)
+	@exec $(BIN)/nullsender up
+
+##@ Develop
+dev: ## install what tests and checks need as well
+	@setup/venv dev
+test: dev check ## set up, then run lint, types, layers and every test
+	@setup/test-servers
+	$(BIN)/python -m pytest -n auto --dist loadgroup tests
+check: lint types layers ## lint, types and layers
+lint: dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+types: dev
+	$(BIN)/mypy
+layers: dev
+	$(BIN)/lint-imports
+fix: dev ## format, and mend what the linter can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+bench: dev ## run every benchmark and print its table (minutes)
+	@for bench in bench/[a-z]*.py; do echo; $(BIN)/python -m "bench.$$(basename "$$bench" .py)" || exit 1; done
+fixtures: dev ## let real MTAs write their bounces into fixtures/mail (minutes; needs root)
+	$(BIN)/python -m tests.mtas.collect
+docs: dev ## write the pages that are generated from code
+	$(BIN)/python -m nullsender.cli.pages
+lock: ## pin every dependency anew (needs uv)
+	requirements/compile
+clean: ## remove what was built and cached (not data/)
+	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage

@@ -1,0 +1,63 @@
+"""The house keeps its order: our names are ours, generated pages are current, functions stay short, files tell their story."""
+
+import ast
+import subprocess
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from nullsender import telemetry
+
+ROOT = Path(__file__).parent.parent
+FUNCTION_LINES_MAX = 70
+PACKAGES = ["nullsender", "ingest", "classifiers", "suppression", "api"]
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_a_generic_package_name_resolves_to_this_repository(name: str) -> None:
+    file = import_module(name).__file__
+
+    assert file is not None
+    assert Path(file) == ROOT / name / "__init__.py"
+
+
+def test_the_page_of_metrics_is_what_the_code_declares() -> None:
+    for name in PACKAGES:
+        for module in (ROOT / name).rglob("*.py"):
+            if "telemetry" in module.read_text():
+                import_module(".".join(module.relative_to(ROOT).with_suffix("").parts))
+
+    assert (ROOT / "docs" / "metrics.md").read_text() == telemetry.metrics_page(), "run `make docs`"
+
+
+def _tracked(*patterns: str) -> list[Path]:
+    listed = subprocess.run(["git", "ls-files", "-z", *patterns], cwd=ROOT, check=True, capture_output=True).stdout
+    return [ROOT / name for name in listed.decode().split("\0") if name]
+
+
+def _functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    tree = ast.parse(path.read_text())
+    return (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+
+
+def test_no_function_outgrows_a_page() -> None:
+    long = [
+        f"{path.relative_to(ROOT)}:{function.lineno} {function.name}"
+        for path in _tracked("*.py")
+        for function in _functions(path)
+        if (function.end_lineno or 0) - function.lineno >= FUNCTION_LINES_MAX
+    ]
+
+    assert not long
+
+
+def test_every_module_opens_with_its_story() -> None:
+    silent = [
+        str(path.relative_to(ROOT))
+        for path in _tracked("*.py")
+        if path.read_text().strip() and not path.read_text().lstrip().startswith('"""')
+    ]
+
+    assert not silent
