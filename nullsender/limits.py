@@ -170,3 +170,29 @@ MX_STOP_SECONDS_MAX = 22.0
 RETURN_PATH_DAYS = 35
 # How long we believe in a token: people complain about mail that they find months later, mostly within half a year.
 TOKEN_DAYS = 190
+
+# --- the store ---------------------------------------------------------------------------------------------------------
+# How long one process waits for its turn to write before it calls it trouble that may pass; a batch of 500 takes 0.1 s.
+STORE_TURN_SECONDS_MAX = 15
+# What one SQL statement may take; longer than the turn, so that waiting for the turn is what fails first.
+STORE_STATEMENT_SECONDS_MAX = 30
+# How long a transaction may lie idle on PostgreSQL: its process is gone or stuck, and everybody waits for its turn.
+STORE_IDLE_SECONDS_MAX = 30
+# How long connecting to PostgreSQL may take, name look-up included.
+STORE_CONNECT_SECONDS_MAX = 5
+# Connections that one process keeps open: the API's store threads and a few for its other work.
+STORE_CONNECTIONS_MAX = 12
+# What a migration may wait for its turn: writers give way after one batch.
+MIGRATION_TURN_SECONDS_MAX = 60
+# Values in one IN (…): under the 32,766 parameters of SQLite and the 65,535 of PostgreSQL.
+STORE_IN_MAX = 5_000
+# Names that are part of a key (tenant, scope, report id). A row of a PostgreSQL index has room for 2,704 bytes.
+STORE_NAME_CHARACTERS_MAX = 200
+# Words that are kept beside an entry: a paragraph.
+STORE_WORDS_CHARACTERS_MAX = 1_000
+# The write-ahead log of SQLite shrinks back to this many bytes after a reader had held it up.
+STORE_WAL_BYTES_MAX = 64 * 2**20
+# Expired entries that are noted in one turn, so that nobody waits long for the next one.
+STORE_EXPIRE_ENTRIES_MAX = 1_000
+# How long the count of a source's provisional entries is kept: a report that comes late still finds its hour.
+PROVISIONAL_COUNTS_KEPT_DAYS = 7

@@ -1,0 +1,82 @@
+"""From bytes to text, whatever a stranger calls his charset.
+
+Python's codec names are not charsets: `zlib`, `rot13` and `idna` are codecs too. So the names that we honour stand in a
+list; for every other one the bytes are read as UTF-8 if they are that, and as Latin-1 if not, which always works.
+"""
+
+import binascii
+import re
+
+from nullsender.limits import HEADER_VALUE_CHARACTERS_MAX
+
+# IANA names and the aliases that mail carries, to the codec that reads them. A superset stands for its subset where
+# software mislabels (windows-1252 for iso-8859-1, GB 18030 for GB 2312), as browsers do.
+_CODECS: dict[str, str] = {
+    **{f"iso-8859-{n}": f"iso8859-{n}" for n in (2, 3, 4, 5, 6, 7, 8, 10, 11, 13, 14, 15, 16)},
+    **{f"windows-{n}": f"cp{n}" for n in range(1250, 1259)},
+    **{f"cp{n}": f"cp{n}" for n in range(1250, 1259)},
+    **dict.fromkeys(("iso-8859-9", "latin5"), "cp1254"),
+    **dict.fromkeys(("koi8-r", "koi8r"), "koi8-r"),
+    **dict.fromkeys(("koi8-u", "koi8u"), "koi8-u"),
+    **dict.fromkeys(("ibm850", "cp850"), "cp850"),
+    **dict.fromkeys(("ibm866", "cp866"), "cp866"),
+    **dict.fromkeys(("iso-2022-jp", "iso-2022-jp-1", "iso-2022-jp-ms", "cp50220", "cp50221"), "iso2022_jp_ext"),
+    **dict.fromkeys(("iso-2022-jp-2", "iso-2022-jp-3", "iso-2022-jp-2004"), "iso2022_jp_2"),
+    **dict.fromkeys(("shift_jis", "shift-jis", "sjis", "x-sjis", "windows-31j", "cp932"), "cp932"),
+    **dict.fromkeys(("euc-jp", "eucjp", "x-euc-jp"), "euc_jp"),
+    **dict.fromkeys(("gb2312", "gbk", "gb18030", "cp936", "hz-gb-2312"), "gb18030"),
+    **dict.fromkeys(("big5", "big5-hkscs", "cp950"), "big5hkscs"),
+    **dict.fromkeys(("euc-kr", "ks_c_5601-1987", "ks_c_5601", "cp949"), "cp949"),
+    **dict.fromkeys(("iso-2022-kr",), "iso2022_kr"),
+    **dict.fromkeys(("tis-620", "windows-874", "cp874"), "cp874"),
+}
+
+_ISO_2022_JP = b"\x1b$"
+
+
+def decode_bytes(data: bytes, charset: str = "") -> str:
+    """`data` as text. Known charsets by their codec, all others as UTF-8 or, where it is not that, Latin-1."""
+    codec = _CODECS.get(charset.lower()) if charset else None
+    if codec is None and _ISO_2022_JP in data:  # no other charset uses this sequence, and many forget to say so
+        codec = "iso2022_jp_ext"
+    if codec is not None:
+        return data.decode(codec, "replace")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+# RFC 2047 section 2. The bounds keep the match linear: an encoded word is at most 75 characters, real ones are longer.
+_ENCODED_WORD = re.compile(r"=\?([\w.:*-]{1,60})\?([bBqQ])\?([^?\s]{0,2000})\?=")
+# Section 6.2: white space between two encoded words is not shown.
+_BETWEEN_WORDS = re.compile(r"(\?=)\s{1,80}(?==\?)")
+
+
+def decode_words(value: str) -> str:
+    """A header value with its encoded words (RFC 2047) decoded; what can not be decoded stays as it is."""
+    if "=?" not in value:
+        return value
+    value = _BETWEEN_WORDS.sub(r"\1", value[:HEADER_VALUE_CHARACTERS_MAX])
+    return _ENCODED_WORD.sub(_decode_word, value)
+
+
+def _decode_word(match: re.Match[str]) -> str:
+    charset, encoding, encoded = match.groups()
+    data = encoded.encode("utf-8")
+    decoded = decode_base64(data) if encoding in "bB" else binascii.a2b_qp(data, header=True)
+    # RFC 2231 section 5: a language may follow the charset, after a star.
+    return decode_bytes(decoded, charset.partition("*")[0])
+
+
+def decode_base64(data: bytes) -> bytes:
+    """`data` without its base64; letters that do not belong are skipped, an end that is missing is made up."""
+    for padding in (b"", b"=", b"=="):
+        try:
+            return binascii.a2b_base64(data + padding)
+        except binascii.Error:
+            continue
+    try:
+        return binascii.a2b_base64(data.rstrip(b"=\n")[:-1] + b"==")
+    except binascii.Error:
+        return data

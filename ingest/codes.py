@@ -1,0 +1,47 @@
+"""The two codes of a delivery: the SMTP reply code (RFC 5321 4.2) and the enhanced status code (RFC 3463).
+
+They stand in fields of their own, in front of a reply, and in the middle of sentences. These functions find them there and
+pass by what only looks alike: parts of IP addresses, versions, dates, sizes and queue names.
+"""
+
+import re
+
+# RFC 3463 section 2: class "." subject "." detail; only the classes 2, 4 and 5 exist.
+# 192.0.2.5.1.1, v5.1.1 and exim-4.9.1 are none, 550-5.1.1 and (#5.1.1) are.
+_STATUS = re.compile(r"(?<![\w.\[])(?<![A-Za-z]-)([245]\.\d{1,3}\.\d{1,3})(?!\w|\.\d|-\d)")
+
+_CODE = r"([245][0-5]\d)"
+# What follows a code; "550.5", "450-900" (a range), "250 kB" and "450 bytes" are none.
+_AFTER = (
+    r"(?=[\s\-:;,.)\]<>#'\"]|$)(?!\.\d)(?!-\d{3,})(?!\s?[kKMG]?[bB]\b)"
+    r"(?!\s(?:bytes|hours?|days?|minutes?|seconds?|times|users|messages)\b)"
+)
+_REPLY_AT_START = re.compile(rf"^[\s<>:;,'\"(\[]{{0,8}}{_CODE}{_AFTER}")
+_REPLY_BEFORE_STATUS = re.compile(rf"(?<![\w.]){_CODE}[ -]{{1,2}}#?[245]\.\d{{1,3}}\.\d{{1,3}}(?!\w|\.\d)")
+# Within a sentence a code stands behind a colon or a bracket, or behind a word that announces it.
+_REPLY_AFTER_WORD = re.compile(
+    rf"(?:[:\]>;]|\b(?:said|replied|response|responded|returned|error|code|was|is|with|status|reason|reply|smtp)\b)"
+    rf"[\s:;<'\"(\[#]{{0,6}}{_CODE}{_AFTER}",
+    re.IGNORECASE,
+)
+_REPLY_LINE = re.compile(r"^[ \t<>=:]{0,12}[45][0-5]\d(?:[ \t-]|$)", re.MULTILINE)
+
+
+def status_code_in(text: str) -> str | None:
+    """The first enhanced status code in `text`, as `5.1.1`, or None."""
+    match = _STATUS.search(text)
+    return match.group(1) if match else None
+
+
+def reply_code_in(text: str) -> int | None:
+    """The first SMTP reply code in `text` that stands where a reply may begin, or None."""
+    first = _REPLY_AT_START.search(text)
+    if first is None:
+        found = [match for pattern in (_REPLY_BEFORE_STATUS, _REPLY_AFTER_WORD) if (match := pattern.search(text))]
+        first = min(found, key=lambda match: match.start(1), default=None)
+    return int(first.group(1)) if first else None
+
+
+def has_reply_line(text: str) -> bool:
+    """Whether a line of `text` is a negative SMTP reply."""
+    return _REPLY_LINE.search(text) is not None

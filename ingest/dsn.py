@@ -1,0 +1,152 @@
+"""Delivery status notifications: RFC 3464, and RFC 6533 for addresses that are not ASCII.
+
+The second part of a DSN is a list of field groups: the first is about the message, each other one about a recipient. Real
+MTAs leave out empty lines between the groups or put them inside one, forget required fields and the folding of long
+ones, and mislabel the part; so a group begins where a Final-Recipient begins, wherever that is.
+"""
+
+import re
+from collections.abc import Iterator
+
+from ingest.codes import status_code_in
+from ingest.dates import parse_date
+from ingest.finding import Finding, Findings, with_diagnostic
+from ingest.headers import NO_HEADERS, Headers, read_fields
+from ingest.mentions import address_in_field, is_address
+from ingest.mime import Part
+from nullsender.events import Action, DerivedFrom, Kind
+from nullsender.limits import NAME_CHARACTERS_MAX, REPORTS_MAX
+
+# RFC 3464 2.1, RFC 6533 section 3, and what has been seen where an MTA or a gateway mislabelled the part.
+REPORT_TYPES = frozenset(
+    {"message/delivery-status", "message/global-delivery-status", "text/delivery-status", "application/delivery-status"}
+)
+
+_ABOUT_RECIPIENT = ("final-recipient", "original-recipient", "action", "status", "diagnostic-code", "x-actual-recipient")
+_ACTIONS = {action.value: action for action in Action} | {
+    "failure": Action.FAILED,
+    "fail": Action.FAILED,
+    "error": Action.FAILED,
+    "expired": Action.FAILED,
+    "undeliverable": Action.FAILED,
+    "deliverable": Action.DELIVERED,
+    "delivery": Action.DELIVERED,
+    "warning": Action.DELAYED,
+    "deferred": Action.DELAYED,
+    "delay": Action.DELAYED,
+}
+
+
+def read_dsn(part: Part) -> Findings | None:
+    """What the delivery status part `part` says; None where no group of it is about a recipient."""
+    return read_status_fields(part.content())
+
+
+def read_status_fields(content: bytes) -> Findings | None:
+    """Like `read_dsn`, for fields that stand anywhere."""
+    about_message, groups = _groups(content)
+    findings = tuple(_finding(group, about_message) for group in groups[:REPORTS_MAX])
+    if not findings:
+        return None
+    bad = any(finding.action in (Action.FAILED, Action.DELAYED) for finding in findings)
+    return Findings(kind=Kind.BOUNCE if bad else Kind.OTHER, format="rfc3464", findings=findings)
+
+
+def _groups(content: bytes) -> tuple[Headers, list[Headers]]:
+    """The fields about the message, and one group of fields for each recipient."""
+    about_message = NO_HEADERS
+    groups: list[Headers] = []
+    for block in _blocks(content):
+        fields = read_fields(block, keep_stray_lines=True)
+        if not any(name in fields for name in _ABOUT_RECIPIENT):
+            about_message = about_message if about_message is not NO_HEADERS else fields
+        elif groups and "final-recipient" not in fields and not (_ESSENTIAL & set(fields) & set(groups[-1])):
+            groups[-1] = _merged(groups[-1], fields)  # an empty line inside a group
+        else:
+            groups.append(fields)
+            if "reporting-mta" in fields:  # the empty line after the fields about the message is missing
+                about_message = fields
+    return about_message, groups
+
+
+_ESSENTIAL = {"final-recipient", "original-recipient", "action", "status"}
+_EMPTY_LINES = re.compile(rb"\n[ \t]*\n\s*")
+_NEXT_RECIPIENT = re.compile(rb"\n(?=(?:final-recipient)[ \t]*:)", re.IGNORECASE)
+_HAS_RECIPIENT = re.compile(rb"(?:^|\n)final-recipient[ \t]*:", re.IGNORECASE)
+
+
+def _blocks(content: bytes) -> Iterator[bytes]:
+    """The field groups of the part: what stands between empty lines, and cut again where it names a second recipient."""
+    for block in _EMPTY_LINES.split(content.strip())[: 2 * REPORTS_MAX]:
+        if len(_HAS_RECIPIENT.findall(block)) < 2:
+            yield block
+            continue
+        pieces = _NEXT_RECIPIENT.split(block)
+        if not _HAS_RECIPIENT.match(pieces[0]):
+            pieces[:2] = [b"\n".join(pieces[:2])]
+        yield from pieces
+
+
+def _merged(first: Headers, second: Headers) -> Headers:
+    return Headers({name: first.all(name) or second.all(name) for name in {*first, *second}})
+
+
+def _finding(fields: Headers, about_message: Headers) -> Finding:
+    recipient, derived_from = _recipient(fields)
+    diagnostic = _diagnostic(fields.get("diagnostic-code"))
+    status = status_code_in(fields.get("status"))
+    finding = Finding(
+        recipient=recipient,
+        derived_from=derived_from,
+        action=_action(fields.get("action"), status or status_code_in(diagnostic)),
+        status=status,
+        remote_mta=host_name(fields.get("remote-mta")),
+        reporting_mta=host_name(about_message.get("reporting-mta") or fields.get("reporting-mta")),
+        occurred_at=parse_date(fields.get("last-attempt-date") or about_message.get("arrival-date")),
+        original_envelope_id=about_message.get("original-envelope-id")[:NAME_CHARACTERS_MAX] or None,
+    )
+    return with_diagnostic(finding, diagnostic)
+
+
+def _recipient(fields: Headers) -> tuple[str | None, DerivedFrom]:
+    """RFC 3464 2.3.1: Original-Recipient is the address that the sender gave; forwarding changes the final one."""
+    named = [
+        (address_in_field(fields.get(name)), derived_from)
+        for name, derived_from in (
+            ("original-recipient", DerivedFrom.ORIGINAL_RECIPIENT),
+            ("final-recipient", DerivedFrom.FINAL_RECIPIENT),
+            ("x-actual-recipient", DerivedFrom.FINAL_RECIPIENT),
+        )
+        if fields.get(name)
+    ]
+    for recipient, derived_from in named:
+        if is_address(recipient):
+            return recipient, derived_from
+    return None, DerivedFrom.NOWHERE
+
+
+_ACTION_WORD = re.compile(r"[a-z]{1,20}")
+
+
+def _action(value: str, status: str | None) -> Action:
+    """The action; where it is missing or unknown the class of the status says it (RFC 3463 section 3.1)."""
+    word = _ACTION_WORD.search(value.lower())
+    action = _ACTIONS.get(word.group()) if word else None
+    if action is not None:
+        return action
+    by_class = {"2": Action.DELIVERED, "4": Action.DELAYED}
+    return by_class.get((status or "5")[0], Action.FAILED)
+
+
+_DIAGNOSTIC_TYPE = re.compile(r"^\s{0,20}[\w.+-]{1,40}\s{0,20};\s{0,20}")
+
+
+def _diagnostic(value: str) -> str:
+    """RFC 3464 2.3.6: diagnostic-type ";" text. The type says nothing that the text does not."""
+    return _DIAGNOSTIC_TYPE.sub("", value, count=1)
+
+
+def host_name(value: str) -> str | None:
+    """The name in a field such as Reporting-MTA (RFC 3464 2.2.2: mta-name-type ";" name), or None. Comments stay."""
+    kind, semicolon, name = value.partition(";")
+    return (name if semicolon else kind).strip()[:NAME_CHARACTERS_MAX] or None

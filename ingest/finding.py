@@ -1,0 +1,54 @@
+"""What the readers of formats give back, before the message's own facts are added to it.
+
+A reader takes the tree of a message and answers with a `Reading`'s raw material, or with None where the message is not of
+its format. `ingest/report.py` asks them in order and makes reports of the findings.
+"""
+
+from datetime import datetime
+
+import msgspec
+
+from ingest.codes import reply_code_in, status_code_in
+from nullsender.events import Action, DerivedFrom, Kind
+from nullsender.limits import DIAGNOSTIC_CHARACTERS_MAX
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """What a message says of one recipient; the fields are those of `nullsender.events.Report`."""
+
+    recipient: str | None = None
+    derived_from: DerivedFrom = DerivedFrom.NOWHERE
+    action: Action | None = None
+    status: str | None = None
+    reply_code: int | None = None
+    diagnostic: str | None = None
+    remote_mta: str | None = None
+    reporting_mta: str | None = None
+    feedback_type: str | None = None
+    occurred_at: datetime | None = None
+    original_envelope_id: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+class Findings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a reader made of a whole message; at least one finding."""
+
+    kind: Kind
+    format: str
+    findings: tuple[Finding, ...]
+
+
+def with_diagnostic(finding: Finding, words: str) -> Finding:
+    """`finding` with `words` as its diagnostic, and with the codes that stand in them where it has none yet."""
+    diagnostic = one_line(words)
+    return msgspec.structs.replace(
+        finding,
+        diagnostic=diagnostic or None,
+        status=finding.status or status_code_in(diagnostic),
+        reply_code=finding.reply_code or reply_code_in(diagnostic),
+    )
+
+
+def one_line(words: str) -> str:
+    """`words` unfolded: every run of white space is one space; bounded."""
+    return " ".join(words[: 2 * DIAGNOSTIC_CHARACTERS_MAX].split())[:DIAGNOSTIC_CHARACTERS_MAX]

@@ -1,0 +1,106 @@
+"""Header fields as strangers send them: a bounded scan over bytes, one pass, never an exception.
+
+The same scan reads the head of a message, the head of a MIME part and the fields of a report part, because all three
+have RFC 5322's shape. Names are kept in lower case, values unfolded; of a field that comes twice all values are kept.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from ingest.charsets import decode_bytes, decode_words
+from nullsender.limits import HEADER_BYTES_MAX, HEADER_FIELDS_MAX, HEADER_VALUE_CHARACTERS_MAX
+
+# RFC 5322 2.2.3: a line that begins with white space belongs to the field before it.
+_FOLD = re.compile(r"\n[ \t]+")
+
+
+class Headers:
+    """The fields of one header block. Immutable; asking for a field that is not there gives `""` or `()`."""
+
+    __slots__ = ("_fields",)
+
+    def __init__(self, fields: Mapping[str, tuple[str, ...]]) -> None:
+        self._fields = fields
+
+    def get(self, name: str) -> str:
+        """The first value of the field `name` (lower case), unfolded and trimmed, or `""`."""
+        values = self._fields.get(name)
+        return values[0] if values else ""
+
+    def all(self, name: str) -> tuple[str, ...]:
+        """Every value of the field `name` (lower case), in order."""
+        return self._fields.get(name, ())
+
+    def text(self, name: str) -> str:
+        """The first value of the field `name` with its encoded words (RFC 2047) decoded."""
+        return decode_words(self.get(name))
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._fields
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+
+NO_HEADERS = Headers({})
+
+
+def read_fields(block: bytes, *, keep_stray_lines: bool = False) -> Headers:
+    """The fields in `block` (line ends are LF already).
+
+    A line that is neither a field nor folded is left out; with `keep_stray_lines` it continues the field before it,
+    because many an MTA forgets to indent the second line of a Diagnostic-Code.
+    """
+    fields: dict[str, list[str]] = {}
+    values: list[str] | None = None
+    lines = _FOLD.sub(" ", decode_bytes(block[:HEADER_BYTES_MAX])).split("\n", HEADER_FIELDS_MAX)
+    for line in lines[:HEADER_FIELDS_MAX]:
+        name, colon, value = line.partition(":")
+        name = name.rstrip()
+        if colon and is_field_name(name):
+            values = fields.setdefault(name.lower(), [])
+            values.append(value.strip()[:HEADER_VALUE_CHARACTERS_MAX])
+        elif keep_stray_lines and values and line.strip():
+            values[-1] = f"{values[-1]} {line.strip()}"[:HEADER_VALUE_CHARACTERS_MAX]
+    return Headers({name: tuple(found) for name, found in fields.items()})
+
+
+def is_field_name(name: str) -> bool:
+    """RFC 5322 3.6.8: printable US-ASCII without space and colon."""
+    return bool(name) and name.isascii() and name.isprintable() and " " not in name
+
+
+def split_head(data: bytes) -> tuple[bytes, bytes]:
+    """`data` cut at its first empty line: header block and body. What begins with no field at all is body altogether."""
+    first_line = data[: data.find(b"\n", 0, HEADER_BYTES_MAX) + 1 or HEADER_BYTES_MAX]
+    if first_line == b"\n":
+        return b"", data[1:]
+    name, colon, _ = first_line.partition(b":")
+    if not colon or not is_field_name(decode_bytes(name).rstrip()):
+        return b"", data
+    end = data.find(b"\n\n", 0, HEADER_BYTES_MAX)
+    if end >= 0:
+        return data[:end], data[end + 2 :]
+    return data[:HEADER_BYTES_MAX], data[HEADER_BYTES_MAX:]
+
+
+def parameters_of(value: str) -> tuple[str, dict[str, str]]:
+    """A structured value such as Content-Type's as its first word, lower-cased, and its parameters (RFC 2045 5.1).
+
+    Names in lower case. Quotes are taken off; a quoted string that never ends ends with the value.
+    """
+    value = value[:_PARAMETER_CHARACTERS_MAX]
+    word, _, rest = value.partition(";")
+    parameters: dict[str, str] = {}
+    for match in _PARAMETER.finditer(rest):
+        name, quoted, plain = match.groups()
+        parameters.setdefault(name.lower(), plain.strip() if quoted is None else _ESCAPED.sub(r"\1", quoted))
+    return word.strip().lower(), parameters
+
+
+_PARAMETER_CHARACTERS_MAX = 2_000
+_PARAMETER = re.compile(r'([\w*-]{1,60})[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.){0,500})"?|([^;"]{0,500}))')
+_ESCAPED = re.compile(r"\\(.)")

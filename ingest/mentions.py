@@ -1,0 +1,100 @@
+"""Addresses that are mentioned: in the fields of a report and in the middle of words.
+
+In a field RFC 3464 says where the address stands (`rfc822; user@example.org`). In words we look at every `@` and take what
+may belong to it on both sides, which is linear whatever the text.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from nullsender.limits import ADDRESS_CHARACTERS_MAX, ADDRESSES_TRIED_MAX
+
+# RFC 5322 3.2.3 atext and the dot; matched on the reversed text, from the @ to the left.
+_LOCAL_REVERSED = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,128}", re.ASCII)
+_LOCAL_REVERSED_INTERNATIONAL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,128}")
+_DOMAIN = re.compile(r"(?:[\w-]{1,63}\.){0,10}[\w-]{1,63}|\[[\w.:]{3,60}\]", re.ASCII)
+_DOMAIN_INTERNATIONAL = re.compile(r"(?:[\w-]{1,63}\.){0,10}[\w-]{1,63}")
+
+
+class Mention(NamedTuple):
+    """An address and where it stands in the text."""
+
+    address: str
+    start: int
+    end: int
+
+
+def mentions_in(text: str) -> Iterator[Mention]:
+    """Every address in `text`, in order. One written `<a@b>` is given without its brackets."""
+    position = -1
+    for _ in range(ADDRESSES_TRIED_MAX):
+        position = text.find("@", position + 1)
+        if position < 0:
+            return
+        mention = _around(text, position)
+        if mention is not None:
+            yield mention
+            position = max(position, mention.end - 1)
+
+
+def _around(text: str, at: int) -> Mention | None:
+    """The address whose `@` stands at `at`, or None where there is none around it."""
+    domain = _DOMAIN.match(text, at + 1) or _DOMAIN_INTERNATIONAL.match(text, at + 1)
+    if domain is None or not _is_domain(domain.group()):
+        return None
+    start = _start_of_local_part(text, at)
+    if start == at:
+        return None
+    return Mention(text[start : domain.end()], start, domain.end())
+
+
+def _start_of_local_part(text: str, at: int) -> int:
+    """Where the local part before the `@` at `at` begins; `at` itself where there is none."""
+    if text[at - 1 : at] == '"':  # RFC 5321 4.1.2: "joe smith"@example.org
+        opening = text.rfind('"', max(0, at - 66), at - 1)
+        return opening if opening >= 0 else at
+    reversed_left = text[max(0, at - 128) : at][::-1]
+    match = _LOCAL_REVERSED.match(reversed_left) or _LOCAL_REVERSED_INTERNATIONAL.match(reversed_left)
+    if match is None:
+        return at
+    return at - len(match.group()[::-1].lstrip("'.*=`|"))
+
+
+def _is_domain(domain: str) -> bool:
+    """Whether it may be a domain: at least two labels, the last not a number; or an address literal."""
+    last = domain.rpartition(".")[2]
+    return domain.startswith("[") or ("." in domain and not last.isdigit() and len(last) > 1)
+
+
+def is_address(text: str) -> bool:
+    """Whether `text` as a whole looks like an address: something, an @, a domain; no space and no bracket."""
+    local, at, domain = text.rpartition("@")
+    return bool(at and local and domain) and len(text) <= ADDRESS_CHARACTERS_MAX and _NOT_IN_ADDRESS.search(text) is None
+
+
+_NOT_IN_ADDRESS = re.compile(r"[\s<>()\[\],;\x00-\x1f\x7f]")
+# RFC 3464 2.1.2: address-type ";" generic-address.
+_TYPE = re.compile(r"^\s{0,20}([\w.+-]{1,40})\s{0,20};\s{0,20}")
+# RFC 6533 section 3: utf-8-addr-xtext writes what is not ASCII as \x{20AC}.
+_UTF8_XTEXT = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
+
+
+def address_in_field(value: str) -> str:
+    """The address in a field such as `Final-Recipient: rfc822; <user@example.org>`; as it stands where it is none."""
+    typed = _TYPE.match(value)
+    text = value[typed.end() :] if typed else value
+    if typed and typed.group(1).lower() == "utf-8":
+        text = _UTF8_XTEXT.sub(_character, text)
+    text = text.strip().strip("'\"`").strip()
+    if text.startswith("<"):
+        text = text[1:].partition(">")[0].strip()
+    if is_address(text):
+        return text
+    first = next(mentions_in(text[: 4 * ADDRESS_CHARACTERS_MAX]), None)
+    return first.address if first else text[:ADDRESS_CHARACTERS_MAX]
+
+
+def _character(match: re.Match[str]) -> str:
+    point = int(match.group(1), 16)
+    return chr(point) if point < 0x110000 and not 0xD800 <= point < 0xE000 else match.group()

@@ -1,0 +1,190 @@
+"""A message as a tree of parts: a bounded scanner over bytes that has an answer for everything.
+
+Python's `email` recurses without bound, is quadratic in several places and raises on mail that really comes; so the
+structure is found here, by searching for boundaries, with a limit on every count. Nothing is written back: bytes that are
+evidence stay as they came.
+"""
+
+import binascii
+import re
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from ingest.charsets import decode_base64, decode_bytes
+from ingest.headers import NO_HEADERS, Headers, parameters_of, read_fields, split_head
+from nullsender.limits import BOUNDARIES_TRIED_MAX, PART_DEPTH_MAX, PARTS_MAX, READ_BYTES_MAX, TEXT_BYTES_MAX
+
+# RFC 2046 5.2.1 and RFC 6532 3.7: a part that is a whole message.
+MESSAGE_TYPES = frozenset({"message/rfc822", "message/global", "message/rfc2822", "text/rfc822"})
+# RFC 6522 section 3 and RFC 6533 section 6: the head of a message alone; the second is a misspelling that is sent.
+HEAD_TYPES = frozenset({"text/rfc822-headers", "text/rfc822-header", "message/global-headers", "message/rfc822-headers"})
+
+
+class Part(msgspec.Struct, frozen=True):
+    """One part of a message, or the whole of it. A message inside a message is the only child of its part."""
+
+    headers: Headers
+    media_type: str
+    parameters: Mapping[str, str]
+    body: bytes  # as it came but for line ends: the transfer encoding is still on
+    children: "tuple[Part, ...]" = ()
+
+    def walk(self) -> "Iterator[Part]":
+        """This part and all below it, in the order in which they stand; into returned messages too."""
+        waiting = [self]
+        while waiting:
+            part = waiting.pop()
+            yield part
+            waiting.extend(reversed(part.children))
+
+    def walk_outside(self) -> "Iterator[Part]":
+        """Like `walk`, but a message inside the message is given as one part and not entered."""
+        waiting = [self]
+        while waiting:
+            part = waiting.pop()
+            yield part
+            if part.media_type not in MESSAGE_TYPES or part is self:
+                waiting.extend(reversed(part.children))
+
+    def content(self) -> bytes:
+        """The body without its transfer encoding, line ends LF."""
+        return _decoded(self.body, self.headers)
+
+    def text(self) -> str:
+        """The body as text, at most `TEXT_BYTES_MAX` bytes of it; tags taken off where it is HTML."""
+        body = self.body[: 2 * TEXT_BYTES_MAX]
+        text = decode_bytes(_decoded(body, self.headers)[:TEXT_BYTES_MAX], self.parameters.get("charset", ""))
+        return text_of_html(text) if self.media_type == "text/html" else text
+
+
+def parse(content: bytes) -> Part:
+    """The tree of a message. `content` may be anything; at most `READ_BYTES_MAX` bytes of it are read."""
+    return _Scanner().message(_with_plain_line_ends(content))
+
+
+def _with_plain_line_ends(content: bytes) -> bytes:
+    """Line ends as LF, NUL and byte order mark taken out, and the line that an mbox puts in front of a message."""
+    data = content[:READ_BYTES_MAX]
+    if b"\0" in data:
+        data = data.replace(b"\0", b"")
+    if b"\r" in data:
+        data = data.replace(b"\r\r\n", b"\n").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    data = data.removeprefix(b"\xef\xbb\xbf").lstrip(b"\n")
+    while data.startswith((b"From ", b">From ")):
+        data = data.partition(b"\n")[2]
+    return data
+
+
+class _Scanner:
+    """Makes the tree of one message; counts its parts."""
+
+    def __init__(self) -> None:
+        self._parts_left = PARTS_MAX
+
+    def message(self, data: bytes, depth: int = 0) -> Part:
+        """The part that `data`, head and body, is."""
+        self._parts_left -= 1
+        head, body = split_head(data)
+        headers = read_fields(head) if head else NO_HEADERS
+        media_type, parameters = _media_type(headers)
+        children: tuple[Part, ...] = ()
+        if depth < PART_DEPTH_MAX:
+            if media_type.startswith("multipart/"):
+                children = tuple(self._parts_of(body, parameters.get("boundary", ""), depth))
+            elif media_type in MESSAGE_TYPES and self._parts_left > 0:
+                inner = _decoded(body, headers).lstrip(b"\n")
+                children = (self.message(inner, depth + 1),) if inner else ()
+        return Part(headers, media_type, parameters, body, children)
+
+    def _parts_of(self, body: bytes, boundary: str, depth: int) -> Iterator[Part]:
+        for part in _between_boundaries(body, boundary):
+            if self._parts_left <= 0:
+                return
+            yield self.message(part, depth + 1)
+
+
+def _media_type(headers: Headers) -> tuple[str, dict[str, str]]:
+    """RFC 2045 5.2: what does not say, or says it in a way that can not be read, is plain text."""
+    value = headers.get("content-type")
+    if not value:
+        return "text/plain", {}
+    media_type, parameters = parameters_of(value)
+    if "/" not in media_type:
+        return ("multipart/mixed" if "boundary" in parameters else "text/plain"), parameters
+    return media_type, parameters
+
+
+def _between_boundaries(body: bytes, boundary: str) -> Iterator[bytes]:
+    """The bytes between the delimiter lines of a multipart (RFC 2046 5.1.1); the last may lack its end."""
+    delimiter = b"\n--" + (boundary.encode("utf-8", "replace") or _guessed_boundary(body))
+    data = b"\n" + body
+    start = -1  # where the part that is open begins
+    position = 0
+    for _ in range(BOUNDARIES_TRIED_MAX):
+        found = data.find(delimiter, position)
+        if found < 0:
+            break
+        line_end = data.find(b"\n", found + len(delimiter))
+        line_end = len(data) if line_end < 0 else line_end
+        rest_of_line = data[found + len(delimiter) : min(line_end, found + len(delimiter) + 100)].strip()
+        position = found + len(delimiter)
+        if rest_of_line not in (b"", b"--"):  # another boundary that only begins with ours
+            continue
+        if start >= 0:
+            yield data[start:found]
+        start, position = line_end + 1, line_end
+        if rest_of_line == b"--":
+            return
+    if 0 <= start < len(data):
+        yield data[start:]
+
+
+_BOUNDARY_LINE = re.compile(rb"^--([^\s].{0,200}?)[ \t]*$", re.MULTILINE)
+
+
+def _guessed_boundary(body: bytes) -> bytes:
+    """The boundary of a multipart that does not name it: the first line that looks like one."""
+    match = _BOUNDARY_LINE.search(body[:2_000])
+    return match.group(1) if match else b"\0"  # NUL was taken out: nothing matches, there are no parts
+
+
+def _decoded(body: bytes, headers: Headers) -> bytes:
+    """RFC 2045 section 6: base64 and quoted-printable; every other word means that there is nothing to do."""
+    encoding = headers.get("content-transfer-encoding").lower()
+    if encoding.startswith("base64"):
+        return _with_plain_ends(decode_base64(body))
+    if encoding.startswith("quoted-printable"):
+        return _with_plain_ends(binascii.a2b_qp(body))
+    return body
+
+
+def _with_plain_ends(data: bytes) -> bytes:
+    return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in data else data
+
+
+_OPENS_HIDDEN = re.compile(r"<(style|script|head|title)\b[^<>]{0,1000}>", re.IGNORECASE)
+_LINE_TAG = re.compile(r"<(?:br|/p|/div|/tr|/li|/h[1-6]|p|div|tr|li|/td)\b[^<>]{0,2000}>", re.IGNORECASE)
+_TAG = re.compile(r"</?[a-zA-Z!][^<>]{0,4000}>")
+_ENTITY = re.compile(r"&(lt|gt|amp|quot|nbsp|#39|#x27|#64|apos);")
+_ENTITIES = {"lt": "<", "gt": ">", "amp": "&", "quot": '"', "nbsp": " ", "#39": "'", "#x27": "'", "#64": "@", "apos": "'"}
+
+
+def text_of_html(html: str) -> str:
+    """The words of `html`, with line breaks where a browser would show them."""
+    text = _LINE_TAG.sub("\n", _without_hidden(html).replace("\n", " "))
+    return _ENTITY.sub(lambda match: _ENTITIES[match.group(1)], _TAG.sub("", text))
+
+
+def _without_hidden(html: str) -> str:
+    """`html` without the elements whose content is not shown. An element that never ends hides nothing."""
+    shown: list[str] = []
+    position = 0
+    lower = html.lower()
+    while opening := _OPENS_HIDDEN.search(html, position):
+        closing = lower.find(f"</{opening.group(1).lower()}", opening.end())
+        if closing < 0:
+            break
+        shown.append(html[position : opening.start()])
+        position = closing
+    return "".join([*shown, html[position:]])

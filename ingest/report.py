@@ -1,0 +1,118 @@
+"""One message in, its reports out: the door of the reading half of ingest.
+
+The readers are asked in order of how sure a format is of itself: report parts first (RFC 3464, RFC 5965), then fields and
+words that only some software writes, then words that any notice may hold. A message that none of them knows is an
+auto-reply or ordinary mail, and gets one report all the same, so that counts add up (G2). Nothing here raises, whatever
+the bytes (G8).
+"""
+
+import hashlib
+from datetime import datetime
+
+import msgspec
+
+from ingest.arf import read_arf
+from ingest.dsn import REPORT_TYPES, read_dsn
+from ingest.finding import Finding, Findings
+from ingest.mime import Part, parse
+from ingest.returned import Returned, returned_message
+from nullsender.events import Kind, Report, Source
+from nullsender.limits import NAME_CHARACTERS_MAX
+
+_MESSAGE_ID_HEX_DIGITS = 32
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """What was read in a message: at least one report, and the returned mail that proof is looked for in.
+
+    `returned` are the bytes of the mail that came back inside the report (line ends LF; perhaps only its head; `b""` where
+    none came back).
+    """
+
+    kind: Kind
+    format: str
+    reports: tuple[Report, ...]
+    returned: bytes = b""
+
+
+class Unreadable(msgspec.Struct, frozen=True):
+    """Bytes in which nothing can be read as mail; `reason` says what was found, and where it stopped."""
+
+    reason: str
+
+
+def read_message(content: bytes, *, source: Source, received_at: datetime) -> Reading | Unreadable:
+    """The reports in one message. Any bytes at all give an answer; none raise.
+
+    Pure: the same bytes from the same envelope give the same reports with the same identifiers (G3).
+    """
+    message = parse(content)
+    if not message.headers:
+        return Unreadable(_what_stands_there(content))
+    returned = returned_message(message)
+    found = _findings(message, returned, source)
+    message_id = message_id_of(content, source)
+    reports = tuple(
+        _report(finding, found, message, returned, message_id, index, source, received_at)
+        for index, finding in enumerate(found.findings)
+    )
+    return Reading(kind=found.kind, format=found.format, reports=reports, returned=returned.content)
+
+
+def message_id_of(content: bytes, source: Source) -> str:
+    """The name of a message: 32 hexadecimal digits made from its bytes and its envelope's recipients."""
+    digest = hashlib.sha256("\n".join(source.rcpt_to).encode("utf-8", "surrogatepass"))
+    digest.update(b"\n\n" + content)
+    return digest.hexdigest()[:_MESSAGE_ID_HEX_DIGITS]
+
+
+def _what_stands_there(content: bytes) -> str:
+    if not content.strip():
+        return f"not mail: {len(content)} bytes, all of them white space" if content else "not mail: no bytes at all"
+    return f"not mail: no header field in the first line, which begins with {content.lstrip()[:60]!r}"
+
+
+def _findings(message: Part, returned: Returned, source: Source) -> Findings:
+    for part in message.walk_outside():
+        if part.media_type in REPORT_TYPES and (found := read_dsn(part)):
+            return found
+    found = read_arf(message, returned)
+    if found:
+        return found
+    return Findings(kind=Kind.OTHER, format="mail", findings=(Finding(),))
+
+
+def _report(
+    finding: Finding,
+    found: Findings,
+    message: Part,
+    returned: Returned,
+    message_id: str,
+    index: int,
+    source: Source,
+    received_at: datetime,
+) -> Report:
+    subject = returned.headers.text("subject") or message.headers.text("subject")
+    return Report(
+        id=f"{message_id}-{index}",
+        message_id=message_id,
+        received_at=received_at,
+        kind=found.kind,
+        format=found.format,
+        recipient=finding.recipient,
+        derived_from=finding.derived_from,
+        action=finding.action,
+        status=finding.status,
+        reply_code=finding.reply_code,
+        diagnostic=finding.diagnostic,
+        remote_mta=finding.remote_mta,
+        reporting_mta=finding.reporting_mta,
+        feedback_type=finding.feedback_type,
+        occurred_at=finding.occurred_at,
+        subject=subject[:NAME_CHARACTERS_MAX] or None,
+        original_message_id=returned.message_id(),
+        original_envelope_id=finding.original_envelope_id,
+        source=source,
+        returned_token=returned.token(),
+        notes=finding.notes,
+    )

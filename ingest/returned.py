@@ -1,0 +1,73 @@
+"""The mail of ours that came back inside a report, as far as it came back.
+
+It names whom we wrote to, it carries our token, and its signature may prove that it is ours. All of that is a claim of
+whoever wrote the report until `ingest/proof.py` has checked it.
+"""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from ingest.headers import NO_HEADERS, Headers, read_fields
+from ingest.mentions import is_address, mentions_in
+from ingest.mime import HEAD_TYPES, MESSAGE_TYPES, Part
+from nullsender.events import DerivedFrom
+from nullsender.limits import NAME_CHARACTERS_MAX
+
+TOKEN_HEADER = "X-Nullsender-Token"  # noqa: S105  (the name of the field)
+
+# Fields that a receiver writes into the mail with the address that it accepted it for, most telling first. Microsoft's
+# feedback loop (JMRP) names the complainer in the first.
+_DELIVERED_TO = ("x-hmxmroriginalrecipient", "x-delivered-to", "delivered-to", "envelope-to", "x-envelope-to", "x-original-to")
+
+
+class Returned(msgspec.Struct, frozen=True):
+    """The returned message: its bytes (line ends LF, perhaps only the head, perhaps cut) and its fields."""
+
+    content: bytes = b""
+    headers: Headers = NO_HEADERS
+
+    def recipient(self) -> tuple[str | None, DerivedFrom]:
+        """Whom it was delivered to, as its receiver wrote; else whom it was for, where that was one address only."""
+        for name in _DELIVERED_TO:
+            for value in self.headers.all(name):
+                if is_address(address := value.strip().strip("<>")):
+                    return address, DerivedFrom.DELIVERED_TO
+        recipients = self.recipients()
+        return (recipients[0], DerivedFrom.ORIGINAL_TO) if len(recipients) == 1 else (None, DerivedFrom.NOWHERE)
+
+    def recipients(self) -> tuple[str, ...]:
+        """The addresses of its To fields, each once."""
+        found = (place.address for value in self.headers.all("to") for place in mentions_in(value))
+        return tuple({address.lower(): address for address in found}.values())
+
+    def senders(self) -> frozenset[str]:
+        """The addresses that it came from (Return-Path, From, Sender), lower-cased."""
+        values = (value for name in ("return-path", "from", "sender", "reply-to") for value in self.headers.all(name))
+        return frozenset(place.address.lower() for value in values for place in mentions_in(value))
+
+    def token(self) -> str | None:
+        """Our own signed header, not yet checked."""
+        return self.headers.get(TOKEN_HEADER.lower())[:NAME_CHARACTERS_MAX] or None
+
+    def message_id(self) -> str | None:
+        """RFC 5322 3.6.4, without its angle brackets."""
+        return self.headers.get("message-id").strip("<> \t")[:NAME_CHARACTERS_MAX] or None
+
+
+NOTHING_RETURNED = Returned()
+
+
+def returned_message(message: Part) -> Returned:
+    """The message that `message` carries inside: the first that has fields."""
+    for content in _inside(message):
+        fields = read_fields(content.partition(b"\n\n")[0])
+        if len(fields) > 1:
+            return Returned(content, fields)
+    return NOTHING_RETURNED
+
+
+def _inside(message: Part) -> Iterator[bytes]:
+    for part in message.walk_outside():
+        if part is not message and (part.media_type in MESSAGE_TYPES or part.media_type in HEAD_TYPES):
+            yield part.content().lstrip(b"\n")
