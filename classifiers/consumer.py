@@ -1,0 +1,58 @@
+"""The classifiers' stage: a report comes in, its outcome goes out. It touches no list.
+
+An outcome that was published but whose report's offset was not yet stored is published again after a crash; the suppression
+stage knows reports by their id, so the second one changes nothing.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from nullsender import telemetry
+from nullsender.clock import Clock
+from nullsender.events import Decision, Outcome, Report, decode, encode
+from nullsender.log import Partition, Producer, Record, StoredRecord, Topic, wait_until_durable
+
+GROUP = "classify"
+
+#: What the classifiers read. Each has its own loop, so that a complaint never waits behind a flood of bounces.
+TOPICS = (Topic.BOUNCES, Topic.COMPLAINTS, Topic.UNSUBSCRIBES)
+
+
+class Decides(Protocol):
+    """What decides a report (`classifiers.rules.Rules`)."""
+
+    def decide(self, report: Report) -> Decision:
+        """The decision on `report`; total and pure."""
+
+
+class Classifier:
+    """Publishes the outcome of every report of a batch."""
+
+    def __init__(self, rules: Decides, *, outcomes: Producer, clock: Clock) -> None:
+        self._rules = rules
+        self._outcomes = outcomes
+        self._clock = clock
+        self._log = logging.getLogger(GROUP)
+
+    def handle(self, batch: Sequence[StoredRecord], next_offsets: Mapping[Partition, int]) -> None:
+        """Decide and publish; on return the outcomes are durable.
+
+        The key stays the report's, so one address keeps its order. `Invalid` for a record that holds no report.
+        """
+        del next_offsets  # the loop stores them
+        outcomes = [self._decided(record) for record in batch]
+        records = [Record(Topic.OUTCOMES, record.key, encode(o)) for record, o in zip(batch, outcomes, strict=True)]
+        wait_until_durable(self._outcomes.publish(records))
+        for outcome in outcomes:
+            self._say(outcome)
+
+    def _decided(self, record: StoredRecord) -> Outcome:
+        report = decode(Report, record.value)
+        return Outcome(report=report, decision=self._rules.decide(report), decided_at=self._clock.now())
+
+    def _say(self, outcome: Outcome) -> None:
+        decision = outcome.decision
+        telemetry.OUTCOMES.labels(decision.outcome, decision.category).inc()
+        facts = {"report": outcome.report.id, "outcome": decision.outcome, "category": decision.category, "rule": decision.rule}
+        self._log.info("decided", extra={"facts": facts})

@@ -1,0 +1,75 @@
+"""The command `nullsender`: every door for an operator, one file a command.
+
+This package is the wiring: it may import everything, nothing imports it. Only the command that was called is loaded.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+from nullsender.errors import Invalid, Misconfigured, Transient
+
+EXIT_FAILED = 1  # it was done in part or not at all; what was said says which
+EXIT_MISCONFIGURED = 3  # the operator has to change something; nothing was half done
+EXIT_INTERRUPTED = 130
+
+#: Each command is the module of that name in this package, with `add_arguments(parser)` and `run(arguments) -> exit code`.
+COMMANDS = {
+    "up": "start every role on this machine and keep them running",
+    "mx": "role: take mail on SMTP and put what it reports on the log",
+    "classify": "role: decide what each report means",
+    "suppress": "role: apply outcomes to the list",
+    "follow": "role: keep the lookup table in memory up to date (one a machine)",
+    "api": "role: answer pre-send lookups and keep the list over HTTP",
+    "migrate": "bring the store to this version's schema",
+    "doctor": "check the installation and show every setting",
+    "keys": "make, list, rotate and revoke API keys",
+    "return-path": "make a signed return path and token for mail to one recipient",
+    "explain": "say what each message means, what it would do and why",
+    "reply": "decide SMTP replies, JSON lines in and out",
+    "dead-letters": "show what could not be dealt with",
+    "replay": "try dead letters again with today's readers and rules",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the answer is the exit code: 0, 1 failed, 2 usage, 3 the operator has to change something."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    arguments = _parser(words).parse_args(words)
+    try:
+        return int(arguments.run(arguments))
+    except Misconfigured as mistake:
+        print(f"nullsender: {mistake}", file=sys.stderr)
+        return EXIT_MISCONFIGURED
+    except Invalid as invalid:
+        print(f"nullsender: {invalid}", file=sys.stderr)
+        return EXIT_FAILED
+    except Transient as trouble:
+        print(f"nullsender: this does not work now and may work later: {trouble}", file=sys.stderr)
+        return EXIT_FAILED
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has seen enough
+        return 0
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+
+
+def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="nullsender",
+        description="Reads bounces, complaints and unsubscribes, keeps the suppression list, answers pre-send lookups.",
+        epilog="Settings: defaults, then a TOML file, then NULLSENDER_… variables, then flags; `nullsender doctor` shows them.",
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    called = next((word for word in words if not word.startswith("-")), None)
+    for name, does in COMMANDS.items():
+        command = commands.add_parser(name, help=does, description=f"{does[0].upper()}{does[1:]}.")
+        if name == called:
+            module = import_module(f"nullsender.cli.{name.replace('-', '_')}")
+            command.add_argument("--config", type=Path, metavar="FILE", help="TOML file with settings (or NULLSENDER_CONFIG)")
+            command.add_argument("--data", metavar="DIR", help="folder of the log, the list and the keys (default: data)")
+            module.add_arguments(command)
+            command.set_defaults(run=module.run)
+    return parser
