@@ -109,8 +109,6 @@ API_PAGE_ITEMS_MAX = 1_000
 API_TEXT_CHARACTERS_MAX = 1_000
 # Names of streams and scopes.
 API_NAME_CHARACTERS_MAX = 200
-# An opaque cursor is short; anything longer is not ours.
-API_CURSOR_CHARACTERS_MAX = 500
 # Requests of one process that use the store at the same time, and that wait for their turn; past that: 503, come again.
 API_STORE_THREADS_MAX = 8
 API_STORE_WAITING_MAX = 500
@@ -196,3 +194,43 @@ STORE_WAL_BYTES_MAX = 64 * 2**20
 STORE_EXPIRE_ENTRIES_MAX = 1_000
 # How long the count of a source's provisional entries is kept: a report that comes late still finds its hour.
 PROVISIONAL_COUNTS_KEPT_DAYS = 7
+
+# --- the embedded log --------------------------------------------------------------------------------------------------
+# Partitions of each topic: as many processes of one role can share its work. More would only be more places to look at.
+LOG_PARTITIONS = 8
+# What one commit carries: enough that the disk's wait is shared by all who wait, few enough that the next need not wait long.
+LOG_COMMIT_RECORDS_MAX = 1_000
+LOG_COMMIT_BYTES_MAX = 32 * 2**20
+# What may wait for a commit in one process, for each topic; past it the disk is too slow for us, and saying so (451) is kinder.
+LOG_QUEUE_RECORDS_MAX = 10_000
+LOG_QUEUE_BYTES_MAX = 128 * 2**20
+# Bytes a consumer takes at once, however many records that is (it always takes one).
+LOG_POLL_BYTES_MAX = 16 * 2**20
+# Records taken from one partition before the next has its turn.
+LOG_TURN_RECORDS = 32
+# How soon a waiting consumer looks again: at first, and at most. The second is the delay that an idle log adds to a record.
+LOG_LOOK_SECONDS_MIN = 0.002
+LOG_LOOK_SECONDS_MAX = 0.02
+# How often a member asks who else is there: a new one has its share, and a dead one's partitions move on, within twice this.
+LOG_SHARE_SECONDS = 0.25
+# How often a process fails what waited too long and trims what is too old.
+LOG_HOUSEKEEPING_SECONDS = 1.0
+# Records that one transaction trims: a few milliseconds in which nobody else can write to the topic.
+LOG_TRIM_RECORDS_MAX = 500
+# Address space for one topic. It costs nothing, and no process ever has to map anew; what bounds a topic is its retention.
+LOG_MAP_BYTES = 2**40
+# Processes and threads that read one topic at the same moment.
+LOG_READERS_MAX = 512
+# How long records are kept once every group has dealt with them, and how much a topic may hold before the oldest go early.
+# Raw messages are personal data: kept for a week, to explain and to replay. At 5 KB a message 8 GiB are a million of them.
+LOG_RAW_DAYS = 7
+LOG_RAW_BYTES_MAX = 8 * 2**30
+# Reports and outcomes: a month, so that a wrong rule can be mended and its reports decided again.
+LOG_REPORT_DAYS = 30
+LOG_REPORT_BYTES_MAX = 4 * 2**30
+# Dead letters wait for a person, who may be on holiday. When a flood of them fills the limit the oldest go.
+LOG_DEAD_LETTER_DAYS = 90
+LOG_DEAD_LETTER_BYTES_MAX = 2 * 2**30
+# Addresses of a returned mail that a return path without a recipient is tried with: From, To, Cc and a few hops stand there.
+RETURNED_ADDRESSES_TRIED_MAX = 50
+RETURNED_HEADER_BYTES_TRIED_MAX = 16 * 2**10

@@ -135,6 +135,54 @@ API_SECONDS = histogram(
 )
 
 
+# --- the MX ------------------------------------------------------------------------------------------------------------
+
+MX_MESSAGES = counter(
+    "nullsender_mx_messages_total",
+    "Messages recorded, by what they are.",
+    ("kind",),
+    remedy="Many `unreadable`: `nullsender dead-letters list` shows each with its reason.",
+)
+MX_DEFERRED = counter(
+    "nullsender_mx_deferred_total",
+    "Messages answered 451 because they could not be recorded; their senders keep them and come again.",
+    remedy="Look at the disk and the log of the MX: the line beside it says what failed.",
+)
+MX_REFUSALS = counter(
+    "nullsender_mx_refusals_total",
+    "Replies other than yes, by their name in ingest/replies.py.",
+    ("reply",),
+    remedy="`too_many_…`: somebody floods us, or a limit is too low; `no_such_mailbox`: mail for addresses we never made.",
+)
+MX_RECORDING = histogram(
+    "nullsender_mx_recording_seconds",
+    "From the end of a message to its records being durable.",
+    remedy="Slow: the disk under the log, or too many messages for one process.",
+)
+
+# --- the embedded log --------------------------------------------------------------------------------------------------
+
+LOG_COMMIT_SECONDS = histogram(
+    "nullsender_log_commit_seconds",
+    "How long one commit took, by topic; every record that waited is in one.",
+    ("topic",),
+    remedy="Slow commits are a slow disk, or another process that keeps the topic busy.",
+)
+LOG_REFUSED = counter(
+    "nullsender_log_refused_records_total",
+    "Records that the log could not make durable, by topic. Whoever published them was told so and tries again.",
+    ("topic",),
+    remedy="The log line beside it says why: no space, a topic full of unread records, or a disk in trouble.",
+)
+LOG_BYTES = gauge(
+    "nullsender_log_bytes",
+    "Bytes that a topic holds. At its limit the oldest records go, or new ones are refused when a group has yet to read those.",
+    ("topic",),
+    remedy="Near the limit with a growing nullsender_consumer_lag_records: the role that reads the topic is down or too slow.",
+)
+LOG_TRIMMED = counter("nullsender_log_trimmed_records_total", "Records that left because they were too old or the topic full.", ("topic",))
+
+
 def exposition() -> bytes:
     """Every metric of every process, in the text format of Prometheus."""
     if not os.environ.get(_FOLDER_VARIABLE):

@@ -1,0 +1,98 @@
+"""Signed return paths: the envelope sender that we send with, so that a bounce proves by its address what it is about (VERP).
+
+    b+KEY+DAY+SIGNATURE+MESSAGE+TENANT+STREAM+USER=DOMAIN@bounces.example.com
+    b+KEY+DAY+SIGNATURE+MESSAGE+TENANT+STREAM@bounces.example.com
+
+The second form is for recipients that do not fit into 64 octets: its signature covers the recipient all the same, and it is
+verified against those that the report names. `unsubscribe+…` is the same for `List-Unsubscribe: <mailto:…>`. Everything is
+lower-case, and an empty TENANT is `default`.
+"""
+
+import re
+from collections.abc import Iterable
+from datetime import date
+from enum import StrEnum
+
+from ingest.signing import SIGNATURE_CHARACTERS, Claims, SigningKeys, day_of, days_since_epoch, require_fresh
+from nullsender.address import canonical
+from nullsender.errors import Invalid
+from nullsender.limits import LOCAL_PART_OCTETS_MAX, RETURN_PATH_DAYS
+
+_DEFAULT_TENANT = "default"
+_NAME = re.compile(r"[a-z0-9_-]*")
+_SHAPE = re.compile(
+    rf"(?P<purpose>b|unsubscribe)\+(?P<key>[a-z0-9]{{1,8}})\+(?P<days>[0-9]{{1,5}})\+(?P<signature>[a-z2-7]{{{SIGNATURE_CHARACTERS}}})"
+    r"\+(?P<message>[a-z0-9_-]*+)\+(?P<tenant>[a-z0-9_-]*+)\+(?P<stream>[a-z0-9_-]*+)(?:\+(?P<recipient>.+=.+))?"
+)
+# What a recipient may hold to be written into the local part: other characters are legal there, and refused here and there.
+_PLAIN = re.compile(r"(?!.*\.\.)[a-z0-9+=_.-]+")
+
+
+class Purpose(StrEnum):
+    """What the address is for; the word before the first `+`."""
+
+    BOUNCE = "b"
+    UNSUBSCRIBE = "unsubscribe"
+
+
+def is_return_path(local_part: str) -> bool:
+    """Whether `local_part` looks like one of ours; whether it is says `ReturnPaths.verify`."""
+    return _SHAPE.fullmatch(local_part.lower()) is not None
+
+
+class ReturnPaths:
+    """Makes and verifies the local parts of signed return paths."""
+
+    def __init__(self, keys: SigningKeys) -> None:
+        self._keys = keys
+
+    def make(self, claims: Claims, *, purpose: Purpose = Purpose.BOUNCE) -> str:
+        """The local part for one message to one recipient, with the recipient inside where it fits.
+
+        Raises `Invalid` where the recipient is no address, or a name is not made of a-z, 0-9, `_` and `-`, or is too long.
+        """
+        claims = claims._replace(recipient=canonical(claims.recipient))
+        names = (claims.message, "" if claims.tenant == _DEFAULT_TENANT else claims.tenant, claims.stream or "")
+        if any(_NAME.fullmatch(name) is None for name in names):
+            raise Invalid("message, tenant and stream of a return path are made of a-z, 0-9, _ and -")
+        signature = self._keys.sign(purpose, claims)
+        days = str(days_since_epoch(claims.sent_on))
+        short = "+".join((purpose, self._keys.signing_id, days, signature, *names))
+        verp = f"{short}+{'='.join(claims.recipient.rsplit('@', 1))}"
+        if len(verp) <= LOCAL_PART_OCTETS_MAX and _PLAIN.fullmatch(verp):
+            return verp
+        if len(short) > LOCAL_PART_OCTETS_MAX:
+            raise Invalid("message, tenant and stream are too long for a return path together")
+        return short
+
+    def verify(self, local_part: str, *, today: date, recipients: Iterable[str] = ()) -> Claims:
+        """What the return path proves. `recipients` are canonical addresses that may stand behind the short form.
+
+        Raises `Invalid`, saying why, where it was not made by us, or is older than RETURN_PATH_DAYS.
+        """
+        match = _SHAPE.fullmatch(local_part.lower())
+        if match is None:
+            raise Invalid("it is no return path of ours")
+        user, _, domain = (match["recipient"] or "").rpartition("=")
+        candidates = [f"{user}@{domain}"] if user else list(recipients)
+        claims = self._first_that_holds(match, candidates)
+        require_fresh(claims, today=today, days_max=RETURN_PATH_DAYS)
+        return claims
+
+    def _first_that_holds(self, match: re.Match[str], candidates: Iterable[str]) -> Claims:
+        reason = "it carries no recipient, and the report names none"
+        for recipient in candidates:
+            claims = Claims(
+                tenant=match["tenant"] or _DEFAULT_TENANT,
+                stream=match["stream"] or None,
+                recipient=recipient,
+                sent_on=day_of(int(match["days"])),
+                message=match["message"],
+            )
+            try:
+                self._keys.check(match["key"], match["signature"], match["purpose"], claims)
+            except Invalid as invalid:
+                reason = invalid.reason
+            else:
+                return claims
+        raise Invalid(reason)
