@@ -120,6 +120,12 @@ API_KEY_CHARACTERS_MAX = 200
 API_KEY_CACHE_SECONDS = 5.0
 # Keys that are remembered, good and bad apart, so that a flood of bad ones does not push the good ones out.
 API_KEY_CACHE_ENTRIES_MAX = 1_000
+# A request's line and headers: a path of the longest address, percent-encoded, is 1 KB; proxies add a few more.
+API_HEAD_BYTES_MAX = 32 * 2**10
+# From the first byte of a request (or from the connection) to its last one: 4 MiB at 1 Mbit/s take 34.
+API_REQUEST_SECONDS_MAX = 60
+# Connections of one process, each some 20 KB and a file descriptor.
+API_CONNECTIONS_MAX = 5_000
 # How long an idle connection is kept: longer than the pauses of a sender that checks before each mail.
 API_KEEP_ALIVE_SECONDS = 75
 # How long requests that are under way may take after the stop.

@@ -180,7 +180,11 @@ LOG_BYTES = gauge(
     ("topic",),
     remedy="Near the limit with a growing nullsender_consumer_lag_records: the role that reads the topic is down or too slow.",
 )
-LOG_TRIMMED = counter("nullsender_log_trimmed_records_total", "Records that left because they were too old or the topic full.", ("topic",))
+LOG_TRIMMED = counter(
+    "nullsender_log_trimmed_records_total",
+    "Records that left because they were too old or the topic full, by topic; every group had dealt with them.",
+    ("topic",),
+)
 
 
 def exposition() -> bytes:
