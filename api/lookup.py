@@ -14,7 +14,8 @@ from api.table import key_of
 from nullsender import telemetry
 from nullsender.address import AddressHasher, canonical
 from nullsender.errors import Invalid
-from suppression.store import Entry, Store
+from suppression.records import Entry
+from suppression.store import Store
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -30,10 +31,10 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class InvalidAddress(msgspec.Struct, frozen=True):
-    """A text of a batch that is no address."""
+    """An item of a batch that is no address; `address` is the item, None where it was no text at all."""
 
     index: int
-    text: str
+    address: str | None
     reason: str
 
 
@@ -75,22 +76,30 @@ class Lookup:
         _FROM_STORE.inc()
         return Answer(address, self._store.check(tenant, stream, [address]).get(0))
 
-    def check_many(self, tenant: str, stream: str | None, texts: Sequence[str]) -> Answers:
-        """The answers for a batch of addresses as people write them; `Transient` when there are none to be had."""
+    def check_many(self, tenant: str, stream: str | None, items: Sequence[object]) -> Answers:
+        """The answers for a batch of addresses as people write them; `Transient` when there are none to be had.
+
+        Whatever an item is, it spoils nothing for the others.
+        """
         addresses: dict[int, str] = {}
         invalid: list[InvalidAddress] = []
-        for index, text in enumerate(texts):
+        for index, item in enumerate(items):
+            if not isinstance(item, str):
+                invalid.append(InvalidAddress(index, None, "not an address: it is no text"))
+                continue
             try:
-                addresses[index] = canonical(text)
+                addresses[index] = canonical(item)
             except Invalid as error:
-                invalid.append(InvalidAddress(index, text, error.reason))
+                # Half a character (a lone surrogate) can come in as JSON and can not go out again.
+                shown = item.encode("utf-8", "replace").decode("utf-8")
+                invalid.append(InvalidAddress(index, shown, error.reason))
         suspects = self._suspects(tenant, addresses)
         _FROM_TABLE.inc(len(addresses) - len(suspects))
         _FROM_STORE.inc(len(suspects))
         entries = self._store.check(tenant, stream, [addresses[index] for index in suspects]) if suspects else {}
         found = {suspects[place]: entry for place, entry in entries.items()}
         suppressed = {index: Answer(addresses[index], found[index]) for index in sorted(found)}
-        return Answers(len(texts), suppressed, invalid)
+        return Answers(len(items), suppressed, invalid)
 
     def _suspects(self, tenant: str, addresses: Mapping[int, str]) -> Sequence[int]:
         """The places of those addresses that only the store can answer for."""

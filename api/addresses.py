@@ -1,0 +1,46 @@
+"""Addresses as people hand them to the API.
+
+Who asks about an address, or lifts one, may name anything that a report could have put on the list: `canonical` alone decides.
+Who adds one is told of a slip of the pen: the address must be one that mail can be sent to by its grammar. DNS is never asked,
+and domains for tests and inside a company (`example.com`, `x.test`, `localhost`) are as good as any.
+"""
+
+import re
+
+from email_validator import EmailNotValidError, validate_email
+
+from nullsender.address import canonical
+from nullsender.errors import Invalid
+
+_UNDECODABLE = "\ufffd"  # what stands for bytes that were not UTF-8 once a path or a query was decoded
+
+
+def asked_about(text: str) -> str:
+    """The canonical form of an address in a path or a query; `Invalid` where it is none."""
+    if _UNDECODABLE in text:
+        raise Invalid("not an address: the percent-encoded bytes are not UTF-8")
+    return canonical(text)
+
+
+def to_be_added(text: str) -> str:
+    """The canonical form of an address that a person adds; `Invalid` where mail could not be sent to it by its grammar."""
+    address = asked_about(text)
+    try:
+        validate_email(
+            _with_lawful_dots(address),
+            allow_quoted_local=True,
+            allow_domain_literal=True,
+            check_deliverability=False,
+            globally_deliverable=False,
+        )
+    except EmailNotValidError as error:
+        raise Invalid(f"not an address that mail can be sent to: {error}") from error
+    return address
+
+
+def _with_lawful_dots(address: str) -> str:
+    """RFC 5321 4.1.2 allows no dot at an end of a local part nor two in a row; large providers gave out such addresses."""
+    local, _, domain = address.rpartition("@")
+    if local.startswith('"'):
+        return address
+    return re.sub(r"\.+", ".", local).strip(".") + "@" + domain

@@ -1,0 +1,86 @@
+"""The HTTP API put together: routes, keys, problems, metrics. `server.py` serves it."""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+
+from fastapi import Depends, FastAPI, Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.auth import Keys
+from api.checks import check_routes
+from api.lookup import Lookup
+from api.operations import Check, operation_routes
+from api.problems import answer_with_problems, problem_of, response_of
+from api.suppressions import suppression_routes
+from api.threads import StoreThreads
+from nullsender import telemetry
+from nullsender.errors import Invalid
+from nullsender.limits import API_BODY_BYTES_MAX
+from suppression.store import Store
+
+_ABOUT = """May I send to this address? Which addresses may I not send to, why, and who decided?
+
+Every error is a problem (RFC 9457, `application/problem+json`): `type` is for programs, `detail` says in words what to do.
+A 503 means that it can not be told now; nothing is ever guessed."""
+
+
+def create_app(store: Store, lookup: Lookup, keys: Keys, threads: StoreThreads, *, checks: Sequence[Check] = ()) -> FastAPI:
+    """The routes over these parts."""
+    app = FastAPI(
+        title="nullsender",
+        version="1",
+        description=_ABOUT,
+        max_body_size=API_BODY_BYTES_MAX,
+        redirect_slashes=False,
+        docs_url=None,  # its page loads scripts from elsewhere; /openapi.json is all that a viewer needs
+        redoc_url=None,
+        dependencies=[Depends(_require_single_parameters)],
+    )
+    app.include_router(check_routes(lookup, keys, threads))
+    app.include_router(suppression_routes(store, lookup, keys, threads))
+    app.include_router(operation_routes(store, lookup, threads, checks))
+    answer_with_problems(app)
+    app.add_middleware(_Edge)
+    return app
+
+
+async def _require_single_parameters(request: Request) -> None:
+    """Two values for one query parameter: whichever we took, the caller may have meant the other."""
+    counted = Counter(name for name, _ in request.query_params.multi_items())
+    if repeated := [name for name, times in counted.items() if times > 1]:
+        raise Invalid(f"given more than once: {', '.join(sorted(repeated))}")
+
+
+class _Edge:
+    """Around every request: counts and times it by route, and lets no exception out.
+
+    A path that is none of ours counts as `other`, so that nobody makes up new routes for the metrics.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        status: int | None = None
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        began_at_seconds = time.perf_counter()
+        try:
+            await self._app(scope, receive, watched)
+        except Exception as error:
+            answer = response_of(problem_of(error), scope["path"])
+            if status is not None:
+                raise  # half an answer is out: the server cuts the connection, so that nobody takes it for a whole one
+            await answer(scope, receive, watched)
+        route = getattr(scope.get("route"), "path", "other")
+        telemetry.API_REQUESTS.labels(route, str(status)).inc()
+        telemetry.API_SECONDS.labels(route).observe(time.perf_counter() - began_at_seconds)
+        return None

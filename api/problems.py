@@ -1,0 +1,141 @@
+"""Every error of the API is a problem (RFC 9457): what happened, in a shape for programs and in words that say what to do.
+
+Errors that we foresaw are raised as what they are (`Invalid`, `Transient`, or a `Problem`) and become answers here, together
+with those that the framework raises. What nobody foresaw is logged with its traceback and answered without it.
+"""
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from nullsender.errors import Invalid, Misconfigured, Transient
+from nullsender.limits import API_RETRY_AFTER_SECONDS
+from suppression.records import ConsentRequired
+
+_log = logging.getLogger("api")
+
+MEDIA_TYPE = "application/problem+json"
+_TYPE_PREFIX = "urn:nullsender:problem:"
+_VALIDATION_ERRORS_SHOWN_MAX = 20
+
+
+class ProblemBody(BaseModel):
+    """RFC 9457 3: a problem detail."""
+
+    type: str = Field(description="What kind of problem, for programs.", examples=[_TYPE_PREFIX + "not-an-address"])
+    title: str = Field(description="The kind in words.", examples=["Not an address"])
+    status: int = Field(description="The HTTP status.", examples=[422])
+    detail: str = Field(description="What happened this time, and what to do.")
+    instance: str = Field(description="The path that was asked for.", examples=["/v1/check"])
+
+
+class Problem(Exception):
+    """An answer other than the one that was asked for. `kind` is the last word of its type, in kebab case."""
+
+    def __init__(self, status: HTTPStatus, kind: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.kind = kind
+        self.detail = detail
+        self.headers = headers
+
+
+def response_of(problem: Problem, path: str) -> Response:
+    """The HTTP answer for `problem`, which a request for `path` met."""
+    body = {
+        "type": _TYPE_PREFIX + problem.kind,
+        "title": problem.kind.replace("-", " ").capitalize(),
+        "status": problem.status.value,
+        "detail": problem.detail,
+        "instance": path,
+    }
+    # json escapes all that is not ASCII, so half a character (a lone surrogate) in somebody's text can not break the answer.
+    return Response(json.dumps(body).encode("ascii"), problem.status, problem.headers, MEDIA_TYPE)
+
+
+def answer_with_problems(app: FastAPI) -> None:
+    """Turn what we and the framework raise on purpose into problems (`app.py` does it for what nobody foresaw)."""
+    for kind in (Problem, Invalid, Transient, HTTPException, RequestValidationError):
+        app.add_exception_handler(kind, _answer)
+
+
+async def _answer(request: Request, error: Exception) -> Response:
+    return response_of(problem_of(error), request.scope["path"])
+
+
+def problem_of(error: Exception) -> Problem:
+    """What to say about `error`; one that nobody foresaw is logged."""
+    match error:
+        case Problem():
+            return error
+        case ConsentRequired():
+            return Problem(HTTPStatus.CONFLICT, "protected-cause", error.reason)
+        case Invalid():
+            return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", error.reason)
+        case Transient():
+            return unavailable(f"{error}. Nothing was changed or guessed: ask again.")
+        case RequestValidationError():
+            return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", _in_words(error.errors()))
+        case HTTPException():
+            return _of_framework(error)
+        case Misconfigured():
+            _log.error("misconfigured", extra={"facts": {"what": error}})
+            return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "misconfigured", "The operator has to mend this: see the log.")
+        case _:
+            _log.error("our own code failed on a request", exc_info=error)
+            return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "bug", "This is our bug, and it is logged. Please report it.")
+
+
+def unavailable(detail: str) -> Problem:
+    """503: it did not work now and may work soon."""
+    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", detail, {"Retry-After": str(API_RETRY_AFTER_SECONDS)})
+
+
+_ADVICE = {
+    HTTPStatus.BAD_REQUEST: "The body is not JSON in UTF-8.",
+    HTTPStatus.NOT_FOUND: "There is nothing at this path; /openapi.json lists what there is.",
+    HTTPStatus.METHOD_NOT_ALLOWED: "This path does not know this method; the header Allow names those that it knows.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is too large: send it in several requests.",
+}
+
+
+def _of_framework(error: HTTPException) -> Problem:
+    status = HTTPStatus(error.status_code)
+    kind = status.phrase.lower().replace(" ", "-")
+    return Problem(status, kind, _ADVICE.get(status, error.detail), error.headers)
+
+
+def _in_words(errors: Sequence[Mapping[str, Any]]) -> str:
+    sentences = [f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in errors[:_VALIDATION_ERRORS_SHOWN_MAX]]
+    more = len(errors) - len(sentences)
+    return "; ".join(sentences) + (f"; and {more} more" if more else "")
+
+
+def documented(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that can answer with these problems, for OpenAPI."""
+    return {
+        status.value: {
+            "description": _MEANINGS[status],
+            "content": {MEDIA_TYPE: {"schema": ProblemBody.model_json_schema()}},
+        }
+        for status in statuses
+    }
+
+
+_MEANINGS = {
+    HTTPStatus.BAD_REQUEST: "The body is not JSON in UTF-8.",
+    HTTPStatus.UNAUTHORIZED: "No key, or one that is not known, revoked or expired.",
+    HTTPStatus.FORBIDDEN: "The key lacks the scope that this call needs.",
+    HTTPStatus.NOT_FOUND: "The list has no entry in force here.",
+    HTTPStatus.CONFLICT: "The entry protects a person's wish or complaint: lifting it needs that person's consent.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is too large.",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "Something in the request is not what it has to be; `detail` says what.",
+    HTTPStatus.SERVICE_UNAVAILABLE: "It can not be told now. Nothing was guessed; `Retry-After` says when to ask again.",
+}

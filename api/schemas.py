@@ -1,0 +1,380 @@
+"""The shapes of the API's questions and answers, and all that OpenAPI says of them.
+
+What comes in knows no field that it does not name, so a misspelt one is an error and not a silent default.
+"""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from fastapi import Path
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
+
+from api.lookup import Answer
+from nullsender import limits
+from suppression.policy import Cause
+from suppression.records import Change, Told
+
+
+def _utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("this moment lies outside the calendar") from error
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
+Name = Annotated[
+    str, StringConstraints(min_length=1, max_length=limits.API_NAME_CHARACTERS_MAX, pattern=r"^[^\x00-\x1f\x7f]+$")
+]
+Text = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=limits.API_TEXT_CHARACTERS_MAX, pattern=r"^[^\x00]+$"),
+]
+Cursor = Annotated[int, Field(ge=0, lt=2**63)]
+PageSize = Annotated[int, Field(ge=1, le=limits.API_PAGE_ITEMS_MAX)]
+
+PathAddress = Annotated[
+    str,
+    Path(description="An address, percent-encoded (`a/b@example.com` is `a%2Fb@example.com`).", examples=["user@example.com"]),
+]
+
+
+class Question(BaseModel):
+    """What comes in."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+class Reply(BaseModel):
+    """What goes out; read from the store's values by their names."""
+
+    model_config = ConfigDict(from_attributes=True, use_attribute_docstrings=True)
+
+
+# --- lookups -----------------------------------------------------------------------------------------------------------
+
+
+class CheckQuery(Question):
+    """One address to be checked."""
+
+    address: str = Field(examples=["user@example.com"])
+    """The address that you want to send to."""
+    stream: Name | None = Field(default=None, examples=["marketing"])
+    """The stream that you send on. Without it only entries of scope `*` count."""
+
+
+# Any, so that one bad item is reported in its place and does not fail the others.
+Addresses = Annotated[
+    list[Any],
+    WithJsonSchema({"type": "array", "items": {"type": "string"}, "maxItems": limits.CHECK_ADDRESSES_MAX}),
+]
+
+
+class CheckMany(Question):
+    """Many addresses to be checked."""
+
+    stream: Name | None = None
+    """The stream that you send on. Without it only entries of scope `*` count."""
+    addresses: Addresses = Field(examples=[["user@example.com", "other@example.org"]])
+    """The addresses that you want to send to."""
+
+
+class Stopped(Reply):
+    """The entry that stops mail to an address: the gravest of those that do."""
+
+    address: str
+    """The address in its canonical form."""
+    cause: Cause
+    """Why it is on the list."""
+    scope: str
+    """Which mail the entry stops: `*` (all) or one stream."""
+    since: datetime
+    """When the entry began."""
+    expires: datetime | None
+    """When it ends; null: it does not by itself."""
+    entry: int
+    """The entry's id, as `GET /v1/suppressions/{address}` shows it."""
+
+
+class CheckAnswer(Reply):
+    """Whether you may send to one address. All fields but the first two are null when you may."""
+
+    address: str
+    """The address in its canonical form."""
+    allowed: bool
+    """Whether you may send."""
+    cause: Cause | None = None
+    """Why not."""
+    scope: str | None = None
+    """Which mail the entry stops: `*` (all) or one stream."""
+    since: datetime | None = None
+    """When the entry began."""
+    expires: datetime | None = None
+    """When it ends; null: it does not by itself."""
+    entry: int | None = None
+    """The entry's id, as `GET /v1/suppressions/{address}` shows it."""
+
+    @classmethod
+    def of(cls, answer: Answer) -> "CheckAnswer":
+        """As the lookup answered."""
+        entry = answer.entry
+        if entry is None:
+            return cls(address=answer.address, allowed=True)
+        return cls(
+            address=answer.address,
+            allowed=False,
+            cause=entry.cause,
+            scope=entry.scope,
+            since=entry.since,
+            expires=entry.expires,
+            entry=entry.id,
+        )
+
+
+class StoppedInBatch(Stopped):
+    """An address of the batch that you may not send to."""
+
+    index: int
+    """Its place in `addresses`, from 0."""
+
+
+class InvalidInBatch(Reply):
+    """An item of the batch that is no address."""
+
+    index: int
+    """Its place in `addresses`, from 0."""
+    address: str | None
+    """The item as it was sent; null where it was no text."""
+    reason: str
+    """What is wrong with it."""
+
+
+class CheckManyAnswer(Reply):
+    """Whom of the batch you may not send to. All others are allowed."""
+
+    checked: int
+    """How many items the batch had."""
+    suppressed: list[StoppedInBatch]
+    """Those on the list, by place."""
+    invalid: list[InvalidInBatch]
+    """Those that are no addresses, by place; they were not looked up."""
+
+
+# --- the list ----------------------------------------------------------------------------------------------------------
+
+
+class ScopeQuery(Question):
+    """Which mail an entry stops."""
+
+    scope: Name = "*"
+    """`*` (all mail) or the name of one stream."""
+
+
+class PutSuppression(Question):
+    """A new entry."""
+
+    cause: Cause
+    """Why the address is to be on the list."""
+    reason: Text = Field(examples=["asked by phone not to be mailed, ticket 4711"])
+    """The same in words, for whoever reads it in a year."""
+    expires: Moment | None = None
+    """When the entry ends by itself (with a zone, in the future); null: it does not."""
+
+
+class LiftQuery(Question):
+    """Which entries of an address to lift; without either, all."""
+
+    scope: Name | None = None
+    """Only those of this scope."""
+    cause: Cause | None = None
+    """Only those with this cause."""
+
+
+class DeleteSuppression(Question):
+    """Why an entry is lifted."""
+
+    reason: Text = Field(examples=["mailbox works again, ticket 4712"])
+    """Why, for whoever reads it in a year."""
+    consent: Text | None = Field(default=None, examples=["signed up again on 2026-03-01, double opt-in 8c1f"])
+    """How the person agreed to be mailed again. Needed to lift a complaint or an unsubscribe."""
+
+
+class ListQuery(Question):
+    """Which entries to list; all conditions hold together."""
+
+    cause: Cause | None = None
+    """Only entries with this cause."""
+    scope: Name | None = None
+    """Only entries of this scope."""
+    domain: Name | None = Field(default=None, examples=["example.com"])
+    """Only addresses of this domain."""
+    since_from: Moment | None = None
+    """Only entries that began then or later."""
+    since_to: Moment | None = None
+    """Only entries that began before then."""
+    cursor: Cursor | None = None
+    """`next` of the page before."""
+    limit: PageSize = limits.API_PAGE_ITEMS_DEFAULT
+    """How many entries to a page."""
+
+
+class HistoryQuery(Question):
+    """Which page of the history."""
+
+    cursor: Cursor | None = None
+    """`next` of the page before."""
+    limit: PageSize = limits.API_PAGE_ITEMS_DEFAULT
+    """How many items to a page."""
+
+
+class EntryReply(Reply):
+    """One suppression."""
+
+    id: int
+    """Names this period of the entry: when it stands again after its end, the id is a new one."""
+    address: str | None
+    """The address in its canonical form; null where it was erased."""
+    cause: Cause
+    """Why the address is on the list."""
+    scope: str
+    """Which mail the entry stops: `*` (all) or one stream."""
+    since: datetime
+    """When it began."""
+    expires: datetime | None
+    """When it ends; null: it does not by itself."""
+    ended: datetime | None
+    """When it was ended; null: it was not, or its expiry is not written down yet."""
+    ended_by: str | None
+    """What ended it: lifted, or expired."""
+    provisional: bool
+    """It comes from a report that nothing ties to mail that we sent, and ends after a few days."""
+    reason: str
+    """Why, in words."""
+    category: str | None
+    """The reason in one word, as the rules decided; null where a person made the entry."""
+    rule: str | None
+    """The rule that decided."""
+    evidence: str | None
+    """The id of the report that made it; `GET /v1/addresses/{address}/history` shows that report."""
+    created_by: str
+    """Who made it: a key or a stage of the pipeline."""
+
+
+class EntriesReply(Reply):
+    """The entries of one address that are in force."""
+
+    address: str
+    """The address in its canonical form."""
+    entries: list[EntryReply]
+    """What is on the list."""
+
+
+class LiftedReply(Reply):
+    """The entries that were lifted."""
+
+    address: str
+    """The address in its canonical form."""
+    lifted: list[EntryReply]
+    """What was on the list; it stays in the history."""
+
+
+class ListReply(Reply):
+    """One page of the list, newest entries first."""
+
+    entries: list[EntryReply]
+    """The page."""
+    next: int | None
+    """The `cursor` of the next page; null: this was the last."""
+
+
+class ReportItem(Reply):
+    """A report about the address, what the rules made of it, and what that did to the list."""
+
+    what: Literal["report"] = "report"
+    seq: int
+    """Its place in the history."""
+    at: datetime
+    """When we received it."""
+    report: str
+    """The report's id."""
+    did: str
+    """What it did to the list, in one word."""
+    why: str
+    """Why it did that."""
+    entry: int | None
+    """The id of the entry that it made or changed."""
+    outcome: dict[str, Any] | None
+    """The report and the decision on it, whole; null where it was erased."""
+
+    @classmethod
+    def of(cls, told: Told) -> "ReportItem":
+        """As the store tells it."""
+        return cls(
+            seq=told.seq,
+            at=told.received_at,
+            report=told.report_id,
+            did=told.did,
+            why=told.why,
+            entry=told.entry_id,
+            outcome=msgspec.to_builtins(told.outcome),
+        )
+
+
+class ChangeItem(Reply):
+    """A change of an entry: who, when, why."""
+
+    what: Literal["change"] = "change"
+    seq: int
+    """Its place in the history."""
+    at: datetime
+    """When it was made."""
+    action: str
+    """What was done to the entry, in one word."""
+    entry: int
+    """The entry's id."""
+    cause: Cause
+    """The entry's cause."""
+    scope: str
+    """The entry's scope."""
+    actor: str
+    """Who did it: a key or a stage of the pipeline."""
+    reason: str
+    """Why, in words."""
+    consent: str | None
+    """How the person agreed, where a complaint or an unsubscribe was lifted."""
+    report: str | None
+    """The id of the report behind it, if one was."""
+
+    @classmethod
+    def of(cls, change: Change) -> "ChangeItem":
+        """As the store tells it."""
+        return cls(
+            seq=change.seq,
+            at=change.at,
+            action=change.action,
+            entry=change.entry_id,
+            cause=change.cause,
+            scope=change.scope,
+            actor=change.actor,
+            reason=change.reason,
+            consent=change.consent,
+            report=change.report_id,
+        )
+
+
+class HistoryReply(Reply):
+    """One page of an address's history, newest first."""
+
+    address: str
+    """The address in its canonical form."""
+    items: list[ReportItem | ChangeItem]
+    """The page."""
+    next: int | None
+    """The `cursor` of the next page; null: this was the last."""
+
+
+class HealthReply(Reply):
+    """All is well."""
+
+    status: str = "ok"

@@ -1,0 +1,35 @@
+"""Where requests use the store: in a few threads of their own, so that lookups from memory never wait behind SQL.
+
+The queue in front of them is bounded. Past it a request is told at once to come again, which is kinder than an answer after
+everybody's time-out.
+"""
+
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+import anyio
+import anyio.to_thread
+
+from nullsender.errors import Transient
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class StoreThreads:
+    """Runs blocking calls in up to `threads` threads; made on any thread, used on one event loop."""
+
+    def __init__(self, *, threads: int, waiting_max: int) -> None:
+        self._limiter = anyio.CapacityLimiter(threads)
+        self._waiting = 0
+        self._waiting_max = waiting_max
+
+    async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What `call` returns or raises; `Transient` when too many wait already."""
+        if self._waiting >= self._waiting_max:
+            raise Transient("too many requests wait for the store")
+        self._waiting += 1
+        try:
+            return await anyio.to_thread.run_sync(lambda: call(*args, **kwargs), limiter=self._limiter)
+        finally:
+            self._waiting -= 1
