@@ -3,26 +3,66 @@
 import time
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 from fastapi import Depends, FastAPI, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.auth import Keys
 from api.checks import check_routes
+from api.follower import table_path
 from api.lookup import Lookup
 from api.operations import Check, operation_routes
 from api.problems import answer_with_problems, problem_of, response_of
+from api.quick import QuickCheck
+from api.reader import TableReader
 from api.suppressions import suppression_routes
+from api.table import identity_of
 from api.threads import StoreThreads
 from nullsender import telemetry
+from nullsender.address import AddressHasher
+from nullsender.clock import Clock
 from nullsender.errors import Invalid
-from nullsender.limits import API_BODY_BYTES_MAX
+from nullsender.limits import API_BODY_BYTES_MAX, API_STORE_THREADS_MAX, API_STORE_WAITING_MAX
 from suppression.store import Store
 
 _ABOUT = """May I send to this address? Which addresses may I not send to, why, and who decided?
 
 Every error is a problem (RFC 9457, `application/problem+json`): `type` is for programs, `detail` says in words what to do.
 A 503 means that it can not be told now; nothing is ever guessed."""
+
+
+class Api(NamedTuple):
+    """What `server.serve` needs."""
+
+    app: FastAPI
+    quick: QuickCheck
+
+
+def open_api(
+    store: Store,
+    *,
+    hasher: AddressHasher,
+    index_folder: Path,
+    staleness_seconds_max: float,
+    clock: Clock,
+    checks: Sequence[Check] = (),
+) -> Api:
+    """The API of one process over `store` and the lookup table that the follower keeps in `index_folder`.
+
+    `checks` say what is wrong with other parts of the system; `/readyz` repeats it.
+    """
+    table = TableReader(
+        table_path(index_folder),
+        identity=identity_of(store.key_fingerprint),
+        clock=clock,
+        staleness_seconds_max=staleness_seconds_max,
+    )
+    threads = StoreThreads(threads=API_STORE_THREADS_MAX, waiting_max=API_STORE_WAITING_MAX)
+    lookup = Lookup(store, table, hasher)
+    keys = Keys(store, threads, clock)
+    return Api(create_app(store, lookup, keys, threads, checks=checks), QuickCheck(lookup, keys))
 
 
 def create_app(store: Store, lookup: Lookup, keys: Keys, threads: StoreThreads, *, checks: Sequence[Check] = ()) -> FastAPI:
