@@ -1,0 +1,143 @@
+"""How the database is opened: PostgreSQL or SQLite, by the URL alone.
+
+What differs between the two stands here and in `migrate.py`; the rest of the store says the same SQL to both. On either, a
+transaction sees what was committed before its turn to write, waits a bounded time for that turn, and is on disk when the commit
+returns.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+import pysqlite3.dbapi2 as sqlite
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import TimeoutError as NoFreeConnection
+
+from nullsender.errors import Misconfigured, Transient
+from nullsender.limits import (
+    STORE_CONNECT_SECONDS_MAX,
+    STORE_CONNECTIONS_MAX,
+    STORE_IDLE_SECONDS_MAX,
+    STORE_STATEMENT_SECONDS_MAX,
+    STORE_TURN_SECONDS_MAX,
+    STORE_WAL_BYTES_MAX,
+)
+
+_POOL: dict[str, Any] = {"pool_size": STORE_CONNECTIONS_MAX, "max_overflow": 0, "pool_timeout": STORE_TURN_SECONDS_MAX}
+
+# SQLite result codes (primary) that pass by themselves or by making room. IOERR is not among them: after a failed fsync nobody
+# knows what is on disk, so the process ends and the next one recovers from the write-ahead log.
+_SQLITE_MAY_PASS = frozenset({sqlite.SQLITE_BUSY, sqlite.SQLITE_LOCKED, sqlite.SQLITE_FULL, sqlite.SQLITE_CANTOPEN})
+
+
+def open_engine(url: str) -> Engine:
+    """An engine for `url`, `sqlite:///FILE` or `postgresql://…`; connects to nothing yet.
+
+    Every process opens its own. `Misconfigured` where the URL is neither.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise Misconfigured("store.url is not a database URL such as postgresql://user:password@host/name") from error
+    match parsed.get_backend_name():
+        case "sqlite":
+            return _open_sqlite(parsed)
+        case "postgresql" | "postgres":
+            return _open_postgresql(parsed)
+        case other:
+            raise Misconfigured(f"store.url names the database {other!r}; the list is kept in postgresql or sqlite")
+
+
+def _open_sqlite(url: URL) -> Engine:
+    if url.database in (None, "", ":memory:") or "mode=memory" in (url.database or ""):
+        raise Misconfigured("store.url names a SQLite database in memory; several processes share the list: name a file")
+    engine = create_engine(
+        url.set(drivername="sqlite+pysqlite"),
+        module=sqlite,
+        connect_args={"timeout": STORE_TURN_SECONDS_MAX},
+        hide_parameters=True,  # they are addresses, and errors are logged
+        **_POOL,
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves, see below
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")  # a commit is on disk; NORMAL may lose the last ones with the power
+    connection.execute(f"PRAGMA journal_size_limit={STORE_WAL_BYTES_MAX}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A reading transaction that starts to write fails at once if somebody else wrote meanwhile, whatever the time-out: whoever
+    # is going to write says so at the beginning, and waits there.
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _open_postgresql(url: URL) -> Engine:
+    engine = create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        connect_args={"connect_timeout": STORE_CONNECT_SECONDS_MAX},
+        pool_pre_ping=True,  # the first to notice that the server was restarted is nobody's request
+        hide_parameters=True,  # they are addresses, and errors are logged
+        **_POOL,
+    )
+    event.listen(engine, "connect", _prepare_postgresql)
+    return engine
+
+
+def _prepare_postgresql(connection: Any, _record: object) -> None:
+    limits_seconds = {
+        "lock_timeout": STORE_TURN_SECONDS_MAX,
+        "statement_timeout": STORE_STATEMENT_SECONDS_MAX,
+        "idle_in_transaction_session_timeout": STORE_IDLE_SECONDS_MAX,
+    }
+    with connection.cursor() as cursor:
+        for name, seconds in limits_seconds.items():
+            cursor.execute("SELECT set_config(%s, %s, false)", (name, f"{seconds}s"))
+    connection.commit()
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A transaction that only reads. `Transient` for the database's trouble."""
+    with _trouble_typed(), engine.connect() as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction that writes: committed and on disk when the block ends, rolled back when it raises.
+
+    `Transient` for the database's trouble. It may come from the commit itself, and then nobody knows whether it happened:
+    whoever tries again must be idempotent.
+    """
+    with _trouble_typed(), engine.connect().execution_options(writes=True) as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def _trouble_typed() -> Iterator[None]:
+    try:
+        yield
+    except NoFreeConnection as error:
+        raise Transient(f"all {STORE_CONNECTIONS_MAX} connections to the store are busy") from error
+    except DBAPIError as error:
+        if error.connection_invalidated or _may_pass(error.orig):
+            raise Transient(f"the store: {' '.join(str(error.orig).split())}") from error
+        raise
+
+
+def _may_pass(error: BaseException | None) -> bool:
+    if isinstance(error, sqlite.Error):
+        return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _SQLITE_MAY_PASS
+    if isinstance(error, psycopg.Error):
+        # Class 25: after a failover we may talk to a standby (25006), or our idle transaction was ended (25P03).
+        # OperationalError holds the rest: no connection, shutting down, deadlock (40P01), serialization (40001), time-outs.
+        return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) or (error.sqlstate or "").startswith("25")
+    return False

@@ -1,0 +1,174 @@
+"""The tables: one schema for SQLite and PostgreSQL.
+
+    numbering          one row: the pen. Whoever locks it writes; every outcome and change takes its number from it
+    entries            the list itself
+    addresses          the plain address behind a hash; a row can be erased without touching the list
+    outcomes           every report that was applied, whole; its id is the key that makes the second time a no-op
+    changes            every change of the list, numbered in the order in which they became visible
+    strikes            the newest soft reports of an address
+    provisional_counts how many provisional entries a source made within an hour
+    consumer_offsets   how far a consumer group has come, in the same transaction as what it did
+    api_keys           who may ask
+    meta               facts about the store itself
+
+Times are UTC. Addresses are known by their keyed hash (`nullsender/address.py`) everywhere but in `addresses`.
+"""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.types import TypeDecorator
+
+#: The newest revision in `migrations/versions`; a test holds the two together.
+SCHEMA_REVISION = "0001"
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware time in, the same moment in UTC out, on either database."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
+        """What is stored; SQLite keeps no zone, so it has to be UTC."""
+        assert value is None or value.tzinfo is not None, "a time without a zone means something else to everyone"
+        return value and value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
+        """What was stored, aware."""
+        return value and (value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC))
+
+
+# SQLite keeps a table in the order of an INTEGER key for free; a BIGINT one would be a second index.
+_Number = BigInteger().with_variant(Integer, "sqlite")
+
+metadata = MetaData()
+
+numbering = Table("numbering", metadata, Column("last", _Number, nullable=False))
+
+entries = Table(
+    "entries",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("address_hash", LargeBinary, primary_key=True),
+    Column("scope", Text, primary_key=True),
+    Column("cause", Text, primary_key=True),
+    Column("id", _Number, nullable=False),
+    Column("since", UtcTime, nullable=False),
+    Column("expires_at", UtcTime),
+    Column("provisional", Boolean, nullable=False),
+    Column("ended_at", UtcTime),  # lifted, or its expiry noted in `changes`
+    Column("ended_by", Text),
+    Column("reason", Text, nullable=False),
+    Column("evidence", Text),
+    Column("category", Text),
+    Column("rule", Text),
+    Column("created_by", Text, nullable=False),
+    Index("entries_newest", "tenant", "id", unique=True),
+)
+_to_expire = text("expires_at IS NOT NULL AND ended_at IS NULL")
+Index("entries_to_expire", entries.c.expires_at, sqlite_where=_to_expire, postgresql_where=_to_expire)
+
+addresses = Table(
+    "addresses",
+    metadata,
+    Column("address_hash", LargeBinary, primary_key=True),
+    Column("address", Text, nullable=False),
+    Column("domain", Text, nullable=False),
+    Index("addresses_of_domain", "domain", "address_hash"),
+)
+
+outcomes = Table(
+    "outcomes",
+    metadata,
+    Column("report_id", Text, primary_key=True),
+    Column("seq", _Number, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("stream", Text),
+    Column("address_hash", LargeBinary),  # None: the report names no address
+    Column("received_at", UtcTime, nullable=False),
+    Column("occurred_at", UtcTime),
+    Column("outcome", Text, nullable=False),
+    Column("category", Text, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("proof", Text, nullable=False),
+    Column("did", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("entry_id", _Number),
+    Column("body", Text),  # the whole Outcome as JSON; None once it was erased
+    Index("outcomes_of_address", "tenant", "address_hash", "seq"),
+)
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("seq", _Number, primary_key=True, autoincrement=False),
+    Column("at", UtcTime, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("address_hash", LargeBinary, nullable=False),
+    Column("entry_id", _Number, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("consent", Text),
+    Column("report_id", Text),
+    Column("before", Text),
+    Column("after", Text, nullable=False),
+    Index("changes_of_address", "tenant", "address_hash", "seq"),
+)
+
+strikes = Table(
+    "strikes",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("address_hash", LargeBinary, primary_key=True),
+    Column("scope", Text, primary_key=True),
+    Column("newest", Text, nullable=False),  # JSON: [[time, proven], …], oldest first
+)
+
+provisional_counts = Table(
+    "provisional_counts",
+    metadata,
+    Column("hour", UtcTime, primary_key=True),
+    Column("source", Text, primary_key=True),
+    Column("made", Integer, nullable=False),
+)
+
+consumer_offsets = Table(
+    "consumer_offsets",
+    metadata,
+    Column("consumer_group", Text, primary_key=True),
+    Column("topic", Text, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("next_offset", _Number, nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("sha256", LargeBinary, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("scopes", Text, nullable=False),  # JSON
+    Column("tenant", Text),
+    Column("created_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime),
+    Column("revoked_at", UtcTime),
+)
+
+meta = Table("meta", metadata, Column("name", Text, primary_key=True), Column("value", Text, nullable=False))

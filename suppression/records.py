@@ -1,0 +1,118 @@
+"""What the store gives: frozen values, ready to be shown as JSON."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Generic, TypeVar
+
+import msgspec
+
+from nullsender.errors import Invalid
+from nullsender.events import Outcome
+from suppression.policy import Cause, Did, Standing
+
+
+class ConsentRequired(Invalid):
+    """A complaint or an unsubscribe is lifted only with the consent of the person who made it."""
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One suppression. `id` names one period of it: when it stands again after a lift or an expiry, the id is a new one."""
+
+    id: int
+    tenant: str
+    scope: str
+    address: str | None  # canonical; None where it was erased
+    cause: Cause
+    since: datetime
+    expires: datetime | None
+    provisional: bool
+    reason: str
+    evidence: str | None  # the id of the report that made it
+    category: str | None
+    rule: str | None
+    created_by: str
+    ended: datetime | None = None  # when it was lifted, or its expiry noted
+    ended_by: Did | None = None
+
+    def is_live(self, now: datetime) -> bool:
+        """Neither lifted nor expired by then: it stops mail."""
+        return self.ended is None and (self.expires is None or self.expires > now)
+
+    def standing(self) -> Standing:
+        """The entry as the policy sees it."""
+        return Standing(
+            since=self.since, expires=self.expires, provisional=self.provisional, ended=self.ended, ended_by=self.ended_by
+        )
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """One change of the list: who, when, why, and the entry before and after (both without the plain address)."""
+
+    seq: int
+    at: datetime
+    tenant: str
+    address_hash: bytes
+    entry_id: int
+    action: Did
+    cause: Cause
+    scope: str
+    actor: str
+    reason: str
+    consent: str | None
+    report_id: str | None
+    before: Entry | None
+    after: Entry
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """One report with its outcome, and what it did to the list."""
+
+    seq: int
+    report_id: str
+    received_at: datetime
+    outcome: Outcome | None  # None where it was erased
+    did: Did
+    why: str
+    entry_id: int | None
+
+
+class Applied(msgspec.Struct, frozen=True, kw_only=True):
+    """What applying one outcome did."""
+
+    report_id: str
+    did: Did
+    why: str
+    entry_id: int | None = None
+
+
+class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
+    """An API key without its secret. `tenant` None: every tenant."""
+
+    id: str
+    name: str
+    scopes: tuple[str, ...]
+    tenant: str | None
+    created: datetime
+    expires: datetime | None
+    revoked: datetime | None
+
+
+class Addition(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator wants on the list. `expires` None: for good."""
+
+    address: str
+    scope: str = "*"
+    cause: Cause = Cause.MANUAL
+    reason: str
+    expires: datetime | None = None
+    evidence: str | None = None
+
+
+Item = TypeVar("Item")
+
+
+class Page(msgspec.Struct, Generic[Item], frozen=True):
+    """One page, newest first. `cursor` asks for the next one; None: this was the last."""
+
+    items: Sequence[Item]
+    cursor: int | None

@@ -1,0 +1,172 @@
+"""The store: what changes the list.
+
+Every change is one turn (`store_turn.py`): outcomes, entries, history and the consumer's offsets are committed together or not
+at all, and a report changes the list once however often it comes (G3). The questions are in `store_read.py`, the keys of the
+API in `store_keys.py`; `Store` has them all.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+import msgspec
+from sqlalchemy import delete, select
+
+from nullsender.address import canonical
+from nullsender.errors import Invalid
+from nullsender.events import Outcome
+from nullsender.limits import PROVISIONAL_COUNTS_KEPT_DAYS
+from nullsender.log import Partition
+from suppression.engine import writing
+from suppression.models import entries, provisional_counts
+from suppression.policy import PROTECTED, Cause, Claim, Did, decide
+from suppression.records import Addition, Applied, ConsentRequired, Entry
+from suppression.store_apply import Applier
+from suppression.store_keys import StoreKeys
+from suppression.store_read import StoreReader
+from suppression.store_rows import Key, Person
+from suppression.store_text import clean_words, require_name
+from suppression.store_turn import Grounds, Turn
+
+_CLOCK_ACTOR = "clock"  # who ends an entry that expires, as the history names it
+
+
+class Store(StoreReader, StoreKeys):
+    """The suppression list. Safe to share between threads; every process opens its own.
+
+    All of it raises `Transient` for the database's trouble; then nothing was done, or, where the commit itself failed, it was
+    done wholly: trying again is safe either way.
+    """
+
+    @contextmanager
+    def _turn(self) -> Iterator[Turn]:
+        with writing(self._engine) as connection:
+            turn = Turn(connection, self._clock.now())
+            yield turn
+            turn.finish()
+
+    def apply(self, outcomes: Sequence[Outcome], *, group: str, positions: Mapping[Partition, int]) -> Sequence[Applied]:
+        """Apply outcomes and remember how far `group` has come, in one transaction; what each of them did.
+
+        A report whose id is known does nothing. Nothing in an outcome makes this fail.
+        """
+        with self._turn() as turn:
+            applied = Applier(turn, self._hasher, self._policy).apply(outcomes)
+            turn.remember(group, positions)
+        return applied
+
+    def add(
+        self,
+        tenant: str,
+        address: str,
+        *,
+        scope: str,
+        cause: str,
+        reason: str,
+        expires: datetime | None,
+        actor: str,
+        evidence: str | None = None,
+    ) -> tuple[Entry, bool]:
+        """An operator's word: let this entry stand; the entry, and whether a new period began.
+
+        An entry that stands is only ever strengthened. `Invalid` where the address, the cause or the expiry can not be.
+        """
+        addition = Addition(
+            address=address, scope=scope, cause=cause_of(cause), reason=reason, expires=expires, evidence=evidence
+        )
+        return self.add_all(tenant, [addition], actor=actor)[0]
+
+    def add_all(self, tenant: str, additions: Sequence[Addition], *, actor: str) -> Sequence[tuple[Entry, bool]]:
+        """The same for many, in one transaction: all of them, or none where one is `Invalid`."""
+        require_name(tenant, "the tenant")
+        named = [canonical(addition.address) for addition in additions]
+        people = [Person(tenant, self._hasher.hash(address)) for address in named]
+        with self._turn() as turn:
+            turn.load(set(people))
+            return [
+                _add(turn, person, address, addition, actor)
+                for person, address, addition in zip(people, named, additions, strict=True)
+            ]
+
+    def lift(
+        self, tenant: str, address: str, *, scope: str | None, cause: str | None, reason: str, consent: str | None, actor: str
+    ) -> Sequence[Entry]:
+        """End the entries of an address that stand (only those of `scope` and `cause`, where given); the entries as they ended.
+
+        `ConsentRequired` where one of them is a complaint or an unsubscribe and `consent` does not say how the person agreed:
+        then none is lifted.
+        """
+        name = canonical(address)
+        person = Person(tenant, self._hasher.hash(name))
+        wanted = None if cause is None else cause_of(cause)
+        if not reason.strip():
+            raise Invalid("a lift needs a reason: it stands in the history")
+        consent = (consent or "").strip() or None
+        with self._turn() as turn:
+            turn.load([person])
+            standing = [
+                (key, entry)
+                for key, entry in turn.entries_of(person)
+                if entry.is_live(turn.now) and scope in (None, key.scope) and wanted in (None, key.cause)
+            ]
+            if consent is None and any(key.cause in PROTECTED for key, _ in standing):
+                raise ConsentRequired(
+                    "this person complained or unsubscribed: say in `consent` how they agreed to get mail again, "
+                    "or name another cause"
+                )
+            grounds = Grounds(actor=actor, reason=clean_words(reason), consent=consent and clean_words(consent))
+            lifted = [_end(turn, key, entry, Did.LIFTED, grounds) for key, entry in standing]
+        return [msgspec.structs.replace(entry, address=name) for entry in lifted]
+
+    def expire(self, now: datetime, limit: int) -> int:
+        """Write down of at most `limit` entries that they have expired by `now`; how many there were.
+
+        An entry stops no mail from the moment it expires; this is for the history and the feed. Also forgets old counts of
+        provisional entries.
+        """
+        ended = entries.c.ended_at.is_(None) & (entries.c.expires_at <= now)
+        with writing(self._engine) as connection:
+            turn = Turn(connection, now)
+            asked = select(entries.c.tenant, entries.c.address_hash, entries.c.scope, entries.c.cause).where(ended)
+            rows = connection.execute(asked.order_by(entries.c.expires_at).limit(limit)).all()
+            keys = [Key(Person(row.tenant, row.address_hash), row.scope, Cause(row.cause)) for row in rows]
+            turn.load({key.person for key in keys})
+            for key in keys:
+                entry = turn.entry(key)
+                assert entry is not None, "it was read in this turn"
+                _end(turn, key, entry, Did.EXPIRED, Grounds(actor=_CLOCK_ACTOR, reason="its time is over"))
+            turn.finish()
+            old = provisional_counts.c.hour < now - timedelta(days=PROVISIONAL_COUNTS_KEPT_DAYS)
+            connection.execute(delete(provisional_counts).where(old))
+        return len(keys)
+
+
+def cause_of(text: str) -> Cause:
+    """The cause of that name; `Invalid` where there is none."""
+    try:
+        return Cause(text)
+    except ValueError as error:
+        raise Invalid(f"{text!r} is no cause; there are {', '.join(Cause)}") from error
+
+
+def _add(turn: Turn, person: Person, address: str, addition: Addition, actor: str) -> tuple[Entry, bool]:
+    if addition.expires is not None and addition.expires <= turn.now:
+        raise Invalid("`expires` has to lie in the future")
+    require_name(addition.scope, "the scope")
+    key = Key(person, addition.scope, addition.cause)
+    entry = turn.entry(key)
+    # An operator speaks after whatever stands there, even where another machine's clock, which noted a lift, is ahead of ours.
+    at = max(turn.now, entry.ended) if entry and entry.ended else turn.now
+    claim = Claim(cause=addition.cause, scope=addition.scope, at=at, proven=True, expires=addition.expires)
+    did, standing = decide(turn.standing(key), claim)
+    if did is not Did.KEPT and standing is not None:
+        grounds = Grounds(actor=actor, reason=clean_words(addition.reason), evidence=addition.evidence)
+        entry = turn.put(key, did, standing, grounds)
+        turn.name(person.address_hash, address)
+    assert entry is not None, "what is kept is there"
+    return msgspec.structs.replace(entry, address=address), did is Did.ADDED
+
+
+def _end(turn: Turn, key: Key, entry: Entry, did: Did, grounds: Grounds) -> Entry:
+    standing = msgspec.structs.replace(entry.standing(), ended=turn.now, ended_by=did)
+    return turn.put(key, did, standing, grounds)

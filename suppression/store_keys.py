@@ -1,0 +1,131 @@
+"""The keys of the API: who may ask, for which tenant, and what.
+
+A key is shown once, when it is made. Kept is its SHA-256: a key has 256 random bits, so there is nothing to guess and nothing
+that a slow hash would protect.
+"""
+
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from nullsender.errors import Invalid
+from suppression.engine import reading, writing
+from suppression.models import api_keys
+from suppression.records import ApiKey
+from suppression.store_base import StoreBase
+from suppression.store_rows import take_pen
+from suppression.store_text import clean_name, clean_words
+
+PREFIX = "ns_"  # lets people and secret scanners recognise one of our keys
+_KEY_BYTES = 32
+_ID_BYTES = 6
+
+
+class StoreKeys(StoreBase):
+    """Making, finding and ending keys."""
+
+    def create_key(
+        self, name: str, *, scopes: Sequence[str], tenant: str | None, expires: datetime | None, plain: str | None = None
+    ) -> tuple[str, str]:
+        """Make a key; its id, and the key itself, which can not be shown again.
+
+        `tenant` None: every tenant. `plain` is a key that the operator chose; where it is known already, nothing happens.
+        """
+        plain = plain or _new_key()
+        with writing(self._engine) as connection:
+            take_pen(connection)  # two may bring the same `plain` at once
+            known = connection.execute(select(api_keys.c.id).where(api_keys.c.sha256 == _digest(plain))).scalar()
+            key_id = known or self._insert(connection, plain, name=name, scopes=scopes, tenant=tenant, expires=expires)
+        return key_id, plain
+
+    def find_key(self, plain: str) -> ApiKey | None:
+        """The key, where it is one of ours, not revoked and not expired."""
+        digest = _digest(plain)
+        with reading(self._engine) as connection:
+            row = connection.execute(select(api_keys).where(api_keys.c.sha256 == digest)).one_or_none()
+        if row is None or not hmac.compare_digest(row.sha256, digest):
+            return None
+        key = _key_of(row)
+        return key if key.revoked is None and (key.expires is None or key.expires > self._clock.now()) else None
+
+    def list_keys(self) -> Sequence[ApiKey]:
+        """Every key there ever was, oldest first."""
+        with reading(self._engine) as connection:
+            return [_key_of(row) for row in connection.execute(select(api_keys).order_by(api_keys.c.created_at, api_keys.c.id))]
+
+    def revoke_key(self, key_id: str) -> None:
+        """End a key at once; once more does nothing. `Invalid` where there is none of that id."""
+        with writing(self._engine) as connection:
+            if _require_key(connection, key_id).revoked is None:
+                connection.execute(update(api_keys).where(api_keys.c.id == key_id).values(revoked_at=self._clock.now()))
+
+    def rotate_key(self, key_id: str, *, overlap: timedelta) -> tuple[str, str]:
+        """A new key with the rights of an old one, like `create_key`; the old one ends after `overlap`.
+
+        `Invalid` where there is none of that id, or it was revoked.
+        """
+        plain = _new_key()
+        with writing(self._engine) as connection:
+            old = _require_key(connection, key_id)
+            if old.revoked is not None:
+                raise Invalid(f"the key {key_id} was revoked: make a new one")
+            new_id = self._insert(connection, plain, name=old.name, scopes=old.scopes, tenant=old.tenant, expires=old.expires)
+            ends = self._clock.now() + overlap
+            ends = min(ends, old.expires) if old.expires else ends
+            connection.execute(update(api_keys).where(api_keys.c.id == key_id).values(expires_at=ends))
+        return new_id, plain
+
+    def _insert(
+        self,
+        connection: Connection,
+        plain: str,
+        *,
+        name: str,
+        scopes: Sequence[str],
+        tenant: str | None,
+        expires: datetime | None,
+    ) -> str:
+        row = {
+            "id": secrets.token_hex(_ID_BYTES),
+            "sha256": _digest(plain),
+            "name": clean_words(name),
+            "scopes": json.dumps(sorted(set(scopes))),
+            "tenant": tenant,
+            "created_at": self._clock.now(),
+            "expires_at": expires,
+        }
+        connection.execute(insert(api_keys).values(row))
+        return str(row["id"])
+
+
+def _new_key() -> str:
+    return PREFIX + secrets.token_urlsafe(_KEY_BYTES)
+
+
+def _digest(plain: str) -> bytes:
+    return hashlib.sha256(plain.encode("utf-8", "replace")).digest()
+
+
+def _require_key(connection: Connection, key_id: str) -> ApiKey:
+    row = connection.execute(select(api_keys).where(api_keys.c.id == clean_name(key_id)).with_for_update()).one_or_none()
+    if row is None:
+        raise Invalid(f"there is no key {key_id!r}")
+    return _key_of(row)
+
+
+def _key_of(row: Row[Any]) -> ApiKey:
+    return ApiKey(
+        id=row.id,
+        name=row.name,
+        scopes=tuple(json.loads(row.scopes)),
+        tenant=row.tenant,
+        created=row.created_at,
+        expires=row.expires_at,
+        revoked=row.revoked_at,
+    )

@@ -1,0 +1,152 @@
+"""What can be asked of the list: may this address be sent to, what stands there, what happened, what has changed since."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Row, Select, func, select, tuple_
+
+from nullsender.address import canonical, domain_to_ascii
+from nullsender.events import Outcome, decode
+from nullsender.log import Partition
+from suppression.engine import reading
+from suppression.models import addresses, changes, entries, numbering, outcomes
+from suppression.policy import EVERYWHERE, GRAVITY, Cause, Did
+from suppression.records import Change, Entry, Page, Told
+from suppression.store_base import StoreBase
+from suppression.store_rows import change_of, entry_of, is_live, one_of
+from suppression.store_turn import positions_of
+
+_WITH_ADDRESS = select(entries, addresses.c.address).join_from(
+    entries, addresses, entries.c.address_hash == addresses.c.address_hash, isouter=True
+)
+
+
+class Filters(msgspec.Struct, frozen=True, kw_only=True):
+    """Which entries a list shows; None: any."""
+
+    cause: Cause | None = None
+    scope: str | None = None
+    since_from: datetime | None = None  # this moment included
+    since_to: datetime | None = None  # this moment not
+    domain: str | None = None
+
+
+class StoreReader(StoreBase):
+    """The questions. Each is answered from one state of the database; `Transient` where it can not be asked."""
+
+    def check(self, tenant: str, stream: str | None, canonical_addresses: Sequence[str]) -> Mapping[int, Entry]:
+        """Index -> the entry that stops mail to that address; an index that is missing may be sent to.
+
+        An entry stops where its scope is `*` or `stream` and it has neither expired nor been lifted; of several the gravest
+        is given. Exact, as of now; 10,000 addresses are two queries.
+        """
+        places: dict[bytes, list[int]] = {}
+        for index, address in enumerate(canonical_addresses):
+            places.setdefault(self._hasher.hash(address), []).append(index)
+        scopes = [EVERYWHERE] if stream is None else [EVERYWHERE, stream]
+        stopped: dict[int, Entry] = {}
+        with reading(self._engine) as connection:
+            for these in one_of(entries.c.address_hash, places):
+                asked = select(entries).where(
+                    entries.c.tenant == tenant, these, entries.c.scope.in_(scopes), is_live(self._clock.now())
+                )
+                for row in connection.execute(asked):
+                    for index in places[row.address_hash]:
+                        entry = entry_of(row, canonical_addresses[index])
+                        stopped[index] = max(stopped.get(index, entry), entry, key=_gravity)
+        return stopped
+
+    def entries_of(self, tenant: str, address: str) -> Sequence[Entry]:
+        """Every entry of an address that stands now, the gravest first. `Invalid` where it is no address."""
+        asked = _WITH_ADDRESS.where(
+            entries.c.tenant == tenant,
+            entries.c.address_hash == self._hasher.hash(canonical(address)),
+            is_live(self._clock.now()),
+        )
+        with reading(self._engine) as connection:
+            found = [entry_of(row, row.address) for row in connection.execute(asked)]
+        return sorted(found, key=_gravity, reverse=True)
+
+    def list(self, tenant: str, filters: Filters, *, cursor: int | None, limit: int) -> Page[Entry]:
+        """The entries that stand now, newest first, `limit` a page."""
+        asked = _filtered(_WITH_ADDRESS, filters).where(entries.c.tenant == tenant, is_live(self._clock.now()))
+        if cursor is not None:
+            asked = asked.where(entries.c.id < cursor)
+        with reading(self._engine) as connection:
+            rows = connection.execute(asked.order_by(entries.c.id.desc()).limit(limit + 1)).all()
+        return Page([entry_of(row, row.address) for row in rows[:limit]], rows[limit - 1].id if len(rows) > limit else None)
+
+    def history(self, tenant: str, address: str, *, cursor: int | None, limit: int) -> Page[Told | Change]:
+        """Every report on an address and every change of its entries, newest first. `Invalid` where it is no address."""
+        address_hash = self._hasher.hash(canonical(address))
+        items: list[Told | Change] = []
+        with reading(self._engine) as connection:
+            for table, item_of in ((outcomes, _told_of), (changes, change_of)):
+                asked = select(table).where(table.c.tenant == tenant, table.c.address_hash == address_hash)
+                if cursor is not None:
+                    asked = asked.where(table.c.seq < cursor)
+                items += [item_of(row) for row in connection.execute(asked.order_by(table.c.seq.desc()).limit(limit + 1))]
+        items.sort(key=lambda item: item.seq, reverse=True)
+        return Page(items[:limit], items[limit - 1].seq if len(items) > limit else None)
+
+    def feed(self, after_seq: int, limit: int) -> Sequence[Change]:
+        """The changes after that number, oldest first. Whoever has asked up to a number has missed none before it."""
+        asked = select(changes).where(changes.c.seq > after_seq).order_by(changes.c.seq).limit(limit)
+        with reading(self._engine) as connection:
+            return [change_of(row) for row in connection.execute(asked)]
+
+    def feed_head(self) -> int:
+        """The number of the newest change; 0 where there is none."""
+        with reading(self._engine) as connection:
+            return connection.execute(select(func.max(changes.c.seq))).scalar() or 0
+
+    def hashes(self, after: tuple[str, bytes] | None, limit: int) -> Sequence[tuple[str, bytes]]:
+        """(tenant, address hash) of everyone with an entry that stands now, in key order, after `after`."""
+        asked = select(entries.c.tenant, entries.c.address_hash).where(is_live(self._clock.now())).distinct()
+        if after is not None:
+            asked = asked.where(tuple_(entries.c.tenant, entries.c.address_hash) > after)
+        with reading(self._engine) as connection:
+            rows = connection.execute(asked.order_by(entries.c.tenant, entries.c.address_hash).limit(limit))
+            return [(row.tenant, row.address_hash) for row in rows]
+
+    def positions(self, group: str) -> Mapping[Partition, int]:
+        """How far a consumer group has come: the next offset that it has not applied, for each partition."""
+        with reading(self._engine) as connection:
+            return positions_of(connection, group)
+
+    def ready(self) -> None:
+        """Nothing, where the store answers; `Transient` where it does not."""
+        with reading(self._engine) as connection:
+            connection.execute(select(numbering.c.last))
+
+
+def _gravity(entry: Entry) -> tuple[int, bool, bool]:
+    return GRAVITY[entry.cause], not entry.provisional, entry.scope == EVERYWHERE
+
+
+def _filtered(asked: Select[Any], filters: Filters) -> Select[Any]:
+    if filters.cause is not None:
+        asked = asked.where(entries.c.cause == filters.cause.value)
+    if filters.scope is not None:
+        asked = asked.where(entries.c.scope == filters.scope)
+    if filters.since_from is not None:
+        asked = asked.where(entries.c.since >= filters.since_from)
+    if filters.since_to is not None:
+        asked = asked.where(entries.c.since < filters.since_to)
+    if filters.domain is not None:
+        asked = asked.where(addresses.c.domain == domain_to_ascii(filters.domain))
+    return asked
+
+
+def _told_of(row: Row[Any]) -> Told:
+    return Told(
+        seq=row.seq,
+        report_id=row.report_id,
+        received_at=row.received_at,
+        outcome=row.body and decode(Outcome, row.body),
+        did=Did(row.did),
+        why=row.why,
+        entry_id=row.entry_id,
+    )

@@ -1,0 +1,253 @@
+"""One turn to write.
+
+Writers take turns: whoever holds the one row of `numbering` locked writes, the others wait for it. For the price of one writer
+at a time, who applies thousands of outcomes a second, that buys four things. What a turn has read stays true until it commits,
+so it decides in memory and needs no upserts. Rows are never locked in two orders, so there are no deadlocks. Numbers become
+visible in their order, so a follower that asks for what comes after the last one it saw misses nothing. And both databases do
+the same, because SQLite has one writer anyway.
+
+A turn loads the entries of the people that it is about, keeps their new state in memory, and writes it all in `finish`.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from datetime import datetime
+from typing import NamedTuple
+
+import msgspec
+from sqlalchemy import Connection, Table, select, update
+
+from nullsender.address import domain_of
+from nullsender.log import Partition, Topic
+from suppression.models import addresses, changes, consumer_offsets, entries, numbering, outcomes, provisional_counts, strikes
+from suppression.policy import Cause, Did, Standing, Strike
+from suppression.records import Entry
+from suppression.store_rows import (
+    Held,
+    Key,
+    KeyType,
+    Person,
+    Value,
+    about,
+    entry_of,
+    entry_row,
+    insert_rows,
+    one_of,
+    take_pen,
+    update_rows,
+)
+
+
+class Place(NamedTuple):
+    """Where strikes are counted."""
+
+    person: Person
+    scope: str
+
+
+class Slot(NamedTuple):
+    """Where provisional entries are counted."""
+
+    hour: datetime
+    source: str
+
+
+class Grounds(msgspec.Struct, frozen=True, kw_only=True):
+    """Who changes an entry, and why."""
+
+    actor: str
+    reason: str
+    evidence: str | None = None  # a report's id
+    category: str | None = None
+    rule: str | None = None
+    consent: str | None = None
+
+
+_STRIKES = msgspec.json.Decoder(tuple[Strike, ...])
+
+
+class Turn:
+    """A write that is under way: all that it reads and changes. Lives inside one `engine.writing` block."""
+
+    def __init__(self, connection: Connection, now: datetime) -> None:
+        self.now = now
+        self._connection = connection
+        self._last = take_pen(connection)
+        self._entries: Held[Key, Entry] = Held()
+        self._strikes: Held[Place, tuple[Strike, ...]] = Held()
+        self._made: Held[Slot, int] = Held()
+        self._offsets: Held[tuple[str, Partition], int] = Held()
+        self._names: dict[bytes, str] = {}
+        self._outcomes: list[dict[str, object]] = []
+        self._changes: list[dict[str, object]] = []
+
+    def load(self, people: Collection[Person]) -> None:
+        """Read every entry and all strikes of `people`; nothing is known of anybody else."""
+        for these in about(entries, people):
+            for row in self._connection.execute(select(entries).where(these)):
+                self._entries.read(Key(Person(row.tenant, row.address_hash), row.scope, Cause(row.cause)), entry_of(row))
+        for these in about(strikes, people):
+            for row in self._connection.execute(select(strikes).where(these)):
+                self._strikes.read(Place(Person(row.tenant, row.address_hash), row.scope), _STRIKES.decode(row.newest))
+
+    def number(self) -> int:
+        """The next number: of an outcome, or of a change and of the period of an entry that it begins."""
+        self._last += 1
+        return self._last
+
+    # --- entries ---
+
+    def standing(self, key: Key) -> Standing | None:
+        """How the entry of `key` stands now."""
+        entry = self._entries.get(key)
+        return None if entry is None else entry.standing()
+
+    def entry(self, key: Key) -> Entry | None:
+        """The entry of `key` as it is now."""
+        return self._entries.get(key)
+
+    def entries_of(self, person: Person) -> list[tuple[Key, Entry]]:
+        """Every entry of `person`, ended ones included."""
+        return [(key, entry) for key, entry in self._entries.items() if key.person == person]
+
+    def put(self, key: Key, did: Did, standing: Standing, grounds: Grounds) -> Entry:
+        """Let the entry of `key` stand like that from now on, and write the change down."""
+        seq = self.number()
+        before = self._entries.get(key)
+        after = _changed(key, before, seq, did, standing, grounds)
+        self._entries.put(key, after)
+        self._changes.append(
+            {
+                "seq": seq,
+                "at": self.now,
+                "tenant": key.person.tenant,
+                "address_hash": key.person.address_hash,
+                "entry_id": after.id,
+                "action": did.value,
+                "cause": key.cause.value,
+                "scope": key.scope,
+                "actor": grounds.actor,
+                "reason": grounds.reason,
+                "consent": grounds.consent,
+                "report_id": grounds.evidence,
+                "before": before and msgspec.json.encode(before).decode(),
+                "after": msgspec.json.encode(after).decode(),
+            }
+        )
+        return after
+
+    def name(self, address_hash: bytes, address: str) -> None:
+        """Keep the plain address behind a hash."""
+        self._names[address_hash] = address
+
+    # --- reports ---
+
+    def known_reports(self, report_ids: Collection[str]) -> set[str]:
+        """Those of `report_ids` that were applied in an earlier turn."""
+        return {
+            report_id
+            for these in one_of(outcomes.c.report_id, report_ids)
+            for report_id in self._connection.execute(select(outcomes.c.report_id).where(these)).scalars()
+        }
+
+    def record(self, outcome: dict[str, object]) -> None:
+        """Write a row of `outcomes`."""
+        self._outcomes.append(outcome)
+
+    def strikes(self, place: Place) -> tuple[Strike, ...]:
+        """The strikes that are kept there."""
+        return self._strikes.get(place) or ()
+
+    def keep_strikes(self, place: Place, newest: tuple[Strike, ...]) -> None:
+        """Keep these instead."""
+        self._strikes.put(place, newest)
+
+    def take_provisional(self, source: str, at: datetime, made_max: int) -> bool:
+        """Count one more provisional entry of `source` in the hour of `at`; False, and not counted, where that is too many."""
+        slot = Slot(at.replace(minute=0, second=0, microsecond=0), source)
+        made = self._made.get(slot)
+        if made is None:
+            row = provisional_counts.c
+            made = self._connection.execute(select(row.made).where(row.hour == slot.hour, row.source == source)).scalar()
+            if made is not None:
+                self._made.read(slot, made)
+        if (made or 0) >= made_max:
+            return False
+        self._made.put(slot, (made or 0) + 1)
+        return True
+
+    def remember(self, group: str, positions: Mapping[Partition, int]) -> None:
+        """Keep how far `group` has come. The last word counts: an offset that goes back only means reading again."""
+        for partition, next_offset in positions_of(self._connection, group).items():
+            self._offsets.read((group, partition), next_offset)
+        for partition, next_offset in positions.items():
+            self._offsets.put((group, partition), next_offset)
+
+    # --- the end ---
+
+    def finish(self) -> None:
+        """Write everything that was changed."""
+        self._insert_names()
+        insert_rows(self._connection, outcomes, self._outcomes)
+        insert_rows(self._connection, changes, self._changes)
+        self._save(entries, self._entries, entry_row)
+        self._save(strikes, self._strikes, _strikes_row)
+        self._save(provisional_counts, self._made, lambda slot, made: {**slot._asdict(), "made": made})
+        self._save(consumer_offsets, self._offsets, _offset_row)
+        self._connection.execute(update(numbering).values(last=self._last))
+
+    def _save(self, table: Table, held: Held[KeyType, Value], row_of: Callable[[KeyType, Value], dict[str, object]]) -> None:
+        insert_rows(self._connection, table, [row_of(key, value) for key, value in held.to_insert()])
+        update_rows(self._connection, table, [row_of(key, value) for key, value in held.to_update()])
+
+    def _insert_names(self) -> None:
+        column = addresses.c.address_hash
+        for these in one_of(column, self._names):
+            for known in self._connection.execute(select(column).where(these)).scalars():
+                del self._names[known]
+        rows: list[dict[str, object]] = [
+            {"address_hash": key, "address": name, "domain": domain_of(name)} for key, name in self._names.items()
+        ]
+        insert_rows(self._connection, addresses, rows)
+
+
+def positions_of(connection: Connection, group: str) -> dict[Partition, int]:
+    """How far `group` has come."""
+    rows = connection.execute(select(consumer_offsets).where(consumer_offsets.c.consumer_group == group))
+    return {Partition(Topic(row.topic), row.number): row.next_offset for row in rows}
+
+
+def _changed(key: Key, before: Entry | None, seq: int, did: Did, standing: Standing, grounds: Grounds) -> Entry:
+    """The entry after a change: a new period is a new entry, what strengthens one is its new grounds, an end changes no grounds."""
+    if did is Did.ADDED:
+        return Entry(
+            id=seq,
+            tenant=key.person.tenant,
+            scope=key.scope,
+            address=None,
+            cause=key.cause,
+            since=standing.since,
+            expires=standing.expires,
+            provisional=standing.provisional,
+            reason=grounds.reason,
+            evidence=grounds.evidence,
+            category=grounds.category,
+            rule=grounds.rule,
+            created_by=grounds.actor,
+        )
+    assert before is not None, "only an entry that there is can be strengthened or end"
+    after = msgspec.structs.replace(before, **msgspec.structs.asdict(standing))
+    if did in (Did.LIFTED, Did.EXPIRED):
+        return after
+    because = {"reason": grounds.reason, "evidence": grounds.evidence, "category": grounds.category, "rule": grounds.rule}
+    return msgspec.structs.replace(after, **because)
+
+
+def _strikes_row(place: Place, newest: tuple[Strike, ...]) -> dict[str, object]:
+    tenant, address_hash = place.person
+    text = msgspec.json.encode(newest).decode()
+    return {"tenant": tenant, "address_hash": address_hash, "scope": place.scope, "newest": text}
+
+
+def _offset_row(key: tuple[str, Partition], next_offset: int) -> dict[str, object]:
+    group, partition = key
+    return {"consumer_group": group, "topic": partition.topic.value, "number": partition.number, "next_offset": next_offset}
