@@ -28,6 +28,12 @@ POLL_SECONDS = 0.5
 # How often a consumer counts what it has not dealt with: a gauge for people, so seconds are enough.
 LAG_EVERY_SECONDS = 2.0
 
+# How many records may wait for a stage before the system calls itself not ready.
+READY_LAG_RECORDS_MAX = 100_000
+# How often expired entries are noted in the history, and how many in one transaction.
+EXPIRE_EVERY_SECONDS = 5.0
+EXPIRE_BATCH_MAX = 500
+
 # --- supervision -------------------------------------------------------------------------------------------------------
 # Waits before a role that died is started again: first, and at most.
 RESTART_SECONDS_MIN = 0.2
@@ -196,8 +202,6 @@ STORE_NAME_CHARACTERS_MAX = 200
 STORE_WORDS_CHARACTERS_MAX = 1_000
 # The write-ahead log of SQLite shrinks back to this many bytes after a reader had held it up.
 STORE_WAL_BYTES_MAX = 64 * 2**20
-# Expired entries that are noted in one turn, so that nobody waits long for the next one.
-STORE_EXPIRE_ENTRIES_MAX = 1_000
 # How long the count of a source's provisional entries is kept: a report that comes late still finds its hour.
 PROVISIONAL_COUNTS_KEPT_DAYS = 7
 

@@ -21,7 +21,7 @@ from suppression.engine import writing
 _ADVISORY_LOCK = 0x6E73  # "ns": any number that nobody else in this database uses
 
 
-def migrate(engine: Engine, revision: str = "head") -> str | None:
+def upgrade(engine: Engine, revision: str = "head") -> str | None:
     """Bring the schema up to `revision` and say which one it has then; does nothing where it has it already.
 
     `Misconfigured` where the schema is newer than this process; `Transient` where others hold the tables for too long.
@@ -29,7 +29,7 @@ def migrate(engine: Engine, revision: str = "head") -> str | None:
     return _run(engine, revision, down=False)
 
 
-def migrate_down(engine: Engine, revision: str) -> str | None:
+def downgrade(engine: Engine, revision: str) -> str | None:
     """Take the schema back to `revision` (`base`: no tables at all). What only newer tables hold is lost."""
     return _run(engine, revision, down=True)
 
