@@ -9,15 +9,14 @@ from typing import NamedTuple
 from fastapi import Depends, FastAPI, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.auth import Keys
-from api.checks import check_routes
+from api import checks, operations, suppressions
 from api.follower import table_path
+from api.keys import Keys
 from api.lookup import Lookup
-from api.operations import Check, operation_routes
+from api.parts import Check, Parts
 from api.problems import answer_with_problems, problem_of, response_of
 from api.quick import QuickCheck
 from api.reader import TableReader
-from api.suppressions import suppression_routes
 from api.table import identity_of
 from api.threads import StoreThreads
 from nullsender import telemetry
@@ -47,11 +46,11 @@ def open_api(
     index_folder: Path,
     staleness_seconds_max: float,
     clock: Clock,
-    checks: Sequence[Check] = (),
+    further_checks: Sequence[Check] = (),
 ) -> Api:
     """The API of one process over `store` and the lookup table that the follower keeps in `index_folder`.
 
-    `checks` say what is wrong with other parts of the system; `/readyz` repeats it.
+    `further_checks` say what is wrong with other parts of the system; `/readyz` repeats it.
     """
     table = TableReader(
         table_path(index_folder),
@@ -60,12 +59,11 @@ def open_api(
         staleness_seconds_max=staleness_seconds_max,
     )
     threads = StoreThreads(threads=API_STORE_THREADS_MAX, waiting_max=API_STORE_WAITING_MAX)
-    lookup = Lookup(store, table, hasher)
-    keys = Keys(store, threads, clock)
-    return Api(create_app(store, lookup, keys, threads, checks=checks), QuickCheck(lookup, keys))
+    parts = Parts(store, Lookup(store, table, hasher), Keys(store, threads, clock), threads, further_checks)
+    return Api(create_app(parts), QuickCheck(parts.lookup, parts.keys))
 
 
-def create_app(store: Store, lookup: Lookup, keys: Keys, threads: StoreThreads, *, checks: Sequence[Check] = ()) -> FastAPI:
+def create_app(parts: Parts) -> FastAPI:
     """The routes over these parts."""
     app = FastAPI(
         title="nullsender",
@@ -77,9 +75,9 @@ def create_app(store: Store, lookup: Lookup, keys: Keys, threads: StoreThreads, 
         redoc_url=None,
         dependencies=[Depends(_require_single_parameters)],
     )
-    app.include_router(check_routes(lookup, keys, threads))
-    app.include_router(suppression_routes(store, lookup, keys, threads))
-    app.include_router(operation_routes(store, lookup, threads, checks))
+    app.state.parts = parts
+    for module in (checks, suppressions, operations):
+        app.include_router(module.routes)
     answer_with_problems(app)
     app.add_middleware(_Edge)
     return app

@@ -118,6 +118,16 @@ def _in_words(errors: Sequence[Mapping[str, Any]]) -> str:
     return "; ".join(sentences) + (f"; and {more} more" if more else "")
 
 
+#: What every route under /v1 can answer, and what those with a body can answer besides.
+ALWAYS_POSSIBLE = (
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+)
+POSSIBLE_WITH_BODIES = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+
+
 def documented(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route that can answer with these problems, for OpenAPI."""
     return {

@@ -11,7 +11,8 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
-from api.auth import DEFAULT_TENANT, Keys, Scope, allows
+from api.auth import DEFAULT_TENANT, Scope, allows
+from api.keys import Keys
 from api.lookup import Lookup
 from nullsender.address import canonical
 from nullsender.errors import Invalid

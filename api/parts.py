@@ -1,0 +1,32 @@
+"""What the routes work with. `create_app` puts it into the application, a route asks for it by `parts: UsedParts`."""
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, NamedTuple
+
+from fastapi import Depends, Request
+
+from api.keys import Keys
+from api.lookup import Lookup
+from api.threads import StoreThreads
+from suppression.store import Store
+
+#: Says what is wrong with one part of the system, or None. May block.
+Check = Callable[[], str | None]
+
+
+class Parts(NamedTuple):
+    """The parts of one process's API."""
+
+    store: Store
+    lookup: Lookup
+    keys: Keys
+    threads: StoreThreads
+    checks: Sequence[Check]  # of other parts of the system; /readyz repeats what they say
+
+
+async def _parts_of(request: Request) -> Parts:
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+UsedParts = Annotated[Parts, Depends(_parts_of)]
