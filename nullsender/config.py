@@ -207,9 +207,21 @@ def variable_of(name: str) -> str:
     return _PREFIX + name.replace(".", "_").upper()
 
 
-def base_environment() -> dict[str, str]:
-    """A copy of this process's environment, for the processes that it starts."""
-    return dict(os.environ)
+def environment_for(settings: Settings, file: Path | None) -> dict[str, str]:
+    """The environment for the roles that this process starts: what flags said reaches them as variables."""
+    told = {
+        "NULLSENDER_DATA": str(settings.data),
+        "NULLSENDER_SMTP": str(settings.smtp),
+        "NULLSENDER_HTTP": str(settings.http),
+    }
+    if file is not None:
+        told["NULLSENDER_CONFIG"] = str(file.absolute())
+    return dict(os.environ) | told
+
+
+def share_metrics(folder: Path) -> None:
+    """Let this process and those that it starts put their numbers into one folder (a variable of the metrics library)."""
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
 
 
 def shown(settings: Settings) -> list[Shown]:

@@ -164,6 +164,7 @@ def dead_letter_of(record: StoredRecord, *, reason: str, stage: str, attempts: i
         topic=record.partition.topic,
         partition=record.partition.number,
         offset=record.offset,
+        key=record.key,
         content=record.value,
     )
 

@@ -172,6 +172,7 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     topic: str = ""  # for a record: where it lay
     partition: int = 0
     offset: int = -1
+    key: bytes = b""  # the record's own, so that it keeps its place among its like when it is replayed
     content: bytes
 
 

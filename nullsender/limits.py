@@ -86,6 +86,7 @@ ADDRESSES_TRIED_MAX = 2_000
 NAME_CHARACTERS_MAX = 1_000
 # What the last reader, another library, is shown of the text: it is slower than ours and bounds nothing itself.
 LAST_READER_CHARACTERS_MAX = 16_000
+LAST_READER_LINE_CHARACTERS_MAX = 400
 
 # --- lookups -----------------------------------------------------------------------------------------------------------
 # How long the follower sleeps when the feed had nothing: the usual age of the table, at 60-odd cheap queries a second.

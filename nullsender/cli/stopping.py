@@ -13,7 +13,7 @@ class Stop:
 
     def __init__(self) -> None:
         self._requested = False
-        self._listeners: list[Callable[[], None]] = []
+        self._listeners: list[Callable[[], object]] = []
 
     def __call__(self) -> bool:
         """Whether to stop."""
@@ -26,7 +26,7 @@ class Stop:
             for listener in self._listeners:
                 listener()
 
-    def when_requested(self, listener: Callable[[], None]) -> None:
+    def when_requested(self, listener: Callable[[], object]) -> None:
         """Call `listener` once, from a signal handler or a helper thread, when the request comes (at once if it came)."""
         self._listeners.append(listener)
         if self._requested:

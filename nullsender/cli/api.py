@@ -1,0 +1,54 @@
+"""`nullsender api`: pre-send lookups and the list over HTTP."""
+
+import argparse
+from collections.abc import Sequence
+
+from api.app import open_api
+from api.parts import Check
+from api.server import serve
+from nullsender.cli import parts
+from nullsender.cli.stopping import stop_on_signals
+from nullsender.errors import Transient
+from nullsender.limits import READY_LAG_RECORDS_MAX
+from nullsender.log import Log, Topic
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Where it listens."""
+    parts.add_role_arguments(parser)
+    parser.add_argument("--http", metavar="HOST:PORT", help="where the API listens (default: 127.0.0.1:8080)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Answer until told to stop."""
+    settings = parts.start_role("api", arguments)
+    stop = stop_on_signals(supervised=arguments.supervised)
+    with parts.open_log(settings) as log:
+        api = open_api(
+            parts.open_store(settings),
+            hasher=parts.hasher_of(settings),
+            index_folder=settings.index_folder,
+            staleness_seconds_max=settings.lookup.staleness_seconds_max,
+            clock=parts.CLOCK,
+            further_checks=_pipeline_checks(log),
+        )
+        serve(api, settings.http.host, settings.http.port, stop)
+    return 0
+
+
+def _pipeline_checks(log: Log) -> Sequence[Check]:
+    """Whether the stages keep up: one that stands still shows as records that nobody deals with."""
+
+    def behind(group: str, topics: Sequence[Topic]) -> Check:
+        def check() -> str | None:
+            try:
+                lag = sum(log.group_lag(group, topics).values())
+            except Transient as trouble:
+                return f"the log does not answer: {trouble}"
+            if lag <= READY_LAG_RECORDS_MAX:
+                return None
+            return f"{lag} records wait for `nullsender {group}`: is it running, and does its log say why it is slow?"
+
+        return check
+
+    return [behind("classify", (Topic.BOUNCES, Topic.COMPLAINTS, Topic.UNSUBSCRIBES)), behind("suppress", (Topic.OUTCOMES,))]

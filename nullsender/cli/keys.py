@@ -1,0 +1,89 @@
+"""`nullsender keys`: API keys are made, listed, rotated and revoked here. A key is shown once; the store knows its hash."""
+
+import argparse
+from datetime import datetime, timedelta
+
+from api.auth import Scope
+from nullsender.cli import parts
+from nullsender.errors import Invalid
+from suppression.records import ApiKey
+from suppression.store import Store
+
+_ROTATION_HOURS = 24
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What to do with which key."""
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    create = actions.add_parser("create", help="make a key and print it, this once")
+    create.add_argument("name", help="who will use it, for you to recognise it by")
+    create.add_argument("--scopes", default=Scope.CHECK.value, help=f"comma-separated: {', '.join(Scope)} (default: check)")
+    create.add_argument("--tenant", default="default", help="whose list it opens; `*` for every tenant's (default: default)")
+    create.add_argument("--days", type=int, help="how long it works (default: until it is revoked)")
+    create.set_defaults(action=_create)
+    listing = actions.add_parser("list", help="show every key, without the keys themselves")
+    listing.set_defaults(action=_list)
+    rotate = actions.add_parser("rotate", help="make a new key with the same rights; the old one ends later")
+    rotate.add_argument("id")
+    rotate.add_argument(
+        "--hours", type=int, default=_ROTATION_HOURS, help=f"until the old one ends (default: {_ROTATION_HOURS})"
+    )
+    rotate.set_defaults(action=_rotate)
+    revoke = actions.add_parser("revoke", help="end a key now")
+    revoke.add_argument("id")
+    revoke.set_defaults(action=_revoke)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do it."""
+    arguments.action(parts.open_store(parts.settings_of(arguments), migrate=True), arguments)
+    return 0
+
+
+def ensure_first_key(store: Store, bootstrap_key: str | None) -> str | None:
+    """See to it that there is a key; the key itself where it was made just now, to be shown once.
+
+    `bootstrap_key` is one that the operator has chosen: it gets every scope.
+    """
+    everything = [Scope.ADMIN.value]
+    if bootstrap_key is not None:
+        store.create_key("bootstrap", scopes=everything, tenant=None, expires=None, plain=bootstrap_key)
+        return None
+    if store.list_keys():
+        return None
+    return store.create_key("first", scopes=everything, tenant=None, expires=None)[1]
+
+
+def _create(store: Store, arguments: argparse.Namespace) -> None:
+    scopes = [scope.strip() for scope in arguments.scopes.split(",")]
+    strangers = [scope for scope in scopes if scope not in list(Scope)]
+    if strangers:
+        raise Invalid(f"there is no scope {', '.join(strangers)}; there are {', '.join(Scope)}")
+    expires = None if arguments.days is None else parts.CLOCK.now() + timedelta(days=arguments.days)
+    tenant = None if arguments.tenant == "*" else arguments.tenant
+    key_id, plain = store.create_key(arguments.name, scopes=scopes, tenant=tenant, expires=expires)
+    print(f"{plain}\n  id {key_id}, shown this once: keep it where secrets are kept")
+
+
+def _list(store: Store, _arguments: argparse.Namespace) -> None:
+    now = parts.CLOCK.now()
+    print(f"{'id':14}{'state':10}{'tenant':12}{'scopes':24}{'created':22}name")
+    for key in store.list_keys():
+        scopes, tenant = ",".join(key.scopes), key.tenant or "*"
+        print(f"{key.id:14}{_state(key, now):10}{tenant:12}{scopes:24}{key.created:%Y-%m-%d %H:%M:%S}   {key.name}")
+
+
+def _state(key: ApiKey, now: datetime) -> str:
+    if key.revoked is not None and key.revoked <= now:
+        return "revoked"
+    return "expired" if key.expires is not None and key.expires <= now else "good"
+
+
+def _rotate(store: Store, arguments: argparse.Namespace) -> None:
+    key_id, plain = store.rotate_key(arguments.id, overlap=timedelta(hours=arguments.hours))
+    print(f"{plain}\n  id {key_id}, shown this once; the key {arguments.id} ends in {arguments.hours} hours")
+
+
+def _revoke(store: Store, arguments: argparse.Namespace) -> None:
+    store.revoke_key(arguments.id)
+    print(f"The key {arguments.id} is revoked; an API process that has just used it may take it for a few seconds more.")

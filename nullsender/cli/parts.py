@@ -1,0 +1,93 @@
+"""What commands are put together from: settings, keys, log and store, each opened in one way."""
+
+import argparse
+import logging
+import threading
+from collections.abc import Sequence
+
+from nullsender import config, secret_keys
+from nullsender.address import AddressHasher
+from nullsender.cli.stopping import Stop
+from nullsender.clock import SystemClock
+from nullsender.config import Settings
+from nullsender.consume import ConsumeLoop
+from nullsender.log import Log
+from nullsender.log_embedded import EmbeddedLog
+from nullsender.secret_keys import SecretKeys
+from nullsender.telemetry import start_logging
+from suppression.engine import open_engine
+from suppression.migrate import upgrade
+from suppression.policy import PolicySettings
+from suppression.store import Store
+
+#: The one place where the real time comes in.
+CLOCK = SystemClock()
+
+
+def add_role_arguments(parser: argparse.ArgumentParser) -> None:
+    """What every role takes."""
+    parser.add_argument("--supervised", action="store_true", help="stop when standard input ends (`up` sets it)")
+
+
+def settings_of(arguments: argparse.Namespace) -> Settings:
+    """The settings in force for this call: its flags over variables, file and defaults."""
+    given = {name: getattr(arguments, name, None) for name in ("data", "smtp", "http")}
+    return config.load({name: value for name, value in given.items() if value is not None}, file=arguments.config)
+
+
+def start_role(name: str, arguments: argparse.Namespace) -> Settings:
+    """The settings of a role, whose log lines go to standard error from now on."""
+    settings = settings_of(arguments)
+    start_logging(name, settings.log_level)
+    return settings
+
+
+def open_log(settings: Settings) -> Log:
+    """The log between the stages."""
+    return EmbeddedLog(settings.log_folder, clock=CLOCK)
+
+
+def keys_of(settings: Settings) -> SecretKeys:
+    """This installation's secret keys; the first call ever makes them."""
+    return secret_keys.load_or_make(settings.secrets_file)
+
+
+def hasher_of(settings: Settings) -> AddressHasher:
+    """What turns addresses into keys of the list."""
+    return AddressHasher(keys_of(settings).address_key)
+
+
+def policy_of(settings: Settings) -> PolicySettings:
+    """The policy as the operator set it."""
+    return PolicySettings(**settings.policy.model_dump())
+
+
+def open_store(settings: Settings, *, migrate: bool = False) -> Store:
+    """The list. `migrate` brings its schema up to date first."""
+    settings.data.mkdir(parents=True, exist_ok=True)
+    hasher = hasher_of(settings)
+    engine = open_engine(settings.store_url)
+    if migrate:
+        upgrade(engine)
+    return Store(engine, hasher=hasher, clock=CLOCK, policy=policy_of(settings))
+
+
+def run_loops(loops: Sequence[ConsumeLoop], stop: Stop) -> None:
+    """Run each loop in a thread of its own until told to stop. One that fails stops the others; its failure is raised."""
+    failures: list[BaseException] = []
+
+    def run(loop: ConsumeLoop) -> None:
+        try:
+            loop.run()
+        except BaseException as failure:
+            logging.getLogger("consume").exception("a consumer failed")
+            failures.append(failure)
+            stop.request()
+
+    threads = [threading.Thread(target=run, args=(loop,), name=f"loop-{n}") for n, loop in enumerate(loops)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]

@@ -1,0 +1,145 @@
+"""`nullsender up`: everything on one machine, each role a process of its own under one supervisor.
+
+The roles' numbers meet in one folder, which the metrics library looks for when it is first imported: so this module imports
+what counts anything only after `run` has said where that folder is.
+"""
+
+import argparse
+import fcntl
+import logging
+import shutil
+import socket
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import IO
+
+from nullsender import config
+from nullsender.config import Endpoint, Settings
+from nullsender.errors import Misconfigured
+
+ROLES = ("mx", "classify", "suppress", "follow", "api")
+_READY_POLL_SECONDS = 0.1
+_ANSWER_SECONDS_MAX = 2.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Where the two servers listen."""
+    parser.add_argument("--smtp", metavar="HOST:PORT", help="where the MX listens (default: 127.0.0.1:2525)")
+    parser.add_argument("--http", metavar="HOST:PORT", help="where the API listens (default: 127.0.0.1:8080)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Prepare the data folder, start every role, say where everything is, and keep the roles running until told to stop."""
+    flags = {name: value for name in ("data", "smtp", "http") if (value := getattr(arguments, name)) is not None}
+    settings = config.load(flags, file=arguments.config)
+    # Absolute before anything is made in it: the roles get it by their environment.
+    settings = settings.model_copy(update={"data": settings.data.absolute()})
+    with _only_one(settings.data):
+        _require_free(settings.smtp, "--smtp")
+        _require_free(settings.http, "--http")
+        shutil.rmtree(settings.metrics_folder, ignore_errors=True)
+        settings.metrics_folder.mkdir()
+        config.share_metrics(settings.metrics_folder)
+        _supervise(settings, arguments.config)
+    return 0
+
+
+def _supervise(settings: Settings, file: Path | None) -> None:
+    from nullsender.cli import keys, parts
+    from nullsender.cli.stopping import stop_on_signals
+    from nullsender.cli.supervise import Supervisor
+    from nullsender.telemetry import start_logging
+
+    start_logging("up", settings.log_level)
+    for variable in config.unknown_variables():
+        logging.getLogger("up").warning("there is no such setting", extra={"facts": {"variable": variable}})
+    stop = stop_on_signals(supervised=False)
+    first_key = keys.ensure_first_key(parts.open_store(settings, migrate=True), settings.bootstrap_key)
+    commands = {role: [sys.executable, "-m", "nullsender.cli", role, "--supervised"] for role in ROLES}
+    supervisor = Supervisor(commands, environment=config.environment_for(settings, file), clock=parts.CLOCK)
+    threading.Thread(target=_say_when_ready, args=(settings, first_key), daemon=True, name="ready").start()
+    supervisor.run(stop)
+
+
+def _only_one(data: Path) -> IO[bytes]:
+    """The lock on the data folder; it goes with this process, however that ends."""
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        lock = (data / "up.lock").open("wb")
+    except OSError as error:
+        raise Misconfigured(f"the data folder {data} can not be used: {error.strerror}. Name another with --data") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise Misconfigured(f"nullsender already runs on {data}: stop it, or use another folder with --data") from None
+    return lock
+
+
+def _require_free(endpoint: Endpoint, flag: str) -> None:
+    family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(
+            socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+        )  # as the servers do: a closed connection's shadow is no user
+        try:
+            probe.bind(endpoint)
+        except OSError as error:
+            raise Misconfigured(f"{endpoint} can not be listened on ({error.strerror}): choose another with {flag}") from error
+
+
+def _say_when_ready(settings: Settings, first_key: str | None) -> None:
+    while not (_accepts(settings.smtp) and _is_ready(settings.http)):
+        time.sleep(_READY_POLL_SECONDS)
+    print(greeting(settings, first_key), flush=True)
+
+
+def _accepts(endpoint: Endpoint) -> bool:
+    try:
+        with socket.create_connection(_reachable(endpoint), timeout=_ANSWER_SECONDS_MAX) as connection:
+            return connection.recv(4) == b"220 "
+    except OSError:
+        return False
+
+
+def _is_ready(endpoint: Endpoint) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://{_reachable(endpoint)}/readyz", timeout=_ANSWER_SECONDS_MAX) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _reachable(endpoint: Endpoint) -> Endpoint:
+    """An address to reach a server at that listens on every interface."""
+    return endpoint._replace(host={"0.0.0.0": "127.0.0.1", "::": "::1"}.get(endpoint.host, endpoint.host))  # noqa: S104
+
+
+def greeting(settings: Settings, first_key: str | None) -> str:
+    """What a person sees when everything runs: where it is, the first key once, and three lines to try."""
+    smtp, http, domain = _reachable(settings.smtp), _reachable(settings.http), settings.domains[0]
+    key = first_key or "$KEY"
+    shown = (
+        f"API key, shown this once: {first_key}"
+        if first_key
+        else "API key:   the one of the first start (another: nullsender keys create)"
+    )
+    check = f'curl -s -H "Authorization: Bearer {key}" "http://{http}/v1/check?address=unknown-user@example.net"'
+    return f"""
+nullsender is ready.
+  MX (SMTP): {smtp} for {", ".join(settings.domains)}
+  API:       http://{http} (described at http://{http}/docs)
+  {shown}
+  data:      {settings.data}
+
+Try it:
+  {check}
+  curl -s --url smtp://{smtp} --mail-from "" --mail-rcpt bounces@{domain} -T fixtures/mail/postfix/unknown-user.eml
+  {check}
+
+Ctrl-C stops it; the next start goes on where it was.
+"""

@@ -1,0 +1,139 @@
+"""The whole system as its users run it: `nullsender up` in a process of its own, on free ports, in a temporary folder."""
+
+import os
+import smtplib
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from tests.waiting import wait_for
+
+KEY = "ns_bootstrap-key-of-the-tests"
+START_SECONDS_MAX = 60.0
+STOP_SECONDS_MAX = 40.0
+
+
+def free_ports(count: int) -> Sequence[int]:
+    """Ports of 127.0.0.1 that nobody listens on."""
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [server.getsockname()[1] for server in held]
+    for server in held:
+        server.close()
+    return ports
+
+
+class System:
+    """Everything on one machine; `with` starts it, waits until it is ready and stops it."""
+
+    def __init__(self, data: Path, *, settings: Mapping[str, str] | None = None) -> None:
+        self.data = data
+        smtp_port, http_port = free_ports(2)
+        self.smtp = ("127.0.0.1", smtp_port)
+        self.environment = {name: value for name, value in os.environ.items() if not name.startswith("NULLSENDER_")} | {
+            "NULLSENDER_DATA": str(data),
+            "NULLSENDER_SMTP": f"127.0.0.1:{smtp_port}",
+            "NULLSENDER_HTTP": f"127.0.0.1:{http_port}",
+            "NULLSENDER_BOOTSTRAP_KEY": KEY,
+            **(settings or {}),
+        }
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{http_port}", headers={"Authorization": f"Bearer {KEY}"}, timeout=30)
+        self.output = data.parent / f"{data.name}.out"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and return when it says that it is ready."""
+        with self.output.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "nullsender.cli", "up"],
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+        wait_for(self._is_ready, what="nullsender to be ready", seconds=START_SECONDS_MAX)
+
+    def _is_ready(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, f"nullsender ended: {self.said()}"
+        try:
+            return self.http.get("/readyz").status_code == 200 and bool(socket.create_connection(self.smtp, 1).close() or True)
+        except (httpx.TransportError, OSError):
+            return False
+
+    def said(self) -> str:
+        """What it wrote to its terminal so far."""
+        return self.output.read_text(errors="replace")
+
+    def stop(self) -> int:
+        """Ctrl-C; the exit code."""
+        assert self.process is not None
+        self.process.terminate()
+        return self.process.wait(STOP_SECONDS_MAX)
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        self.http.close()
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(STOP_SECONDS_MAX)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+    def command(self, *words: str, input_text: str | None = None) -> "subprocess.CompletedProcess[str]":
+        """Run another `nullsender …` on the same installation."""
+        return subprocess.run(
+            [sys.executable, "-m", "nullsender.cli", *words],
+            env=self.environment,
+            input=input_text,
+            stdin=subprocess.DEVNULL if input_text is None else None,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def send(self, message: bytes, *, to: str = "bounces@bounces.localhost", sender: str = "") -> str:
+        """Give a message to the MX as an MTA would; the words of its reply to the end of data."""
+        with smtplib.SMTP(*self.smtp, timeout=30) as client:
+            client.ehlo("mta.example.com")
+            client.mail(sender)
+            code, words = client.rcpt(to)
+            assert code == 250, words
+            code, words = client.data(message)
+            assert code == 250, words
+            return words.decode()
+
+    def check(self, address: str, stream: str | None = None) -> dict[str, Any]:
+        """GET /v1/check."""
+        parameters = {"address": address} | ({"stream": stream} if stream else {})
+        answer = self.http.get("/v1/check", params=parameters)
+        assert answer.status_code == 200, answer.text
+        body: dict[str, Any] = answer.json()
+        return body
+
+    def wait_until_suppressed(self, address: str, stream: str | None = None, seconds: float = 20.0) -> dict[str, Any]:
+        """The lookup's answer as soon as it is no."""
+
+        def is_suppressed() -> dict[str, Any] | None:
+            answer = self.check(address, stream)
+            return None if answer["allowed"] else answer
+
+        return wait_for(is_suppressed, what=f"{address} to be suppressed", seconds=seconds)
