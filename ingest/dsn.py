@@ -39,11 +39,25 @@ _ACTIONS = {action.value: action for action in Action} | {
 
 def read_dsn(part: Part) -> Findings | None:
     """What the delivery status part `part` says; None where no group of it is about a recipient."""
-    return read_status_fields(part.content())
+    return _read_fields(part.content())
 
 
-def read_status_fields(content: bytes) -> Findings | None:
-    """Like `read_dsn`, for fields that stand anywhere."""
+def read_dsn_in_text(text: str) -> Findings | None:
+    """What the fields say that stand in the middle of `text`, where a gateway has lost the parts around them."""
+    if _FIELDS_IN_TEXT.search(text) is None:
+        return None
+    begins = _FIRST_FIELD.search(text)
+    return _read_fields(text[begins.start() :].encode("utf-8", "replace")) if begins else None
+
+
+_FIELDS_IN_TEXT = re.compile(r"^(?:final|original)-recipient[ \t]*:", re.IGNORECASE | re.MULTILINE)
+_FIRST_FIELD = re.compile(
+    r"^(?:reporting-mta|original-envelope-id|arrival-date|received-from-mta|final-recipient|original-recipient|action|status)[ \t]*:",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def _read_fields(content: bytes) -> Findings | None:
     about_message, groups = _groups(content)
     findings = tuple(_finding(group, about_message) for group in groups[:REPORTS_MAX])
     if not findings:
@@ -58,7 +72,7 @@ def _groups(content: bytes) -> tuple[Headers, list[Headers]]:
     groups: list[Headers] = []
     for block in _blocks(content):
         fields = read_fields(block, keep_stray_lines=True)
-        if not any(name in fields for name in _ABOUT_RECIPIENT):
+        if not any(name in fields for name in _ABOUT_RECIPIENT) or (not groups and _is_about_message(fields)):
             about_message = about_message if about_message is not NO_HEADERS else fields
         elif groups and "final-recipient" not in fields and not (_ESSENTIAL & set(fields) & set(groups[-1])):
             groups[-1] = _merged(groups[-1], fields)  # an empty line inside a group
@@ -87,18 +101,23 @@ def _blocks(content: bytes) -> Iterator[bytes]:
         yield from pieces
 
 
+def _is_about_message(fields: Headers) -> bool:
+    """Whether a first group that has an Action or a Status all the same is the one about the message."""
+    return "reporting-mta" in fields and "final-recipient" not in fields and "original-recipient" not in fields
+
+
 def _merged(first: Headers, second: Headers) -> Headers:
     return Headers({name: first.all(name) or second.all(name) for name in {*first, *second}})
 
 
 def _finding(fields: Headers, about_message: Headers) -> Finding:
-    recipient, derived_from = _recipient(fields)
+    recipient, derived_from = address_of_report(fields)
     diagnostic = _diagnostic(fields.get("diagnostic-code"))
     status = status_code_in(fields.get("status"))
     finding = Finding(
         recipient=recipient,
         derived_from=derived_from,
-        action=_action(fields.get("action"), status or status_code_in(diagnostic)),
+        action=action_of(fields.get("action") or about_message.get("action"), status or status_code_in(diagnostic)),
         status=status,
         remote_mta=host_name(fields.get("remote-mta")),
         reporting_mta=host_name(about_message.get("reporting-mta") or fields.get("reporting-mta")),
@@ -108,8 +127,8 @@ def _finding(fields: Headers, about_message: Headers) -> Finding:
     return with_diagnostic(finding, diagnostic)
 
 
-def _recipient(fields: Headers) -> tuple[str | None, DerivedFrom]:
-    """RFC 3464 2.3.1: Original-Recipient is the address that the sender gave; forwarding changes the final one."""
+def address_of_report(fields: Headers) -> tuple[str | None, DerivedFrom]:
+    """The recipient that a group names. RFC 3464 2.3.1: the original one is what the sender gave, forwarding changes the final one."""
     named = [
         (address_in_field(fields.get(name)), derived_from)
         for name, derived_from in (
@@ -119,17 +138,17 @@ def _recipient(fields: Headers) -> tuple[str | None, DerivedFrom]:
         )
         if fields.get(name)
     ]
-    for recipient, derived_from in named:
-        if is_address(recipient):
-            return recipient, derived_from
-    return None, DerivedFrom.NOWHERE
+    named = [(recipient, derived_from) for recipient, derived_from in named if is_address(recipient)]
+    if len(named) > 1 and named[1][0].replace('"', "") == named[0][0]:
+        return named[1]  # the same address, but the original lost the quotes that it needs
+    return named[0] if named else (None, DerivedFrom.NOWHERE)
 
 
 _ACTION_WORD = re.compile(r"[a-z]{1,20}")
 
 
-def _action(value: str, status: str | None) -> Action:
-    """The action; where it is missing or unknown the class of the status says it (RFC 3463 section 3.1)."""
+def action_of(value: str, status: str | None) -> Action:
+    """The action that the field's value names; where it is missing or unknown the class of the status says it (RFC 3463 section 3.1)."""
     word = _ACTION_WORD.search(value.lower())
     action = _ACTIONS.get(word.group()) if word else None
     if action is not None:

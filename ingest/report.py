@@ -11,11 +11,10 @@ from datetime import datetime
 
 import msgspec
 
-from ingest.arf import read_arf
-from ingest.dsn import REPORT_TYPES, read_dsn
 from ingest.finding import Finding, Findings
 from ingest.mime import Part, parse
-from ingest.returned import Returned, returned_message
+from ingest.readers import Mail, read_mail
+from ingest.returned import Returned
 from nullsender.events import Kind, Report, Source
 from nullsender.limits import NAME_CHARACTERS_MAX
 
@@ -49,8 +48,9 @@ def read_message(content: bytes, *, source: Source, received_at: datetime) -> Re
     message = parse(content)
     if not message.headers:
         return Unreadable(_what_stands_there(content))
-    returned = returned_message(message)
-    found = _findings(message, returned, source)
+    mail = Mail(message, source)
+    found = read_mail(mail)
+    returned = mail.returned
     message_id = message_id_of(content, source)
     reports = tuple(
         _report(finding, found, message, returned, message_id, index, source, received_at)
@@ -70,16 +70,6 @@ def _what_stands_there(content: bytes) -> str:
     if not content.strip():
         return f"not mail: {len(content)} bytes, all of them white space" if content else "not mail: no bytes at all"
     return f"not mail: no header field in the first line, which begins with {content.lstrip()[:60]!r}"
-
-
-def _findings(message: Part, returned: Returned, source: Source) -> Findings:
-    for part in message.walk_outside():
-        if part.media_type in REPORT_TYPES and (found := read_dsn(part)):
-            return found
-    found = read_arf(message, returned)
-    if found:
-        return found
-    return Findings(kind=Kind.OTHER, format="mail", findings=(Finding(),))
 
 
 def _report(

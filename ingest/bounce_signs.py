@@ -1,0 +1,69 @@
+"""Is this mail without a report part a bounce? Signs are weighed, because no one of them is enough.
+
+Auto-replies come from the null sender too, people write *about* bounces and quote them, and challenge systems say that
+mail "has not been delivered". So the sender, the subject, the words and the shape each add to the scale, and the marks of a
+person's mail take away from it.
+"""
+
+import re
+
+from ingest.mentions import mentions_in
+from ingest.mime import MESSAGE_TYPES, Part
+from ingest.notice_words import Notice
+from ingest.phrases import CHALLENGES, DAEMON_NAMES, SUBJECTS, WORDS, plain, says_any
+from nullsender.events import Source
+
+_TIPS_AT = 3
+# Re:, Fwd: and what other languages write there: a person answers or passes on.
+_ANSWER = re.compile(r"^(?:re|aw|sv|vs|antw|odp|fwd?|wg|tr|rv|enc|回复|转发|答复)(?:\[\d{1,3}\])?\s?:", re.IGNORECASE)
+
+
+def looks_like_a_bounce(message: Part, notice: Notice, source: Source) -> bool:
+    """Whether the scale tips: a machine wrote it, and says that mail did not arrive."""
+    from_daemon = is_from_daemon(message)
+    subject = plain(message.headers.text("subject"))
+    answer = _ANSWER.match(subject) is not None
+    subject_says_so = not answer and says_any(subject, SUBJECTS)
+    words = plain(notice.unquoted())
+    replies = notice.has_reply()
+    words_say_so = replies or says_any(words, WORDS)
+    if not words_say_so and not (subject_says_so and from_daemon):
+        return False
+    weight = (
+        2 * from_daemon
+        + 2 * subject_says_so
+        + 2 * words_say_so
+        + replies
+        + is_from_null_sender(message, source)
+        + returns_a_message(message, notice)
+        + 3 * ("x-failed-recipients" in message.headers)
+        + 3 * (message.media_type == "multipart/report")
+    )
+    if answer:
+        weight -= 3
+    if not from_daemon:
+        weight -= 2 * _is_conversation(message)
+        weight -= 3 * (not replies and says_any(words + subject, CHALLENGES))
+    return weight >= _TIPS_AT
+
+
+def is_from_daemon(message: Part) -> bool:
+    """Whether the From is a mail system's, or empty, as only a mail system's is."""
+    sender = message.headers.text("from")[:500]
+    return says_any(plain(sender), DAEMON_NAMES) or ("<>" in sender and not any(mentions_in(sender)))
+
+
+def is_from_null_sender(message: Part, source: Source) -> bool:
+    """Whether the reverse-path is empty (RFC 5321 4.5.5): by the session, or by the field that an MTA made of it."""
+    return_path = message.headers.get("return-path").lower()
+    return return_path.startswith(("<>", "<mailer-daemon", "mailer-daemon")) or bool(source.ip and not source.mail_from)
+
+
+def returns_a_message(message: Part, notice: Notice) -> bool:
+    """Whether mail came back inside it, as a part or behind the words."""
+    return notice.was_cut or any(child.media_type in MESSAGE_TYPES for child in message.children)
+
+
+def _is_conversation(message: Part) -> bool:
+    """Whether it stands in a thread or on a list: those carry mail about bounces, and quote it."""
+    return any(name in message.headers for name in ("in-reply-to", "references", "list-id", "list-post", "x-mailing-list"))

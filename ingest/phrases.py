@@ -1,0 +1,151 @@
+"""What mail systems say, as data: in subjects, in the words of a notice, in the names that they write under.
+
+Plain phrases and no patterns: they are read by people, and looking for two hundred of them costs microseconds. They are
+held against text in lower case with single spaces and straight apostrophes (`plain`). A phrase earns its place by a system
+that says it and by not standing in what people write to each other.
+"""
+
+from collections.abc import Iterable
+
+from nullsender.limits import NOTICE_CHARACTERS_MAX
+
+
+def plain(text: str) -> str:
+    """`text` in the form that the phrases are written in."""
+    return " ".join(text[:NOTICE_CHARACTERS_MAX].lower().replace("\u2019", "'").replace("\xad", "").split())
+
+
+def says_any(plain_text: str, phrases: Iterable[str]) -> bool:
+    """Whether one of the phrases stands in the text."""
+    return any(phrase in plain_text for phrase in phrases)
+
+
+# The From of those who write bounces (RFC 3834 section 2 names the first two).
+DAEMON_NAMES = (
+    "mailer-daemon", "postmaster", "mailer daemon", "mailerdaemon", "mailer_daemon", "post master", "mail-daemon",
+    "maildaemon", "mdaemon", "mail delivery", "mail-delivery", "mail.delivery", "maildelivery", "mail_delivery",
+    "delivery subsystem", "delivery system", "deliverysystem", "delivery-system", "delivery service", "delivery status",
+    "delivery notification", "delivery report", "system administrator", "systemadministrator", "mail administrator",
+    "mail system", "mail-system", "mailsystem", "mail service", "mail_service", "mail robot", "mail error", "antivirus",
+    "anti-virus", "undelivered", "undeliverable", "smtp gateway", "smtp-gateway", "smtp server", "bounce@", "bounces@",
+    "bounce-", "bounces-", "ndr@", "dsn@", "imss@", "gwia@", "double-bounce", "virus_for_smtp", "mail gateway",
+    "mailgateway", "mailmaster", "mail-error", "mailerror", "microsoft outlook",
+)  # fmt: skip
+
+# Subjects of notices.
+SUBJECTS = (
+    "undeliver", "not deliver", "nondeliver", "non-deliver", "non deliver", "undeliverable", "undelivrable",
+    "delivery status", "delivery fail", "delivery error", "delivery problem", "delivery notif", "delivery warning",
+    "delivery report", "delivery delay", "delivery has failed", "delivery was", "delivery has been", "delivery of",
+    "delivery unsuccessful", "delivery to", "delivery incomplete", "delivery expired", "deliver fail", "failed delivery",
+    "failed to deliver", "failure delivery", "unable to deliver", "problem delivering", "failure notice",
+    "failure notification", "failure delivering", "permanent delivery", "returned mail", "returned message",
+    "returned to sender", "returned email", "returned e-mail", "return to sender", "returning message", "returning your",
+    "mail returned", "message returned", "mail delivery", "mail system error", "mail error", "mail failure", "mail failed",
+    "mail warning", "mail problem", "mail status report", "mail transport", "message status", "message delayed",
+    "message delivery", "delayed mail", "mail delayed", "could not be deliver", "could not be sent", "couldn't be deliver",
+    "cannot be deliver", "can't be deliver", "can not be deliver", "not be delivered", "wasn't delivered", "unable to send",
+    "not sent", "send failed", "sending failed", "failed mail", "failed message", "user unknown", "unknown user",
+    "unknown recipient", "unknown address", "invalid recipient", "invalid address", "mailbox full", "mailbox is full",
+    "mailbox unavailable", "quota exceed", "over quota", "message rejected", "mail rejected", "rejected mail", "rejected:",
+    "rejected message", "blocked message", "message blocked", "bounced", "bounce message", "bounce notification",
+    "malformed recipient", "no such user", "error sending", "error in delivery", "error during delivery", "e-mail error",
+    "email error", "smtp error", "delayed 24", "delayed 48", "delayed 72", "unzustellbar", "nicht zustellbar",
+    "nicht zugestellt", "zustellung", "zustellfehler", "fehlgeschlagen", "fehler beim senden", "non remis", "non distribu",
+    "non délivr", "non livr", "échec de la remise", "echec de la remise", "échec de livraison", "message d'erreur",
+    "non recapitabile", "mancato recapito", "mancata consegna", "errore nella consegna", "no se ha podido", "no se pudo",
+    "no entregado", "no ha sido entregado", "error de entrega", "correo devuelto", "mensaje devuelto", "não entregue",
+    "nao entregue", "não foi possível entregar", "devolvid", "falha na entrega", "falha de entrega", "falha no envio",
+    "onbestelbaar", "niet bezorgd", "niet afgeleverd", "kan inte levereras", "ikke leveres", "ikke leveret", "niedostarcz",
+    "nie dostarcz", "nie doręcz", "niedoręcz", "zwrot", "wiadomosc odrzucona", "wiadomość odrzucona", "nedoručen",
+    "nedorucen", "nedoručiteln", "kézbesíthetetlen", "недоставл", "не доставл", "не может быть доставлен",
+    "невозможно доставить", "возврат", "ошибка доставки", "teslim edilem", "iletilem", "配信不能", "配信エラー",
+    "配信できません", "配信に失敗", "配信失敗", "送信できません", "送信エラー", "届けられません", "お届けできません",
+    "エラー通知", "エラーメール", "メールエラー", "メッセージを配", "不達", "未達", "宛先不明", "退信", "投递失败",
+    "投遞失敗", "退回", "无法投递", "無法投遞", "无法送达", "無法傳遞", "寄送失敗", "未送达", "반송", "전송 실패",
+    "전송실패", "배달 실패", "배달되지", "전달되지",
+)  # fmt: skip
+
+# The words of notices.
+WORDS = (
+    "not be deliver", "n't be deliver", "not be sent", "n't be sent", "not been deliver", "n't been deliver", "not deliver",
+    "n't deliver", "not yet been deliver", "not able to deliver", "n't able to deliver", "not been sent",
+    "unable to deliver", "unable to send", "unable to relay", "unable to complete delivery", "unable to be deliver",
+    "undeliver", "non-deliver", "nondeliver", "failed to deliver", "failed permanently", "failed recipient",
+    "fail to deliver", "delivery failed", "delivery failure", "delivery has failed", "delivery has been delayed",
+    "has been delayed", "was aborted after", "delivery attempt", "delivery to the following", "delivery of your",
+    "delivery status", "delivery error", "error delivering", "problem delivering", "problems delivering",
+    "while delivering", "trying to deliver", "attempting to deliver", "delivery problem", "did not reach",
+    "could not reach", "couldn't reach", "not reach the following", "not be reached", "not reached", "did not receive",
+    "could not be relayed", "could not be accepted", "could not be processed", "could not be transferred",
+    "will not be delivered", "has been returned", "returned to you", "returned to sender", "returned to the sender",
+    "returned mail", "returned message", "return to sender", "has been rejected", "was rejected", "been refused",
+    "was refused", "rejected by", "rejected your", "rejected for", "rejected the following", "has been blocked",
+    "was blocked", "been bounced", "has bounced", "bounced email", "had permanent", "had fatal errors", "had transient",
+    "had delivery errors", "had errors", "transcript of session", "address failed", "addresses failed",
+    "address(es) failed", "incorrectly constructed", "permanent error", "permanent failure", "permanent fatal",
+    "fatal error", "retry timeout", "user unknown", "unknown user", "user is unknown", "user not found",
+    "user does not exist", "user doesn't", "no such user", "no such recipient", "no such mailbox", "no such address",
+    "no such local user", "no user", "unknown recipient", "recipient unknown", "recipient not",
+    "recipient address rejected", "recipient rejected", "unknown address", "address unknown", "address does not exist",
+    "address doesn't exist", "address not found", "does not exist", "doesn't exist", "invalid recipient", "invalid address",
+    "invalid mailbox", "invalid final delivery", "not listed in", "is not accepting", "not accepting mail",
+    "no mailbox here", "no longer in use", "no longer valid", "no longer active", "mailbox full", "mailbox is full",
+    "mailbox was full", "full mailbox", "mailbox unavailable", "mailbox not found", "mailbox exceed", "mailbox disabled",
+    "mailbox quota", "quota exceed", "over quota", "over disk quota", "exceeded quota", "exceeds the quota",
+    "exceed the quota", "exceeds allowed size", "account is disabled", "account has been disabled", "account disabled",
+    "message bounced", "mail bounced", "too many hops", "mail loop", "has not been delivered", "mailbox does not",
+    "not a valid user", "the reason your message", "nicht zugestellt", "unzustellbar", "nicht ausgeliefert",
+    "nicht zustell", "konnte nicht", "n'a pas pu être", "n'a pu être", "n'a pas pu etre", "non remis", "pas été remis",
+    "n'existe pas", "non recapitat", "impossibile recapit", "impossibile consegn", "non è stato possibile",
+    "no pudo ser entregado", "no se pudo entregar", "no se ha podido", "no ha podido", "no fue posible", "no existe",
+    "não pôde ser", "nao pode ser", "não pode ser", "não foi possível", "não foi entregue", "nao foi entregue",
+    "não existe", "kon niet worden", "niet worden bezorgd", "niet afgeleverd", "kunde inte levereras", "kunne ikke leveres",
+    "kunne ikke", "nie może zostać dostarcz", "nie została dostarcz", "nie mogła zostać", "nie mógł zostać",
+    "nie można dostarcz", "odrzucon", "nelze doručit", "nebylo možné doručit", "не может быть доставлен", "не доставлен",
+    "не удалось доставить", "не было доставлено", "не была доставлена", "невозможно доставить", "не существует",
+    "teslim edilemedi", "iletilemedi", "送信できません", "送信に失敗", "配信できません", "配信でき", "配信不能",
+    "配信エラー", "届けることができません", "届けできません", "お届けでき", "届きません", "送れません", "受信できません",
+    "受信拒否", "宛先不明", "宛先が", "エラーのため", "存在しません", "存在しない", "见つかりません", "見つかりません",
+    "無法投遞", "無法傳送", "無法送達", "无法投递", "无法发送", "无法送达", "退信", "被退回", "投递失败", "用户不存在",
+    "不存在", "전송하지 못", "전송되지", "전송에 실패", "전달하지 못", "배달하지 못", "배달되지", "반송", "존재하지 않",
+)  # fmt: skip
+
+# A notice that says that delivery is still being tried.
+DELAYED = (
+    "warning message only", "has been delayed", "is delayed", "was delayed", "been postponed",
+    "delivery attempts will continue", "will continue to", "will be retried", "will keep trying", "will be made for",
+    "not yet been delivered", "still trying", "will retry", "do not need to resend", "has not yet been",
+    "not been delivered yet", "advisory-only", "status notification (delay)", "warning: message",
+    "could not be delivered for the last", "delayed 24 hours", "noch nicht zugestellt", "wurde verzögert", "a été retardé",
+    "ha sido retrasad", "está atrasad", "задержан", "отложена", "遅延",
+)  # fmt: skip
+# ... and the words by which a notice that also speaks of delays has given up all the same.
+GIVEN_UP = (
+    "failed permanently", "permanent error", "permanent fatal", "permanent failure", "given up", "giving up",
+    "in the queue too long", "not going to try again", "retry timeout", "was aborted", "returned to you", "(failure)",
+    "delivery failure", "has failed", "failure notice", "returned mail", "too many hops", "mail delivery failed",
+)  # fmt: skip
+
+# Mail that wants its sender to prove himself before it is delivered.
+CHALLENGES = (
+    "requires verification", "verification required", "verify your", "verify that you", "please verify", "to confirm",
+    "confirm your", "confirm that you", "please confirm", "challenge", "whitelist", "white list", "guest list",
+    "approved sender", "approved list", "prove that you", "prove you", "captcha", "one-time", "awaiting your approval",
+    "click on the link", "click the link", "click on this link", "spam arrest", "spamarrest", "boxbe", "permitted sender",
+    "be authenticated",
+)  # fmt: skip
+
+# Answers that no person wrote: subjects begin so, or say so.
+AUTO_REPLY_SUBJECTS = (
+    "out of office", "out of the office", "out-of-office", "ooo:", "automatic reply", "automatic response", "auto reply",
+    "auto-reply", "autoreply", "auto response", "auto-response", "autoresponse", "autoresponder", "auto:", "vacation",
+    "on holiday", "on leave", "away from", "i am away", "automated reply", "automated response", "abwesenheit", "abwesend",
+    "automatische antwort", "nicht im büro", "réponse automatique", "reponse automatique", "absence", "absent",
+    "respuesta automática", "respuesta automatica", "fuera de la oficina", "ausencia", "risposta automatica", "fuori sede",
+    "fuori ufficio", "resposta automática", "resposta automatica", "fora do escritório", "automatisch antwoord",
+    "automatisch bericht", "afwezig", "autosvar", "automatisk svar", "fraværende", "frånvaro", "automaattinen",
+    "automatyczna odpowied", "autoodpowied", "nieobecn", "automatická odpov", "automatikus válasz",
+    "atrasanas automatiska atbilde", "automatiska atbilde", "atvalin", "автоответ", "автоматический ответ", "отсутств",
+    "в отпуске", "自動返信", "自動応答", "不在", "自动回复", "自動回覆", "自动答复", "부재중", "자동 회신", "자동응답",
+)  # fmt: skip

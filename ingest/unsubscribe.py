@@ -1,0 +1,36 @@
+"""Mail that asks for no more mail: to an address that is there for it, or from a mail client that says so.
+
+Who wants out is who wrote it (RFC 2369 section 3.2 says no more than that); a token in the address it came to says it better,
+and is looked at later, with the other proofs.
+"""
+
+from ingest.finding import Finding, Findings
+from ingest.mentions import address_in_field, is_address
+from ingest.mime import Part
+from ingest.recipients import role_of
+from nullsender.events import DerivedFrom, Kind, Source
+from nullsender.log import Topic
+
+
+def read_client_unsubscribe(message: Part) -> Findings | None:
+    """Apple Mail's unsubscribe button. It calls its mail an automatic reply, so it is asked before those are."""
+    if message.headers.get("x-apple-unsubscribe").lower() != "true":
+        return None
+    return _from_sender(message, "apple-mail")
+
+
+def read_unsubscribe(message: Part, source: Source) -> Findings | None:
+    """Any mail that is left and came to an unsubscribe address."""
+    if not any(role_of(address) is Topic.UNSUBSCRIBES for address in source.rcpt_to):
+        return None
+    return _from_sender(message, "mailto")
+
+
+def _from_sender(message: Part, format_name: str) -> Findings:
+    sender = address_in_field(message.headers.get("from") or message.headers.get("sender"))
+    known = is_address(sender)
+    finding = Finding(
+        recipient=sender if known else None,
+        derived_from=DerivedFrom.SENDER if known else DerivedFrom.NOWHERE,
+    )
+    return Findings(kind=Kind.UNSUBSCRIBE, format=format_name, findings=(finding,))
