@@ -28,6 +28,8 @@ POLL_SECONDS = 0.5
 # How often a consumer counts what it has not dealt with: a gauge for people, so seconds are enough.
 LAG_EVERY_SECONDS = 2.0
 
+# With less than this free on the data folder's disk the operator should act: the log alone may grow by more within an hour.
+DISK_FREE_BYTES_MIN = 2 * 2**30
 # How many records may wait for a stage before the system calls itself not ready.
 READY_LAG_RECORDS_MAX = 100_000
 # How often expired entries are noted in the history, and how many in one transaction.

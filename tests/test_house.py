@@ -24,11 +24,6 @@ def test_a_generic_package_name_resolves_to_this_repository(name: str) -> None:
 
 
 def test_the_page_of_metrics_is_what_the_code_declares() -> None:
-    for name in PACKAGES:
-        for module in (ROOT / name).rglob("*.py"):
-            if "telemetry" in module.read_text():
-                import_module(".".join(module.relative_to(ROOT).with_suffix("").parts))
-
     assert (ROOT / "docs" / "metrics.md").read_text() == telemetry.metrics_page(), "run `make docs`"
 
 
