@@ -208,6 +208,10 @@ def metrics_page() -> str:
     )
 
 
+# They say at `info` what one of our own lines says already, or what nobody wants to know.
+_TALKATIVE_LIBRARIES = ("alembic", "mail.log", "uvicorn")
+
+
 class LogfmtFormatter(logging.Formatter):
     """One line a record: time, level, logger, message, then what `extra={"facts": {...}}` holds as key=value."""
 
@@ -232,9 +236,10 @@ def _value(value: object) -> str:
     return text if plain and text else json.dumps(text)
 
 
-def start_logging(role: str, level: str = "info") -> None:
-    """Send every log line of this process to standard error, with the role's name in front."""
+def start_logging(level: str) -> None:
+    """Send every log line of this process to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(LogfmtFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    logging.getLogger(role).debug("logging started")
+    for talkative in _TALKATIVE_LIBRARIES:
+        logging.getLogger(talkative).setLevel(max(logging.WARNING, logging.getLogger().level))

@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Answer until told to stop."""
-    settings = parts.start_role("api", arguments)
+    settings = parts.start_role(arguments)
     stop = stop_on_signals(supervised=arguments.supervised)
     with parts.open_log(settings) as log:
         api = open_api(

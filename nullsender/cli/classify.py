@@ -3,7 +3,7 @@
 import argparse
 
 from classifiers.consumer import GROUP, TOPICS, Classifier
-from classifiers.rulebook import load_rules
+from classifiers.rules import Rules
 from nullsender.cli import parts
 from nullsender.cli.stopping import stop_on_signals
 from nullsender.consume import ConsumeLoop
@@ -16,10 +16,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Decide reports until told to stop: one loop a topic, so that a complaint never waits behind a flood of bounces."""
-    settings = parts.start_role("classify", arguments)
+    settings = parts.start_role(arguments)
     stop = stop_on_signals(supervised=arguments.supervised)
     with parts.open_log(settings) as log, log.producer() as producer:
-        classifier = Classifier(load_rules(), outcomes=producer, clock=parts.CLOCK)
+        classifier = Classifier(Rules.load(), outcomes=producer, clock=parts.CLOCK)
         consumers = [log.consumer(GROUP, [topic]) for topic in TOPICS]
         loops = [
             ConsumeLoop(GROUP, consumer=consumer, handler=classifier, dead_letters=producer, clock=parts.CLOCK, stopping=stop)

@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Follow the store's change feed until told to stop."""
-    settings = parts.start_role("follow", arguments)
+    settings = parts.start_role(arguments)
     stop = stop_on_signals(supervised=arguments.supervised)
     follow(parts.open_store(settings), settings.index_folder, parts.CLOCK, stop)
     return 0

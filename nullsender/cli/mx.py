@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Take mail until told to stop."""
-    settings = parts.start_role("mx", arguments)
+    settings = parts.start_role(arguments)
     stop = stop_on_signals(supervised=arguments.supervised)
     keys = SigningKeys(parts.keys_of(settings).signing_keys)
     with parts.open_log(settings) as log, log.producer() as producer:

@@ -35,10 +35,10 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
     return config.load({name: value for name, value in given.items() if value is not None}, file=arguments.config)
 
 
-def start_role(name: str, arguments: argparse.Namespace) -> Settings:
+def start_role(arguments: argparse.Namespace) -> Settings:
     """The settings of a role, whose log lines go to standard error from now on."""
     settings = settings_of(arguments)
-    start_logging(name, settings.log_level)
+    start_logging(settings.log_level)
     return settings
 
 

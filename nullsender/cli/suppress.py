@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Apply outcomes until told to stop, and note beside that which entries have expired."""
-    settings = parts.start_role("suppress", arguments)
+    settings = parts.start_role(arguments)
     stop = stop_on_signals(supervised=arguments.supervised)
     store = parts.open_store(settings)
     applier = Applier(store)

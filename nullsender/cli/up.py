@@ -54,7 +54,7 @@ def _supervise(settings: Settings, file: Path | None) -> None:
     from nullsender.cli.supervise import Supervisor
     from nullsender.telemetry import start_logging
 
-    start_logging("up", settings.log_level)
+    start_logging(settings.log_level)
     for variable in config.unknown_variables():
         logging.getLogger("up").warning("there is no such setting", extra={"facts": {"variable": variable}})
     stop = stop_on_signals(supervised=False)
@@ -132,7 +132,7 @@ def greeting(settings: Settings, first_key: str | None) -> str:
     return f"""
 nullsender is ready.
   MX (SMTP): {smtp} for {", ".join(settings.domains)}
-  API:       http://{http} (described at http://{http}/docs)
+  API:       http://{http} (described at http://{http}/openapi.json)
   {shown}
   data:      {settings.data}
 
