@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from api.app import open_api
 from api.parts import Check
 from api.server import serve
-from nullsender.cli import parts
+from nullsender.cli import parts, store_parts
 from nullsender.cli.stopping import stop_on_signals
 from nullsender.errors import Transient
 from nullsender.limits import READY_LAG_RECORDS_MAX
@@ -25,8 +25,8 @@ def run(arguments: argparse.Namespace) -> int:
     stop = stop_on_signals(supervised=arguments.supervised)
     with parts.open_log(settings) as log:
         api = open_api(
-            parts.open_store(settings),
-            hasher=parts.hasher_of(settings),
+            store_parts.open_store(settings),
+            hasher=store_parts.hasher_of(settings),
             index_folder=settings.index_folder,
             staleness_seconds_max=settings.lookup.staleness_seconds_max,
             clock=parts.CLOCK,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pysqlite3.dbapi2 as sqlite
 
 from nullsender import config
-from nullsender.cli import EXIT_MISCONFIGURED, parts
+from nullsender.cli import EXIT_MISCONFIGURED, parts, store_parts
 from nullsender.config import Settings
 from nullsender.errors import NullsenderError
 from nullsender.limits import DISK_FREE_BYTES_MIN
@@ -85,7 +85,7 @@ def _secrets(settings: Settings) -> Iterator[str]:
 def _store(settings: Settings) -> Iterator[str]:
     if settings.store.url is None and not (settings.data / "nullsender.sqlite").exists():
         return  # nothing was ever started here; the first start makes it
-    parts.open_store(settings).ready()
+    store_parts.open_store(settings).ready()
     yield from ()
 
 

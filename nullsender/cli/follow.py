@@ -3,7 +3,7 @@
 import argparse
 
 from api.follower import follow
-from nullsender.cli import parts
+from nullsender.cli import parts, store_parts
 from nullsender.cli.stopping import stop_on_signals
 
 
@@ -16,5 +16,5 @@ def run(arguments: argparse.Namespace) -> int:
     """Follow the store's change feed until told to stop."""
     settings = parts.start_role(arguments)
     stop = stop_on_signals(supervised=arguments.supervised)
-    follow(parts.open_store(settings), settings.index_folder, parts.CLOCK, stop)
+    follow(store_parts.open_store(settings), settings.index_folder, parts.CLOCK, stop)
     return 0

@@ -4,7 +4,7 @@ import argparse
 from datetime import datetime, timedelta
 
 from api.auth import Scope
-from nullsender.cli import parts
+from nullsender.cli import parts, store_parts
 from nullsender.errors import Invalid
 from suppression.records import ApiKey
 from suppression.store import Store
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do it."""
-    arguments.action(parts.open_store(parts.settings_of(arguments), migrate=True), arguments)
+    arguments.action(store_parts.open_store(parts.settings_of(arguments), migrate=True), arguments)
     return 0
 
 

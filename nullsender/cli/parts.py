@@ -1,4 +1,4 @@
-"""What commands are put together from: settings, keys, log and store, each opened in one way."""
+"""What commands are put together from: settings, keys and log, each opened in one way (the store: `store_parts.py`)."""
 
 import argparse
 import logging
@@ -6,7 +6,6 @@ import threading
 from collections.abc import Sequence
 
 from nullsender import config, secret_keys
-from nullsender.address import AddressHasher
 from nullsender.cli.stopping import Stop
 from nullsender.clock import SystemClock
 from nullsender.config import Settings
@@ -15,10 +14,6 @@ from nullsender.log import Log
 from nullsender.log_embedded import EmbeddedLog
 from nullsender.secret_keys import SecretKeys
 from nullsender.telemetry import start_logging
-from suppression.engine import open_engine
-from suppression.migrate import upgrade
-from suppression.policy import PolicySettings
-from suppression.store import Store
 
 #: The one place where the real time comes in.
 CLOCK = SystemClock()
@@ -50,26 +45,6 @@ def open_log(settings: Settings) -> Log:
 def keys_of(settings: Settings) -> SecretKeys:
     """This installation's secret keys; the first call ever makes them."""
     return secret_keys.load_or_make(settings.secrets_file)
-
-
-def hasher_of(settings: Settings) -> AddressHasher:
-    """What turns addresses into keys of the list."""
-    return AddressHasher(keys_of(settings).address_key)
-
-
-def policy_of(settings: Settings) -> PolicySettings:
-    """The policy as the operator set it."""
-    return PolicySettings(**settings.policy.model_dump())
-
-
-def open_store(settings: Settings, *, migrate: bool = False) -> Store:
-    """The list. `migrate` brings its schema up to date first."""
-    settings.data.mkdir(parents=True, exist_ok=True)
-    hasher = hasher_of(settings)
-    engine = open_engine(settings.store_url)
-    if migrate:
-        upgrade(engine)
-    return Store(engine, hasher=hasher, clock=CLOCK, policy=policy_of(settings))
 
 
 def run_loops(loops: Sequence[ConsumeLoop], stop: Stop) -> None:

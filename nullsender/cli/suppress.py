@@ -4,7 +4,7 @@ import argparse
 import logging
 import threading
 
-from nullsender.cli import parts
+from nullsender.cli import parts, store_parts
 from nullsender.cli.stopping import Stop, stop_on_signals
 from nullsender.consume import ConsumeLoop
 from nullsender.errors import Transient
@@ -22,7 +22,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Apply outcomes until told to stop, and note beside that which entries have expired."""
     settings = parts.start_role(arguments)
     stop = stop_on_signals(supervised=arguments.supervised)
-    store = parts.open_store(settings)
+    store = store_parts.open_store(settings)
     applier = Applier(store)
     with (
         parts.open_log(settings) as log,

@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _supervise(settings: Settings, file: Path | None) -> None:
-    from nullsender.cli import keys, parts
+    from nullsender.cli import keys, parts, store_parts
     from nullsender.cli.stopping import stop_on_signals
     from nullsender.cli.supervise import Supervisor
     from nullsender.telemetry import start_logging
@@ -58,7 +58,7 @@ def _supervise(settings: Settings, file: Path | None) -> None:
     for variable in config.unknown_variables():
         logging.getLogger("up").warning("there is no such setting", extra={"facts": {"variable": variable}})
     stop = stop_on_signals(supervised=False)
-    first_key = keys.ensure_first_key(parts.open_store(settings, migrate=True), settings.bootstrap_key)
+    first_key = keys.ensure_first_key(store_parts.open_store(settings, migrate=True), settings.bootstrap_key)
     commands = {role: [sys.executable, "-m", "nullsender.cli", role, "--supervised"] for role in ROLES}
     supervisor = Supervisor(commands, environment=config.environment_for(settings, file), clock=parts.CLOCK)
     threading.Thread(target=_say_when_ready, args=(settings, first_key), daemon=True, name="ready").start()
