@@ -66,7 +66,8 @@ def read_amazon(message: Part, text: str) -> Findings | None:
 
 
 def _first_json(text: str, shape: type[_Shape]) -> _Shape | None:
-    """The JSON object that `text` begins with; SNS puts words behind it."""
+    """The JSON object that `text` begins with; SNS puts words behind it, and Sendmail cuts long lines with `!` and a fold."""
+    text = text.replace("!\n ", "")
     for end in (len(text), text.rfind("}", 0, max(text.find("\n--\n"), 0)) + 1):
         try:
             return msgspec.json.decode(text[:end], type=shape)

@@ -6,6 +6,7 @@ list; for every other one the bytes are read as UTF-8 if they are that, and as L
 
 import binascii
 import re
+from collections.abc import Iterable
 
 from nullsender.limits import HEADER_VALUE_CHARACTERS_MAX
 
@@ -39,12 +40,19 @@ def decode_bytes(data: bytes, charset: str = "") -> str:
     codec = _CODECS.get(charset.lower()) if charset else None
     if codec is None and _ISO_2022_JP in data:  # no other charset uses this sequence, and many forget to say so
         codec = "iso2022_jp_ext"
-    if codec is not None:
-        return data.decode(codec, "replace")
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        return data.decode("latin-1")
+    if codec is not None and codec.startswith("iso2022") and not data.isascii():  # a 7-bit charset: the name is wrong
+        return _decode_first(data, ("utf-8", "euc_jp", "cp932", "latin-1"))
+    return data.decode(codec, "replace") if codec is not None else _decode_first(data, ("utf-8", "latin-1"))
+
+
+def _decode_first(data: bytes, codecs: Iterable[str]) -> str:
+    """`data` by the first of `codecs` that it is valid in; the last one must take everything."""
+    for codec in codecs:
+        try:
+            return data.decode(codec)
+        except UnicodeDecodeError:
+            continue
+    raise AssertionError("the last codec takes every byte")
 
 
 # RFC 2047 section 2. The bounds keep the match linear: an encoded word is at most 75 characters, real ones are longer.

@@ -10,13 +10,14 @@ import re
 # 192.0.2.5.1.1, v5.1.1 and exim-4.9.1 are none, 550-5.1.1 and (#5.1.1) are.
 _STATUS = re.compile(r"(?<![\w.\[])(?<![A-Za-z]-)([245]\.\d{1,3}\.\d{1,3})(?!\w|\.\d|-\d)")
 
-_CODE = r"([245][0-5]\d)"
-# What follows a code; "550.5", "450-900" (a range), "250 kB" and "450 bytes" are none.
+_CODE = r"([45][0-5]\d)"
+# What follows a code; "550.5", "450-900" (a range), "450 kB" and "450 bytes" are none, "550-192.0.2.1 is listed" is one.
 _AFTER = (
-    r"(?=[\s\-:;,.)\]<>#'\"]|$)(?!\.\d)(?!-\d{3,})(?!\s?[kKMG]?[bB]\b)"
+    r"(?=[\s\-:;,.)\]<>#'\"]|$)(?!\.\d)(?!-\d{1,5}(?![\d.]))(?!\s?[kKMG]?[bB]\b)"
     r"(?!\s(?:bytes|hours?|days?|minutes?|seconds?|times|users|messages)\b)"
 )
 _REPLY_AT_START = re.compile(rf"^[\s<>:;,'\"(\[]{{0,8}}{_CODE}{_AFTER}")
+_SUCCESS = re.compile(r"^2[0-5]\d(?=[ -])")  # what a success DSN quotes; elsewhere it is no code but a number
 _REPLY_BEFORE_STATUS = re.compile(rf"(?<![\w.]){_CODE}[ -]{{1,2}}#?[245]\.\d{{1,3}}\.\d{{1,3}}(?!\w|\.\d)")
 # Within a sentence a code stands behind a colon or a bracket, or behind a word that announces it.
 _REPLY_AFTER_WORD = re.compile(
@@ -36,6 +37,8 @@ def status_code_in(text: str) -> str | None:
 def reply_code_in(text: str) -> int | None:
     """The first SMTP reply code in `text` that stands where a reply may begin, or None."""
     first = _REPLY_AT_START.search(text)
+    if first is None and (success := _SUCCESS.search(text)):
+        return int(success.group())
     if first is None:
         found = [match for pattern in (_REPLY_BEFORE_STATUS, _REPLY_AFTER_WORD) if (match := pattern.search(text))]
         first = min(found, key=lambda match: match.start(1), default=None)

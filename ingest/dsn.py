@@ -42,15 +42,20 @@ def read_dsn(part: Part) -> Findings | None:
     return _read_fields(part.content())
 
 
-def read_dsn_in_text(text: str) -> Findings | None:
-    """What the fields say that stand in the middle of `text`, where a gateway has lost the parts around them."""
-    if _FIELDS_IN_TEXT.search(text) is None:
+def where_fields_begin(text: str) -> int | None:
+    """Where in `text` the fields of a DSN begin, whose parts a gateway has lost; None where there are none."""
+    if _NAMES_RECIPIENT.search(text) is None:
         return None
     begins = _FIRST_FIELD.search(text)
-    return _read_fields(text[begins.start() :].encode("utf-8", "replace")) if begins else None
+    return begins.start() if begins else None
 
 
-_FIELDS_IN_TEXT = re.compile(r"^(?:final|original)-recipient[ \t]*:", re.IGNORECASE | re.MULTILINE)
+def read_dsn_fields(text: str) -> Findings | None:
+    """What the fields say that `text` begins with."""
+    return _read_fields(text.encode("utf-8", "replace"))
+
+
+_NAMES_RECIPIENT = re.compile(r"^(?:final|original)-recipient[ \t]*:", re.IGNORECASE | re.MULTILINE)
 _FIRST_FIELD = re.compile(
     r"^(?:reporting-mta|original-envelope-id|arrival-date|received-from-mta|final-recipient|original-recipient|action|status)[ \t]*:",
     re.IGNORECASE | re.MULTILINE,
@@ -112,7 +117,7 @@ def _merged(first: Headers, second: Headers) -> Headers:
 
 def _finding(fields: Headers, about_message: Headers) -> Finding:
     recipient, derived_from = address_of_report(fields)
-    diagnostic = _diagnostic(fields.get("diagnostic-code"))
+    diagnostic = _diagnostic(fields.get("diagnostic-code")) or _comment(fields.get("status"))
     status = status_code_in(fields.get("status"))
     finding = Finding(
         recipient=recipient,
@@ -163,6 +168,15 @@ _DIAGNOSTIC_TYPE = re.compile(r"^\s{0,20}[\w.+-]{1,40}\s{0,20};\s{0,20}")
 def _diagnostic(value: str) -> str:
     """RFC 3464 2.3.6: diagnostic-type ";" text. The type says nothing that the text does not."""
     return _DIAGNOSTIC_TYPE.sub("", value, count=1)
+
+
+_COMMENT = re.compile(r"\((.{4,1000})\)")
+
+
+def _comment(status: str) -> str:
+    """What stands in brackets behind a status code: MTAs that send no Diagnostic-Code write the reason there."""
+    comment = _COMMENT.search(status)
+    return comment.group(1) if comment else ""
 
 
 def host_name(value: str) -> str | None:

@@ -29,6 +29,8 @@ def _copy(message: Part, notice: Notice) -> Message:
     copy = Message()
     for name in ("From", "To", "Subject"):
         copy[name] = " ".join(message.headers.get(name.lower())[:NAME_CHARACTERS_MAX].split())
+    if "@" not in copy["From"]:
+        copy.replace_header("From", "nobody@invalid")  # one detector takes it for granted that there is an address
     copy["Content-Type"] = "text/plain; charset=utf-8"
     lines = (line[:LAST_READER_LINE_CHARACTERS_MAX] for line in notice.lines)
     copy.set_payload("\n".join(lines)[:LAST_READER_CHARACTERS_MAX].encode("utf-8", "replace").decode("latin-1"))

@@ -86,7 +86,9 @@ def address_in_field(value: str) -> str:
     text = value[typed.end() :] if typed else value
     if typed and typed.group(1).lower() == "utf-8":
         text = _UTF8_XTEXT.sub(_character, text)
-    text = text.strip().strip("'\"`").strip()
+    text = text.strip()
+    if text[:1] in "'\"`" and text[-1:] == text[:1]:
+        text = text[1:-1].strip()
     if text.startswith("<"):
         text = text[1:].partition(">")[0].strip()
     if is_address(text):

@@ -95,6 +95,8 @@ class _Scanner:
         if depth < PART_DEPTH_MAX:
             if media_type.startswith("multipart/"):
                 children = tuple(self._parts_of(body, parameters.get("boundary", ""), depth))
+                if not children:  # gateways keep the type and lose the parts: what is left is text
+                    media_type = "text/plain"
             elif media_type in MESSAGE_TYPES and self._parts_left > 0:
                 inner = _decoded(body, headers).lstrip(b"\n")
                 children = (self.message(inner, depth + 1),) if inner else ()

@@ -50,6 +50,11 @@ class Notice(msgspec.Struct, frozen=True):
         """The text without the lines that it quotes."""
         return _QUOTED.sub("", self.text)
 
+    def until(self, position: int | None) -> "Notice":
+        """The notice up to that place in its text."""
+        text = self.text[:position]
+        return Notice(text, _lines_of(text), self.was_cut, self.returned)
+
     def has_reply(self) -> bool:
         """Whether a line is a negative SMTP reply."""
         return has_reply_line(self.text)
@@ -60,8 +65,11 @@ def read_notice(message: Part) -> Notice:
     text = _own_text(message)
     cut = _where_the_original_begins(text)
     words = text[:cut][:NOTICE_CHARACTERS_MAX]
-    lines = tuple(line.rstrip() for line in words.split("\n")[:NOTICE_LINES_MAX])
-    return Notice(words, lines, cut < len(text), _returned_in(text[cut:]) if cut < len(text) else NOTHING_RETURNED)
+    return Notice(words, _lines_of(words), cut < len(text), _returned_in(text[cut:]) if cut < len(text) else NOTHING_RETURNED)
+
+
+def _lines_of(words: str) -> tuple[str, ...]:
+    return tuple(line.rstrip() for line in words.split("\n")[:NOTICE_LINES_MAX])
 
 
 def _own_text(message: Part) -> str:

@@ -14,7 +14,7 @@ from ingest.amazon import read_amazon
 from ingest.arf import read_arf
 from ingest.auto_reply import is_challenge, read_auto_reply, read_receipt
 from ingest.bounce_signs import looks_like_a_bounce
-from ingest.dsn import REPORT_TYPES, read_dsn, read_dsn_in_text
+from ingest.dsn import REPORT_TYPES, read_dsn, read_dsn_fields, where_fields_begin
 from ingest.finding import Finding, Findings
 from ingest.mime import Part, parse
 from ingest.notice import explained, read_words
@@ -79,18 +79,36 @@ def _is_disguised_challenge(found: Findings, mail: Mail) -> bool:
     return temporary and is_challenge(mail.message, mail.notice)
 
 
-def _completed(found: Findings, mail: Mail) -> Findings:
-    if found.kind is not Kind.BOUNCE or all(finding.recipient and finding.diagnostic for finding in found.findings):
+def _completed(found: Findings, mail: Mail, notice: Notice | None = None) -> Findings:
+    """The findings with their gaps filled from `notice` (the mail's own if none is given); most have none."""
+    if found.kind is not Kind.BOUNCE or all(map(_is_complete, found.findings)):
         return found
-    return msgspec.structs.replace(
-        found, findings=explained(found.findings, mail.message, mail.notice, mail.returned, mail.source)
-    )
+    findings = explained(found.findings, mail.message, notice or mail.notice, mail.returned, mail.source)
+    return msgspec.structs.replace(found, findings=findings)
+
+
+def _is_complete(finding: Finding) -> bool:
+    return bool(finding.recipient and finding.diagnostic) and (finding.diagnostic or "")[3:4] != "-"
 
 
 def _read_bounce_without_report(mail: Mail) -> Findings | None:
     if not looks_like_a_bounce(mail.message, mail.notice, mail.source):
         return None
-    found = read_dsn_in_text(mail.notice.text) or _first_dsn(parse(mail.returned.content).walk_outside())
-    if found is not None and found.kind is Kind.BOUNCE:
-        return _completed(found, mail)
-    return read_words(mail.message, mail.notice, mail.returned, mail.source)
+    return _read_loose_fields(mail) or _read_wrapped(mail) or read_words(mail.message, mail.notice, mail.returned, mail.source)
+
+
+def _read_loose_fields(mail: Mail) -> Findings | None:
+    """The fields of a DSN that stand among the words."""
+    begins = where_fields_begin(mail.notice.text)
+    found = read_dsn_fields(mail.notice.text[begins:]) if begins is not None else None
+    if found is None or found.kind is not Kind.BOUNCE:
+        return None
+    return _completed(found, mail, mail.notice.until(begins))
+
+
+def _read_wrapped(mail: Mail) -> Findings | None:
+    """A DSN that a gateway sent on inside a notice of its own. A person who forwards one does not write like a mail system."""
+    if not mail.returned.content:
+        return None
+    found = _first_dsn(parse(mail.returned.content).walk_outside())
+    return _completed(found, mail) if found is not None and found.kind is Kind.BOUNCE else None
