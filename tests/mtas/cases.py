@@ -21,7 +21,7 @@ class Case:
     """One message to send and the one kind of DSN to wait for.
 
     recipients: whom to; by default the refusal of the case's own name at example.net.
-    action: which DSN is kept, by RFC 3464's Action: failed, delayed, relayed, delivered.
+    actions: which DSN is kept, by RFC 3464's Action: failed, delayed, relayed, delivered.
     notify: RFC 3461's NOTIFY, or nothing.
     mail_options: more parameters of MAIL.
     padding_bytes: how much longer than a few lines the message is.
@@ -30,7 +30,7 @@ class Case:
 
     name: str
     recipients: tuple[str, ...] = ()
-    action: str = "failed"
+    actions: tuple[str, ...] = ("failed",)
     notify: str = ""
     mail_options: tuple[str, ...] = ()
     padding_bytes: int = 0
@@ -101,7 +101,7 @@ CASES: tuple[Case, ...] = (
     Case("no-greeting", ("someone@silent.example",)),
     Case("connection-refused", ("someone@down.example",)),
     Case("dns-trouble", ("someone@servfail.example",)),
-    Case("delayed-warning", ("greylisting@example.net",), action="delayed"),
+    Case("delayed-warning", ("greylisting@example.net",), actions=("delayed",)),
     # Nowhere to go.
     Case("bad-domain", ("someone@no-such-domain.example",)),
     Case("domain-without-address", ("someone@no-address.example",)),
@@ -127,8 +127,8 @@ CASES: tuple[Case, ...] = (
         (f"forwarded@{FORWARDING_DOMAIN}",),
         story="the MTA's own alias sends it on to unknown-user@example.net, which is refused at RCPT",
     ),
-    Case("success-relayed", ("accepted@example.net",), action="relayed", notify="SUCCESS"),
-    Case("success-delivered", (f"reader@{LOCAL_DOMAIN}",), action="delivered", notify="SUCCESS"),
+    Case("success-relayed", ("accepted@example.net",), actions=("relayed", "delivered"), notify="SUCCESS"),
+    Case("success-delivered", (f"reader@{LOCAL_DOMAIN}",), actions=("delivered",), notify="SUCCESS"),
     # Without any other host.
     Case("local-unknown-user", (f"no-such-reader@{LOCAL_DOMAIN}",), story="the MTA's own domain, no such user"),
     Case(

@@ -41,7 +41,8 @@ DEVICES: Mapping[str, tuple[int, int]] = {
 }
 
 Address = HostPort | tuple[str, int]
-READER_ID = 62500  # the owner of the one mailbox
+READER = "reader"  # the user with the one mailbox
+READER_ID = 62500
 
 
 class MtaFailed(Exception):
@@ -66,6 +67,7 @@ class Mta(ABC):
     title: ClassVar[str]
     packages: ClassVar[Sequence[str]]
     users: ClassVar[Mapping[str, int]] = {}
+    peculiarities: ClassVar[Sequence[str]] = ()  # of its bounces; sentences for the provenance
 
     def __init__(
         self,
@@ -203,7 +205,7 @@ class Mta(ABC):
         return self.root / path.lstrip("/")
 
     def _uid(self, user: str) -> int:
-        return {"root": 0, "reader": READER_ID, **self.users}[user]
+        return {"root": 0, READER: READER_ID, **self.users}[user]
 
     def _start_guard(self) -> None:
         command = [sys.executable, "-I", guard.__file__, str(self.root), str(RUN_SECONDS_MAX), *self.command()]
@@ -218,7 +220,7 @@ class Mta(ABC):
         return self._guard is not None and self._guard.poll() is None
 
     def _write_system_files(self) -> None:
-        users = {"root": 0, "nobody": 65534, "reader": READER_ID, **self.users}
+        users = {"root": 0, "nobody": 65534, READER: READER_ID, **self.users}
         self.write("/etc/passwd", "".join(f"{name}:x:{uid}:{uid}::/:/bin/sh\n" for name, uid in users.items()))
         self.write("/etc/group", "".join(f"{name}:x:{uid}:\n" for name, uid in users.items()))
         self.write("/etc/shadow", "".join(f"{name}:*:19000:0:99999:7:::\n" for name in users), mode=0o600)
@@ -245,6 +247,8 @@ def _copy_root(template: Path, root: Path) -> None:
     for folder, mode in {"dev": 0o755, "proc": 0o755, "root": 0o700, "run": 0o755, "tmp": 0o1777, "etc": 0o755}.items():
         (root / folder).mkdir(exist_ok=True)
         (root / folder).chmod(mode)
+    shutil.rmtree(root / "var/run", ignore_errors=True)
+    (root / "var/run").symlink_to("/run")
     for name, numbers in DEVICES.items():
         os.mknod(root / "dev" / name, stat.S_IFCHR | 0o666, os.makedev(*numbers))
         (root / "dev" / name).chmod(0o666)  # mknod minds the umask

@@ -158,6 +158,7 @@ class RefusingServer:
         extensions: Sequence[str] = EXTENSIONS,
     ) -> None:
         self.name = name
+        self.size_bytes = size_bytes
         self.extensions = (f"SIZE {size_bytes}", *extensions)
         self.greeting_refusal = REFUSALS[greeting_case] if greeting_case else None
         self._accepted = _Accepted()
@@ -270,6 +271,8 @@ class _Dialogue(socketserver.StreamRequestHandler):
         refusal = _refusal(_tag(sender), Stage.MAIL)
         if refusal:
             return self._refused(refusal, sender=sender)
+        if _size_bytes(line) > self.server.owner.size_bytes:  # RFC 1870 6.1 (2)
+            return _said("552 5.3.4 Message size exceeds fixed limit")
         self.mail_from, self.rcpt_tos = sender, []
         return _said("250 2.1.0 Ok")
 
@@ -344,6 +347,12 @@ def _path(line: bytes) -> bytes:
     """The address between the angle brackets of MAIL FROM or RCPT TO; empty for the null sender."""
     match = re.search(rb"<([^>]*)>", line)
     return match[1] if match else b""
+
+
+def _size_bytes(line: bytes) -> int:
+    """What MAIL says of the message's size, or 0."""
+    match = re.search(rb"\bSIZE=(\d{1,18})", line, re.IGNORECASE)
+    return int(match[1]) if match else 0
 
 
 def _local_part(address: bytes) -> str:

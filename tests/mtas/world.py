@@ -66,9 +66,9 @@ STORIES = {
 
 @dataclass(frozen=True)
 class World:
-    """The running servers of which a collector needs more than the name."""
+    """The running mail hosts: those that cases are sent to, and the sink where the bounces come to."""
 
-    refusing: RefusingServer
+    hosts: tuple[RefusingServer, ...]
     sink: RefusingServer
 
 
@@ -77,16 +77,19 @@ def world() -> Iterator[World]:
     """All of it, running.  Raises OSError if something else uses these addresses' ports 25 and 53."""
     with ExitStack() as running:
         running.enter_context(StubDns(ZONE, host=NAMESERVER))
-        refusing = running.enter_context(RefusingServer(REFUSING, SMTP_PORT))
-        running.enter_context(
-            RefusingServer(REFUSING_AT_CONNECT, SMTP_PORT, name="mx.strict.example", greeting_case="policy-block-at-connect")
+        strict = RefusingServer(
+            REFUSING_AT_CONNECT, SMTP_PORT, name="mx.strict.example", greeting_case="policy-block-at-connect"
         )
-        running.enter_context(
-            RefusingServer(ASCII_ONLY, SMTP_PORT, name="mx.ascii.example", extensions=("PIPELINING", "8BITMIME"))
+        hosts = (
+            RefusingServer(REFUSING, SMTP_PORT),
+            strict,
+            RefusingServer(ASCII_ONLY, SMTP_PORT, name="mx.ascii.example", extensions=("PIPELINING", "8BITMIME")),
         )
+        for host in hosts:
+            running.enter_context(host)
         running.enter_context(_silent(SILENT))
         sink = running.enter_context(RefusingServer(SINK, SMTP_PORT, name=f"mail.{SENDER_DOMAIN}", size_bytes=2**24))
-        yield World(refusing, sink)
+        yield World(hosts, sink)
 
 
 @contextmanager
