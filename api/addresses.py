@@ -7,10 +7,14 @@ and domains for tests and inside a company (`example.com`, `x.test`, `localhost`
 
 import re
 
+import email_validator
 from email_validator import EmailNotValidError, validate_email
 
 from nullsender.address import canonical
 from nullsender.errors import Invalid
+
+# The library refuses domains for special uses unless this list of its own, which it offers for that, says otherwise.
+email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
 
 _UNDECODABLE = "\ufffd"  # what stands for bytes that were not UTF-8 once a path or a query was decoded
 

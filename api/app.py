@@ -3,10 +3,11 @@
 import time
 from collections import Counter
 from collections.abc import Sequence
+from http import HTTPStatus
 from pathlib import Path
 from typing import NamedTuple
 
-from fastapi import Depends, FastAPI, Request
+from fastapi import Depends, FastAPI, HTTPException, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import checks, operations, suppressions
@@ -69,7 +70,6 @@ def create_app(parts: Parts) -> FastAPI:
         title="nullsender",
         version="1",
         description=_ABOUT,
-        max_body_size=API_BODY_BYTES_MAX,
         redirect_slashes=False,
         docs_url=None,  # its page loads scripts from elsewhere; /openapi.json is all that a viewer needs
         redoc_url=None,
@@ -91,7 +91,7 @@ async def _require_single_parameters(request: Request) -> None:
 
 
 class _Edge:
-    """Around every request: counts and times it by route, and lets no exception out.
+    """Around every request: counts and times it by route, bounds its body, and lets no exception out.
 
     A path that is none of ours counts as `other`, so that nobody makes up new routes for the metrics.
     """
@@ -112,7 +112,7 @@ class _Edge:
 
         began_at_seconds = time.perf_counter()
         try:
-            await self._app(scope, receive, watched)
+            await self._app(scope, _bounded(receive), watched)
         except Exception as error:
             answer = response_of(problem_of(error), scope["path"])
             if status is not None:
@@ -122,3 +122,18 @@ class _Edge:
         telemetry.API_REQUESTS.labels(route, str(status)).inc()
         telemetry.API_SECONDS.labels(route).observe(time.perf_counter() - began_at_seconds)
         return None
+
+
+def _bounded(receive: Receive) -> Receive:
+    """`receive`, which answers 413 as soon as the body has too many bytes."""
+    body_bytes = 0
+
+    async def bounded() -> Message:
+        nonlocal body_bytes
+        message = await receive()
+        body_bytes += len(message.get("body", b""))
+        if body_bytes > API_BODY_BYTES_MAX:
+            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        return message
+
+    return bounded

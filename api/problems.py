@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from nullsender.errors import Invalid, Misconfigured, Transient
-from nullsender.limits import API_RETRY_AFTER_SECONDS
+from nullsender.limits import API_BODY_BYTES_MAX, API_RETRY_AFTER_SECONDS
 from suppression.records import ConsentRequired
 
 _log = logging.getLogger("api")
@@ -98,24 +98,30 @@ def unavailable(detail: str) -> Problem:
     return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", detail, {"Retry-After": str(API_RETRY_AFTER_SECONDS)})
 
 
-_ADVICE = {
-    HTTPStatus.BAD_REQUEST: "The body is not JSON in UTF-8.",
-    HTTPStatus.NOT_FOUND: "There is nothing at this path; /openapi.json lists what there is.",
-    HTTPStatus.METHOD_NOT_ALLOWED: "This path does not know this method; the header Allow names those that it knows.",
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is too large: send it in several requests.",
+_FROM_FRAMEWORK = {
+    HTTPStatus.BAD_REQUEST: ("not-json", "The body is not JSON in UTF-8."),
+    HTTPStatus.NOT_FOUND: ("no-such-path", "There is nothing at this path; /openapi.json lists what there is."),
+    HTTPStatus.METHOD_NOT_ALLOWED: ("wrong-method", "This path does not know this method; see the header Allow."),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("body-too-large", f"A body may have {API_BODY_BYTES_MAX} bytes: send several."),
 }
 
 
 def _of_framework(error: HTTPException) -> Problem:
     status = HTTPStatus(error.status_code)
-    kind = status.phrase.lower().replace(" ", "-")
-    return Problem(status, kind, _ADVICE.get(status, error.detail), error.headers)
+    kind, detail = _FROM_FRAMEWORK.get(status, ("http-error", error.detail))
+    return Problem(status, kind, detail, error.headers)
 
 
 def _in_words(errors: Sequence[Mapping[str, Any]]) -> str:
-    sentences = [f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in errors[:_VALIDATION_ERRORS_SHOWN_MAX]]
+    sentences = [f"{'.'.join(map(str, error['loc']))}: {_say(error)}" for error in errors[:_VALIDATION_ERRORS_SHOWN_MAX]]
     more = len(errors) - len(sentences)
     return "; ".join(sentences) + (f"; and {more} more" if more else "")
+
+
+def _say(error: Mapping[str, Any]) -> str:
+    if error["loc"] == ("body",):
+        return "this has to be a JSON object, with the header Content-Type: application/json"
+    return str(error["msg"])
 
 
 #: What every route under /v1 can answer, and what those with a body can answer besides.

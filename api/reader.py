@@ -29,7 +29,8 @@ class TableReader:
         if table is not None and not table.superseded and self._is_fresh(table):
             return table
         now_seconds = self._clock.monotonic_seconds()
-        if now_seconds < self._look_again_at_seconds:
+        has_next = table is not None and table.superseded
+        if now_seconds < self._look_again_at_seconds and not has_next:
             return None
         self._look_again_at_seconds = now_seconds + TABLE_REOPEN_SECONDS
         table = self._opened()

@@ -154,8 +154,8 @@ def create(path: Path, *, identity: bytes, slots: int) -> Table:
             mapped = mmap.mmap(descriptor, size_bytes)
         finally:
             os.close(descriptor)
-    except PermissionError as error:
-        raise Misconfigured(f"the lookup table can not be written ({error}): give this user the folder") from error
+    except (PermissionError, FileNotFoundError, NotADirectoryError) as error:
+        raise Misconfigured(f"the lookup table can not be written ({error}): give this user a folder for it") from error
     except OSError as error:
         raise Transient(f"the lookup table can not be written: {error}") from error
     header = memoryview(mapped).cast("Q")

@@ -1,0 +1,118 @@
+"""A small installation for the tests of the API: a real store on SQLite, and a follower that moves when it is told to."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from fastapi import FastAPI
+
+from api.app import Api, open_api
+from api.follower import Follower, table_path
+from api.lookup import Lookup
+from api.parts import Check
+from api.reader import TableReader
+from api.table import identity_of
+from nullsender.address import AddressHasher
+from nullsender.clock import Clock, FakeClock
+from suppression.engine import open_engine
+from suppression.migrate import upgrade
+from suppression.policy import PolicySettings
+from suppression.store import Store
+
+STALENESS_SECONDS_MAX = 1.0
+HASHER = AddressHasher(b"a key that is only for tests....")
+
+
+@contextmanager
+def opened_store(folder: Path, clock: Clock) -> Iterator[Store]:
+    """An empty store in `folder`, or the one that lies there."""
+    engine = open_engine(f"sqlite:///{folder / 'list.sqlite'}")
+    try:
+        upgrade(engine)
+        yield Store(engine, hasher=HASHER, clock=clock, policy=PolicySettings())
+    finally:
+        engine.dispose()
+
+
+class World:
+    """What a test needs of an installation."""
+
+    def __init__(self, folder: Path, store: Store, clock: FakeClock) -> None:
+        self.store = store
+        self.clock = clock
+        self.index_folder = folder / "index"
+        self.index_folder.mkdir()
+        self.follower = Follower(store, self.index_folder, clock)
+
+    def catch_up(self) -> None:
+        """Let the follower do what it does until nothing is left."""
+        while not self.follower.step():
+            pass
+
+    def reader(self) -> TableReader:
+        """A reader's view of the table, as another process has it."""
+        return TableReader(
+            table_path(self.index_folder),
+            identity=identity_of(self.store.key_fingerprint),
+            clock=self.clock,
+            staleness_seconds_max=STALENESS_SECONDS_MAX,
+        )
+
+    def lookup(self) -> Lookup:
+        """A lookup of its own."""
+        return Lookup(self.store, self.reader(), HASHER)
+
+    def api(self, *further_checks: Check) -> Api:
+        """The whole API."""
+        return open_api(
+            self.store,
+            hasher=HASHER,
+            index_folder=self.index_folder,
+            staleness_seconds_max=STALENESS_SECONDS_MAX,
+            clock=self.clock,
+            further_checks=further_checks,
+        )
+
+    def suppress(self, address: str, *, scope: str = "*", cause: str = "hard", tenant: str = "default") -> None:
+        """Put an address on the list."""
+        self.store.add(tenant, address, scope=scope, cause=cause, reason="a test", expires=None, actor="test")
+
+    def key(self, *scopes: str, tenant: str | None = "default") -> str:
+        """A new API key with these scopes, as its owner writes it."""
+        return self.store.create_key("test", scopes=scopes, tenant=tenant, expires=None)[1]
+
+
+@contextmanager
+def opened_world(folder: Path) -> Iterator[World]:
+    """A world in `folder`, on a fake clock."""
+    clock = FakeClock()
+    with opened_store(folder, clock) as store:
+        yield World(folder, store, clock)
+
+
+class _OnPortal(httpx.BaseTransport):
+    """Speaks ASGI to an application on one event loop in a thread, so that tests need not be coroutines."""
+
+    def __init__(self, app: FastAPI, portal: BlockingPortal) -> None:
+        self._transport = httpx.ASGITransport(app)
+        self._portal = portal
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        return self._portal.call(self._answer, request)
+
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
+        answer = await self._transport.handle_async_request(request)
+        return httpx.Response(answer.status_code, headers=answer.headers, content=await answer.aread())
+
+
+@contextmanager
+def opened_client(api: Api, key: str | None = None) -> Iterator[httpx.Client]:
+    """A caller of the API with this key."""
+    headers = {"authorization": f"Bearer {key}"} if key is not None else {}
+    with (
+        start_blocking_portal() as portal,
+        httpx.Client(transport=_OnPortal(api.app, portal), base_url="http://api.test", headers=headers) as client,
+    ):
+        yield client

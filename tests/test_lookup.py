@@ -1,0 +1,200 @@
+"""May I send to this address: answered from memory where that is sure, from the store otherwise, and never guessed (G6)."""
+
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from api.follower import table_path
+from api.lookup import InvalidAddress
+from nullsender.errors import Transient
+from nullsender.limits import TABLE_REOPEN_SECONDS
+from suppression.store import Store
+from tests.api_world import STALENESS_SECONDS_MAX, World, opened_world
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with opened_world(tmp_path) as world:
+        yield world
+
+
+@pytest.fixture(scope="module")
+def shared_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """One for all examples of a property; each takes a tenant of its own."""
+    with opened_world(tmp_path_factory.mktemp("world")) as world:
+        yield world
+
+
+_numbers = count()
+
+
+def forbid_sql(monkeypatch: pytest.MonkeyPatch) -> None:
+    def asked(*_arguments: object) -> object:
+        raise Transient("no database")
+
+    monkeypatch.setattr(Store, "check", asked)
+
+
+def test_a_clean_address_is_answered_without_the_store(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.suppress("other@example.com")
+    world.catch_up()
+    forbid_sql(monkeypatch)
+
+    assert world.lookup().check("default", None, "clean@example.com").allowed
+
+
+def test_a_suppressed_address_is_explained_by_its_entry(world: World) -> None:
+    world.suppress("gone@example.com", cause="hard")
+    world.catch_up()
+
+    answer = world.lookup().check("default", None, "gone@example.com")
+
+    assert not answer.allowed
+    assert answer.entry is not None
+    assert (answer.entry.cause, answer.entry.scope) == ("hard", "*")
+
+
+def test_an_entry_of_one_stream_stops_only_that_stream(world: World) -> None:
+    world.suppress("reader@example.com", scope="marketing", cause="unsubscribe")
+    world.catch_up()
+    lookup = world.lookup()
+
+    assert not lookup.check("default", "marketing", "reader@example.com").allowed
+    assert lookup.check("default", "receipts", "reader@example.com").allowed
+    assert lookup.check("default", None, "reader@example.com").allowed
+
+
+def test_a_lifted_entry_stops_nothing_although_the_table_still_holds_it(world: World) -> None:
+    world.suppress("back@example.com")
+    world.catch_up()
+    world.store.lift("default", "back@example.com", scope=None, cause=None, reason="works again", consent=None, actor="test")
+    world.catch_up()
+
+    assert world.lookup().check("default", None, "back@example.com").allowed
+
+
+def test_without_a_table_the_store_is_asked(world: World) -> None:
+    world.suppress("gone@example.com")
+    lookup = world.lookup()
+
+    assert not lookup.check("default", None, "gone@example.com").allowed
+    assert lookup.check("default", None, "clean@example.com").allowed
+    assert lookup.staleness_seconds() == float("inf")
+
+
+def test_a_stale_table_is_not_believed(world: World) -> None:
+    world.catch_up()
+    lookup = world.lookup()
+    assert lookup.is_surely_clean("default", "gone@example.com")
+    world.suppress("gone@example.com")
+    world.clock.advance(seconds=STALENESS_SECONDS_MAX + 0.001)
+
+    assert not lookup.is_surely_clean("default", "gone@example.com")
+    assert not lookup.check("default", None, "gone@example.com").allowed
+    assert lookup.staleness_seconds() == pytest.approx(STALENESS_SECONDS_MAX + 0.001)
+
+
+def test_a_table_from_the_future_is_not_believed(world: World) -> None:
+    world.catch_up()
+    lookup = world.lookup()
+    world.clock.advance(seconds=-5)
+
+    assert not lookup.is_surely_clean("default", "clean@example.com")
+
+
+def test_when_the_table_is_stale_and_the_store_is_gone_there_is_no_answer(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.catch_up()
+    lookup = world.lookup()
+    world.clock.advance(seconds=STALENESS_SECONDS_MAX * 2)
+    forbid_sql(monkeypatch)
+
+    with pytest.raises(Transient):
+        lookup.check("default", None, "clean@example.com")
+    with pytest.raises(Transient):
+        lookup.check_many("default", None, ["clean@example.com"])
+
+
+def test_a_hit_without_the_store_is_no_answer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.suppress("gone@example.com")
+    world.catch_up()
+    forbid_sql(monkeypatch)
+
+    with pytest.raises(Transient):
+        world.lookup().check("default", None, "gone@example.com")
+
+
+def test_a_reader_finds_a_table_that_is_made_later(world: World) -> None:
+    lookup = world.lookup()
+    assert not lookup.is_surely_clean("default", "clean@example.com")
+
+    world.catch_up()
+    world.clock.advance(seconds=TABLE_REOPEN_SECONDS)
+
+    assert lookup.is_surely_clean("default", "clean@example.com")
+
+
+def test_a_batch_keeps_every_place_and_one_bad_item_spoils_nothing(world: World) -> None:
+    world.suppress("gone@example.com")
+    world.suppress("näher@example.com", cause="complaint")
+    world.catch_up()
+    items = [
+        "a@example.com",
+        "GONE@Example.com ",
+        "nonsense",
+        None,
+        "Näher@example.com",
+        "gone@example.com",
+        5,
+    ]
+
+    answers = world.lookup().check_many("default", None, items)
+
+    assert answers.checked == 7
+    assert list(answers.suppressed) == [1, 4, 5]
+    assert answers.suppressed[1].address == "gone@example.com"
+    assert answers.suppressed[4].entry is not None
+    assert answers.suppressed[4].entry.cause == "complaint"
+    assert [item.index for item in answers.invalid] == [2, 3, 6]
+    assert answers.invalid[1] == InvalidAddress(3, None, "not an address: it is no text")
+
+
+@settings(deadline=None)
+@given(items=st.lists(st.none() | st.emails() | st.text(st.characters()), max_size=10))
+def test_a_batch_and_single_lookups_agree(shared_world: World, items: list[str | None]) -> None:
+    world, tenant = shared_world, f"tenant{next(_numbers)}"
+    lookup = world.lookup()
+    for item in items[::2]:
+        if item is not None and not lookup.check_many(tenant, None, [item]).invalid:
+            world.suppress(item, tenant=tenant)
+    world.catch_up()
+
+    answers = lookup.check_many(tenant, None, items)
+
+    for index, item in enumerate(items):
+        alone = lookup.check_many(tenant, None, [item])
+        assert alone.suppressed.get(0) == answers.suppressed.get(index)
+        assert bool(alone.invalid) == any(bad.index == index for bad in answers.invalid)
+
+
+def test_a_change_is_visible_once_the_table_has_it(world: World) -> None:
+    world.catch_up()
+    lookup = world.lookup()
+    world.suppress("gone@example.com")
+    sequence = world.store.feed_head()
+
+    assert not lookup.is_visible(sequence)
+    world.catch_up()
+    assert lookup.is_visible(sequence)
+
+
+def test_a_change_is_visible_where_there_is_no_table_that_could_hide_it(world: World) -> None:
+    world.suppress("gone@example.com")
+
+    assert world.lookup().is_visible(world.store.feed_head())
+    assert not table_path(world.index_folder).exists()

@@ -1,0 +1,265 @@
+"""The follower: the table has everything that the list has, however it came to be and whatever happened to either."""
+
+import threading
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from api import follower as follower_module
+from api import table as table_module
+from api.follower import Follower, follow, table_path
+from api.table import Table, create, identity_of, key_of, open_table
+from nullsender.clock import SystemClock
+from nullsender.errors import Misconfigured, Transient
+from nullsender.limits import TABLE_SLOTS_MIN
+from tests.api_world import HASHER, World, opened_world
+from tests.waiting import wait_for
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with opened_world(tmp_path) as world:
+        yield world
+
+
+@pytest.fixture(scope="module")
+def shared_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """One for all examples of a property; each takes a tenant of its own."""
+    with opened_world(tmp_path_factory.mktemp("world")) as world:
+        yield world
+
+
+_numbers = count()
+
+
+def table_of(world: World) -> Table:
+    table = open_table(table_path(world.index_folder), identity=identity_of(world.store.key_fingerprint))
+    assert table is not None
+    return table
+
+
+def holds(world: World, address: str, tenant: str = "default") -> bool:
+    return table_of(world).holds(key_of(tenant, HASHER.hash(address)))
+
+
+def test_the_first_start_builds_the_table_from_the_list(world: World) -> None:
+    world.suppress("old@example.com")
+
+    world.catch_up()
+
+    assert holds(world, "old@example.com")
+    assert not holds(world, "other@example.com")
+    assert not holds(world, "old@example.com", tenant="another")
+
+
+def test_a_full_build_reads_every_page_of_the_list(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(follower_module, "FOLLOW_BATCH_MAX", 3)
+    addresses = [f"user{n}@example.com" for n in range(10)]
+    for address in addresses:
+        world.suppress(address)
+
+    world.catch_up()
+
+    assert all(holds(world, address) for address in addresses)
+
+
+def test_a_table_is_not_fresh_before_the_feed_was_read_to_its_end(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.catch_up()
+    world.clock.advance(seconds=60)
+    monkeypatch.setattr(follower_module, "FOLLOW_BATCH_MAX", 2)
+    for n in range(3):
+        world.suppress(f"user{n}@example.com")
+
+    assert world.follower.step() is False
+    assert world.reader().fresh() is None
+    assert world.follower.step() is True
+    assert world.reader().fresh() is not None
+
+
+def test_what_is_added_while_the_table_is_built_is_in_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    hashes = world.store.hashes
+
+    def hashes_then_a_change(after: tuple[str, bytes] | None, limit: int) -> object:
+        page = hashes(after, limit)
+        world.suppress("late@example.com")
+        return page
+
+    world.suppress("early@example.com")
+    monkeypatch.setattr(world.store, "hashes", hashes_then_a_change)
+
+    world.catch_up()
+
+    assert holds(world, "late@example.com")
+
+
+def test_a_restarted_follower_goes_on_where_the_last_one_was(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.suppress("first@example.com")
+    world.catch_up()
+    world.suppress("second@example.com")
+    monkeypatch.setattr(Follower, "_built", lambda self: pytest.fail("a table that can be believed is not built anew"))
+
+    world.follower = Follower(world.store, world.index_folder, world.clock)
+    world.catch_up()
+
+    assert holds(world, "first@example.com")
+    assert holds(world, "second@example.com")
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"\0" * 600_000])
+def test_a_damaged_table_is_built_anew(world: World, content: bytes) -> None:
+    world.suppress("user@example.com")
+    table_path(world.index_folder).write_bytes(content)
+
+    world.catch_up()
+
+    assert holds(world, "user@example.com")
+
+
+def test_a_table_of_another_boot_is_built_anew(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.suppress("user@example.com")
+    # Such as it may be after a power cut: the header reached the disk, the slots did not.
+    lossy = create(table_path(world.index_folder), identity=b"another boot ...", slots=TABLE_SLOTS_MIN)
+    lossy.position = world.store.feed_head()
+
+    world.catch_up()
+
+    assert holds(world, "user@example.com")
+
+
+def test_a_store_that_went_back_makes_the_follower_build_anew(world: World) -> None:
+    world.catch_up()
+    table_before = table_of(world)
+    follower_before = world.follower
+    ahead = open_table(table_path(world.index_folder), identity=identity_of(world.store.key_fingerprint), writable=True)
+    assert ahead is not None
+    ahead.position = 1_000_000
+    world.suppress("user@example.com")
+
+    world.follower = Follower(world.store, world.index_folder, world.clock)
+    world.catch_up()
+
+    assert follower_before is not world.follower
+    assert table_before.superseded
+    assert holds(world, "user@example.com")
+
+
+def test_a_store_in_trouble_leaves_the_table_to_grow_stale_and_recovers(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.catch_up()
+    reader = world.reader()
+    with monkeypatch.context() as patched:
+        patched.setattr(world.store, "feed", in_trouble)
+        world.clock.advance(seconds=5)
+        with pytest.raises(Transient):
+            world.follower.step()
+
+    assert reader.fresh() is None
+    world.suppress("user@example.com")
+    world.catch_up()
+    world.clock.advance(seconds=0.1)
+    assert reader.fresh() is not None
+    assert holds(world, "user@example.com")
+
+
+def in_trouble(*_arguments: object) -> object:
+    raise Transient("no database")
+
+
+def test_readers_move_to_the_bigger_table_when_one_is_full(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table_module, "TABLE_LOAD_MAX", 10 / TABLE_SLOTS_MIN)
+    addresses = [f"user{n}@example.com" for n in range(15)]
+    world.suppress(addresses[0])
+    world.catch_up()
+    reader = world.reader()
+    small = reader.fresh()
+    assert small is not None
+
+    for address in addresses:
+        world.suppress(address)
+    world.catch_up()
+
+    large = reader.fresh()
+    assert large is not None
+    assert small.superseded
+    assert large.slots == 2 * small.slots
+    assert all(large.holds(key_of("default", HASHER.hash(address))) for address in addresses)
+
+
+def test_a_full_build_grows_the_table_as_it_goes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table_module, "TABLE_LOAD_MAX", 4 / TABLE_SLOTS_MIN)
+    addresses = [f"user{n}@example.com" for n in range(20)]
+    for address in addresses:
+        world.suppress(address)
+
+    world.catch_up()
+
+    assert all(holds(world, address) for address in addresses)
+    assert table_of(world).slots == 8 * TABLE_SLOTS_MIN
+
+
+@settings(deadline=None)
+@given(steps=st.lists(st.tuples(st.sampled_from(["add", "lift", "catch up", "restart"]), st.integers(0, 3)), max_size=12))
+def test_whoever_is_on_the_list_is_in_the_table(shared_world: World, steps: list[tuple[str, int]]) -> None:
+    world, tenant = shared_world, f"tenant{next(_numbers)}"
+    addresses = [f"user{number}@example.com" for number in range(4)]
+    for action, number in steps:
+        match action:
+            case "add":
+                world.suppress(addresses[number], tenant=tenant)
+            case "lift":
+                world.store.lift(tenant, addresses[number], scope=None, cause=None, reason="x", consent="yes", actor="test")
+            case "catch up":
+                world.catch_up()
+            case "restart":
+                world.follower = Follower(world.store, world.index_folder, world.clock)
+    world.catch_up()
+
+    on_the_list = world.store.check(tenant, None, addresses)
+
+    assert all(holds(world, addresses[index], tenant) for index in on_the_list)
+
+
+def test_only_one_follower_of_a_machine_writes_and_the_next_one_takes_over(world: World) -> None:
+    clock = SystemClock()
+    stop_first, stop_second = threading.Event(), threading.Event()
+    arguments = (world.store, world.index_folder, clock)
+    first = threading.Thread(target=follow, args=(*arguments, stop_first.is_set))
+    second = threading.Thread(target=follow, args=(*arguments, stop_second.is_set))
+    path = table_path(world.index_folder)
+    try:
+        first.start()
+        wait_for(path.exists, what="the first follower's table")
+        second.start()
+        stop_first.set()
+        first.join()
+        path.unlink()
+
+        wait_for(path.exists, what="the second follower's table")
+    finally:
+        stop_first.set()
+        stop_second.set()
+        second.join()
+
+
+def test_a_follower_that_never_had_its_turn_stops_when_told(world: World) -> None:
+    clock = SystemClock()
+    stop = threading.Event()
+    first = threading.Thread(target=follow, args=(world.store, world.index_folder, clock, stop.is_set))
+    first.start()
+    try:
+        wait_for(table_path(world.index_folder).exists, what="the first follower's table")
+
+        follow(world.store, world.index_folder, clock, lambda: True)
+    finally:
+        stop.set()
+        first.join()
+
+
+def test_a_folder_that_can_not_be_made_is_the_operators_to_mend(world: World, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+
+    with pytest.raises(Misconfigured, match="folder"):
+        follow(world.store, tmp_path / "file" / "index", world.clock, lambda: True)
