@@ -7,6 +7,7 @@ returns.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -35,7 +36,7 @@ _SQLITE_MAY_PASS = frozenset({sqlite.SQLITE_BUSY, sqlite.SQLITE_LOCKED, sqlite.S
 def open_engine(url: str) -> Engine:
     """An engine for `url`, `sqlite:///FILE` or `postgresql://…`; connects to nothing yet.
 
-    Every process opens its own. `Misconfigured` where the URL is neither.
+    Every process opens its own. `Misconfigured` where the URL is neither, or the file can not be made.
     """
     try:
         parsed = make_url(url)
@@ -51,8 +52,9 @@ def open_engine(url: str) -> Engine:
 
 
 def _open_sqlite(url: URL) -> Engine:
-    if url.database in (None, "", ":memory:") or "mode=memory" in (url.database or ""):
-        raise Misconfigured("store.url names a SQLite database in memory; several processes share the list: name a file")
+    if not url.database or url.database.startswith((":memory:", "file:")):
+        raise Misconfigured("store.url has to name a file, as in sqlite:////var/lib/nullsender/list.sqlite")
+    _make_private(Path(url.database))
     engine = create_engine(
         url.set(drivername="sqlite+pysqlite"),
         module=sqlite,
@@ -63,6 +65,14 @@ def _open_sqlite(url: URL) -> Engine:
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _make_private(file: Path) -> None:
+    """The list names people: nobody else may read the file, nor the ones that SQLite puts beside it with the same mode."""
+    try:
+        file.touch(mode=0o600)
+    except OSError as error:
+        raise Misconfigured(f"store.url names {file}, which can not be written: {error.strerror}") from error
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

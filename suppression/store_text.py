@@ -50,4 +50,6 @@ def body_of(outcome: Outcome) -> str:
 
 
 def _clean(text: str) -> str:
+    if text.isascii() and "\0" not in text:
+        return text
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
