@@ -1,0 +1,165 @@
+"""Reads the rules: commented data in classifiers/rules/*.toml, checked before anything is decided by them.
+
+A rule names a category and says when it holds: any of its `texts` stands in the reply (regular expressions over the folded
+reply, see reply.py), and the status code, reply code, provider and phase are among those that it names, if it names any.
+The files are read in the order of `FILES`, the rules in the order in which they stand, and the first that holds decides.
+Whatever is wrong with a rule is `Misconfigured`, with the file and the rule named.
+"""
+
+import hashlib
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from classifiers.outcome import MEANINGS, Category
+from classifiers.reply import fold
+from nullsender.errors import Misconfigured
+
+RULES_FOLDER = Path(__file__).with_name("rules")
+
+#: In which order rules are tried. What a provider means by its own words comes first; then what the words say, the sender's
+#: and the path's fault before the recipient's, because a wrong soft costs a retry and a wrong hard costs a customer; then
+#: what the codes say; then words that say little.
+FILES = ("provider", "sender", "path", "recipient", "status", "vague")
+
+#: Where providers and phases are told by names and words.
+SIGNS_FILE = "signs"
+
+_STATUS_PATTERN = re.compile(r"[245x]\.(x\.x|\d{1,3}\.(x|\d{1,3}))")
+
+
+class Example(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A reply that the rule decides; the facts beside the text are as a report would give them."""
+
+    text: str | None = None
+    status: str | None = None
+    reply_code: int | None = None
+    provider: str | None = None
+
+
+class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One rule as its file has it."""
+
+    name: str
+    category: Category
+    examples: tuple[str | Example, ...]
+    texts: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()  # texts that speak against the rule
+    statuses: frozenset[str] = frozenset()  # "5.1.1", "x.1.1" (any class), "5.7.x" (any detail), "5.x.x"
+    reply_codes: frozenset[int] = frozenset()
+    providers: frozenset[str] = frozenset()
+    phases: frozenset[str] = frozenset()  # of the SMTP dialog: connect, sender, recipient, content
+    soft: bool = False  # the category could be hard, but this wording leaves a doubt
+    permanent: bool | None = None  # where the words say it and the codes do not, or lie
+
+    @property
+    def hard(self) -> bool:
+        """Whether the rule says that the address itself cannot receive mail."""
+        return MEANINGS[self.category].hard and not self.soft
+
+
+class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a provider is recognised: by the ends of host names and mail domains, or by what only its replies say."""
+
+    hosts: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+    also_called: tuple[str, ...] = ()
+
+
+class Signs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What tells the provider and the phase of the dialog, whatever the reason may be."""
+
+    phases: dict[str, tuple[str, ...]]
+    providers: dict[str, Provider]
+
+
+class Rulebook(msgspec.Struct, frozen=True):
+    """All rules in the order in which they are tried, the signs, and the version that outcomes carry."""
+
+    rules: tuple[Rule, ...]
+    signs: Signs
+    version: str
+
+
+def read_rulebook(folder: Path = RULES_FOLDER) -> Rulebook:
+    """The rules of `folder`, checked one by one; `Misconfigured` names the file and the rule at fault."""
+    content = {name: _content(folder / f"{name}.toml") for name in (*FILES, SIGNS_FILE)}
+    signs = _convert(_toml(SIGNS_FILE, content[SIGNS_FILE]), Signs, f"{SIGNS_FILE}.toml")
+    for texts in (*signs.phases.values(), *(provider.texts for provider in signs.providers.values())):
+        _require_patterns(texts, f"{SIGNS_FILE}.toml")
+    rules = tuple(rule for name in FILES for rule in _rules(name, content[name], signs))
+    _require_distinct(rules)
+    return Rulebook(rules, signs, hashlib.sha256(b"\0".join(content.values())).hexdigest()[:12])
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Misconfigured(f"the rules can not be read: {path.name}: {error.strerror}") from error
+
+
+def _toml(name: str, content: bytes) -> dict[str, Any]:
+    try:
+        return tomllib.loads(content.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Misconfigured(f"{name}.toml is not TOML: {error}") from error
+
+
+def _rules(name: str, content: bytes, signs: Signs) -> Iterator[Rule]:
+    document = _toml(name, content)
+    if set(document) - {"rule"}:
+        raise Misconfigured(f"{name}.toml: unknown key {min(set(document) - {'rule'})}; a rule begins with [[rule]]")
+    for entry in document.get("rule", []):
+        where = f"{name}.toml, rule {entry.get('name', '?')}"
+        rule = _convert(entry, Rule, where)
+        _require_sound(rule, name, signs, where)
+        yield rule
+
+
+def _convert(entry: object, kind: type[Any], where: str) -> Any:
+    try:
+        return msgspec.convert(entry, kind)
+    except msgspec.ValidationError as error:
+        raise Misconfigured(f"{where}: {error}") from error
+
+
+def _require_sound(rule: Rule, file: str, signs: Signs, where: str) -> None:
+    def require(holds: object, complaint: str) -> None:
+        if not holds:
+            raise Misconfigured(f"{where}: {complaint}")
+
+    require(rule.name.startswith(f"{file}."), f"the name of a rule of this file begins with {file!r} and a dot")
+    require(rule.examples, "it needs at least one example of a reply that it decides")
+    require(rule.texts or rule.statuses or rule.reply_codes, "it needs texts, statuses or reply_codes to hold for")
+    require(rule.texts or not rule.unless, "only a rule with texts can have `unless`")
+    require(MEANINGS[rule.category].hard or not rule.soft, f"{rule.category} is never hard, so `soft` says nothing")
+    for status in rule.statuses:
+        require(_STATUS_PATTERN.fullmatch(status), f"{status!r} is not a status code such as 5.1.1, x.1.1 or 5.7.x")
+    require(rule.phases <= signs.phases.keys(), f"a phase that {SIGNS_FILE}.toml does not know")
+    require(rule.providers <= signs.providers.keys(), f"a provider that {SIGNS_FILE}.toml does not know")
+    _require_patterns((*rule.texts, *rule.unless), where)
+
+
+def _require_patterns(texts: tuple[str, ...], where: str) -> None:
+    for text in texts:
+        try:
+            matches_nothing = re.search(text, "") is not None
+        except re.error as error:
+            raise Misconfigured(f"{where}: {text!r} is not a regular expression: {error}") from error
+        if matches_nothing:
+            raise Misconfigured(f"{where}: {text!r} matches the empty text, so it would always hold")
+        if fold(re.sub(r"\\.", "", text)) != re.sub(r"\\.", "", text):
+            raise Misconfigured(f"{where}: {text!r} can never match: replies are compared in lower case, without accents")
+
+
+def _require_distinct(rules: tuple[Rule, ...]) -> None:
+    seen: set[str] = set()
+    for rule in rules:
+        if rule.name in seen:
+            raise Misconfigured(f"two rules are called {rule.name}; outcomes carry the name, so it must be one rule's alone")
+        seen.add(rule.name)
