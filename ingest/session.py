@@ -137,7 +137,10 @@ class MxSession(SMTP):
     # --- time ----------------------------------------------------------------------------------------------------------
 
     def _wait_at_most(self, seconds: float) -> None:
-        self._reset_timeout(max(seconds, 0.001))  # aiosmtpd takes 0 for its own default
+        if seconds > 0:
+            self._reset_timeout(seconds)
+        else:
+            self._timeout_cb()
 
     def _stop_waiting(self) -> None:
         if self._timeout_handle is not None:
@@ -149,11 +152,12 @@ class MxSession(SMTP):
     def _hang_up(self, reply: Reply) -> None:
         """Say a last word and close; a client that does not fetch it is cut off."""
         self._ending = True
-        if isinstance(self.transport, asyncio.Transport) and not self.transport.is_closing():
+        transport = cast(asyncio.Transport | None, self.transport)
+        if transport is not None and not transport.is_closing():
             telemetry.MX_REFUSALS.labels(reply.name.lower()).inc()
-            self.transport.write(f"{reply}\r\n".encode())
-            self.transport.close()
-            self.loop.call_later(limits.LINGER_SECONDS, self.transport.abort)
+            transport.write(f"{reply}\r\n".encode())
+            transport.close()
+            self.loop.call_later(limits.LINGER_SECONDS, transport.abort)
 
     # --- commands ------------------------------------------------------------------------------------------------------
 
@@ -170,7 +174,7 @@ class MxSession(SMTP):
             while not self._ending:
                 self._wait_at_most(min(self._limits.command_wait_seconds, self._ends_at - self.loop.time()))
                 command = await self._next_command()
-                if command is None:
+                if command is None or self._ending:
                     break
                 await self._obey(command)
                 self._end_if_enough()
@@ -329,7 +333,7 @@ class MxSession(SMTP):
                     self._commands.feed(rest)
                     return held_bytes
                 self._wait_at_most(min(self._limits.data_wait_seconds, ends_at - self.loop.time()))
-                chunk = await self._reader.read(limits.READ_CHUNK_BYTES)
+                chunk = b"" if self._ending else await self._reader.read(limits.READ_CHUNK_BYTES)
                 if not chunk:
                     raise ConnectionResetError("gone in the middle of a message")
                 rest = message.feed(chunk)

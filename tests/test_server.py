@@ -1,0 +1,371 @@
+"""The MX over real sockets: dialogs that went wrong elsewhere, hostile clients, and what a 250 means."""
+
+import contextlib
+import datetime
+import random
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from ingest.replies import Reply
+from nullsender.errors import Transient
+from nullsender.log import Producer, Record, Topic
+from tests.dialogs import play, scripts, settings_of
+from tests.mx import DOMAIN, LOOPS, Client, Mx, running_mx
+from tests.waiting import wait_for
+
+MESSAGE = b"From: mailer-daemon@mta.example\r\nSubject: Undelivered\r\n\r\nIt did not work.\r\n"
+
+
+@pytest.fixture(scope="session")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
+    """A server's context with a certificate made a moment ago."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mx.example")])
+    start = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(start)
+        .not_valid_after(start + datetime.timedelta(days=36_500))
+        .sign(key, hashes.SHA256())
+    )
+    file = tmp_path_factory.mktemp("tls") / "mx.pem"
+    file.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    return context
+
+
+@pytest.fixture(scope="module")
+def mx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mx]:
+    """An MX with its usual limits, shared by the tests that leave it as it is."""
+    with running_mx(tmp_path_factory.mktemp("mx") / "log", refusals_max=1_000_000) as running:
+        yield running
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("script", scripts(), ids=lambda script: script.stem)
+def test_the_dialog_goes_as_written(script: Path, loop: str, tmp_path: Path, tls: ssl.SSLContext) -> None:
+    with running_mx(tmp_path / "log", loop=loop, tls=tls, **settings_of(script)) as mx, mx.connect() as client:
+        play(script, client)
+
+
+def test_what_is_recorded_is_the_message_to_the_last_octet(mx: Mx) -> None:
+    message = b"Subject: octets\r\nX-Long: " + b"x" * 5_000 + b"\r\n\r\nbare\nLF, bare\rCR, \x00 NUL, \xff 8-bit\r\n"
+    with mx.greeted() as client:
+        reply = client.deliver(message)
+
+    message_id = reply.removeprefix("250 2.0.0 recorded as ").partition(",")[0]
+    raw = next(raw for raw in mx.raw() if raw.message_id == message_id)
+    assert raw.content == message
+    assert raw.source.ip == "127.0.0.1"
+    assert raw.source.helo == "client.example"
+    assert raw.source.rcpt_to == (f"bounces@{DOMAIN}",)
+
+
+def test_stuffed_dots_are_taken_off_wherever_a_chunk_ends(mx: Mx) -> None:
+    with mx.greeted() as client:
+        for command in ("MAIL FROM:<>", f"RCPT TO:<bounces@{DOMAIN}>", "DATA"):
+            client.ask(command)
+        for octet in b"Subject: stuffed dots\r\n\r\n..one\r\n...\r\nno. dot\r\n.\r\n":
+            client.send(bytes([octet]))
+        assert client.reply().startswith("250")
+
+    assert b"Subject: stuffed dots\r\n\r\n.one\r\n..\r\nno. dot\r\n" in [raw.content for raw in mx.raw()]
+
+
+def test_the_same_message_again_has_the_same_name(mx: Mx) -> None:
+    with mx.greeted() as first, mx.greeted() as second:
+        assert first.deliver(MESSAGE) == second.deliver(MESSAGE)
+
+
+def test_a_client_that_leaves_before_the_reply_has_its_message_recorded_all_the_same(tmp_path: Path) -> None:
+    gate = Gate()
+    with running_mx(tmp_path / "log", producer=gate.before) as mx:
+        client = mx.greeted()
+        client.say("MAIL FROM:<>", f"RCPT TO:<bounces@{DOMAIN}>", "DATA")
+        client.send(MESSAGE + b".\r\n")
+        assert gate.arrived.wait(20)
+        client.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")  # a reset
+        client.close()
+        gate.open()
+
+        (raw,) = wait_for(mx.raw, what="the message on the log")
+        with mx.greeted() as again:
+            assert raw.message_id in again.deliver(MESSAGE)
+
+
+def test_nobody_hears_250_before_the_log_says_so(tmp_path: Path) -> None:
+    gate = Gate()
+    with running_mx(tmp_path / "log", producer=gate.before) as mx, mx.greeted() as client:
+        client.say("MAIL FROM:<>", f"RCPT TO:<bounces@{DOMAIN}>", "DATA")
+        client.send(MESSAGE + b".\r\n")
+        assert [client.reply()[:3] for _ in range(3)] == ["250", "250", "354"]
+        assert gate.arrived.wait(20)
+        client.connection.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            client.connection.recv(1)
+        client.connection.settimeout(20)
+        gate.open()
+        assert client.connection.recv(100).startswith(b"250 2.0.0 recorded as")
+
+
+@pytest.mark.parametrize(
+    "publish",
+    [
+        lambda: _failed(Transient("disk full at /var/lib/secret")),
+        lambda: _failed(RuntimeError("broker 10.1.2.3\r\n250 2.0.0 injected")),
+        lambda: _raise(RuntimeError("a name with \udcff in it")),
+        lambda: _raise(Transient("no log")),
+    ],
+    ids=["the log can not", "the log fails oddly", "our bug", "the log refuses at once"],
+)
+def test_trouble_of_ours_is_one_fixed_451_and_the_session_goes_on(
+    publish: Callable[[], "Future[None]"], tmp_path: Path
+) -> None:
+    broken = Broken(publish)
+    with running_mx(tmp_path / "log", producer=lambda _real: broken) as mx, mx.greeted() as client:
+        assert client.deliver(MESSAGE) == Reply.TROUBLE
+        assert client.deliver(MESSAGE) == Reply.TROUBLE
+        assert client.ask("QUIT") == Reply.BYE
+
+
+def test_a_log_that_never_answers_is_a_451(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingest.handler.PUBLISH_SECONDS_MAX", 0.05)
+    silent = Broken(Future)
+    with running_mx(tmp_path / "log", producer=lambda _real: silent) as mx, mx.greeted() as client:
+        assert client.deliver(MESSAGE) == Reply.TROUBLE
+
+
+def test_unknown_local_parts_are_taken_where_the_operator_says_so(tmp_path: Path) -> None:
+    with running_mx(tmp_path / "log", accept_unknown_local_parts=True) as mx, mx.greeted() as client:
+        assert client.deliver(MESSAGE, to=[f"anyone@{DOMAIN}"]).startswith("250")
+        (report,) = mx.reports(Topic.BOUNCES)
+        assert report.source.rcpt_to == (f"anyone@{DOMAIN}",)
+
+
+def test_one_address_can_not_take_all_connections(tmp_path: Path) -> None:
+    with running_mx(tmp_path / "log", connections_per_address_max=2, connections_max=3) as mx:
+        with mx.connect() as first, mx.connect() as second:
+            assert first.reply().startswith("220")
+            assert second.reply().startswith("220")
+            with mx.connect() as third:
+                assert third.reply() == Reply.TOO_MANY_FROM_YOU
+                assert third.reply() == ""
+            with mx.connect(source="127.0.0.2") as other:
+                assert other.reply().startswith("220")
+                with mx.connect(source="127.0.0.3") as fourth:
+                    assert fourth.reply() == Reply.TOO_MANY_CONNECTIONS
+        wait_for(lambda: _is_greeted(mx), what="the place to be free again")
+
+
+def test_messages_past_the_memory_for_them_are_deferred_and_the_memory_comes_back(tmp_path: Path) -> None:
+    gate = Gate()
+    with running_mx(tmp_path / "log", producer=gate.before, messages_held_bytes_max=300_000) as mx:
+        large = b"Subject: large\r\n\r\n" + b"x" * 200_000 + b"\r\n"
+        with mx.greeted() as first, mx.greeted() as second:
+            first.say("MAIL FROM:<>", f"RCPT TO:<bounces@{DOMAIN}>", "DATA")
+            first.send(large + b".\r\n")
+            assert gate.arrived.wait(20)
+            assert second.deliver(large) == Reply.TOO_MUCH_AT_ONCE
+            gate.open()
+            assert [first.reply()[:3] for _ in range(4)] == ["250", "250", "354", "250"]
+            assert second.deliver(large).startswith("250")
+
+
+def test_a_message_past_the_limit_is_refused_and_the_session_goes_on(tmp_path: Path) -> None:
+    with running_mx(tmp_path / "log", message_bytes_max=70_000) as mx, mx.greeted() as client:
+        assert client.deliver(b"Subject: large\r\n\r\n" + b"\r\n" * 500_000) == Reply.TOO_LARGE
+        assert client.deliver(b"x" * 3_000_000 + b"\r\n") == Reply.TOO_LARGE
+        assert client.deliver(MESSAGE).startswith("250")
+        assert len(mx.raw()) == 1
+
+
+def test_a_message_of_exactly_the_limit_is_taken(tmp_path: Path) -> None:
+    message = MESSAGE + b"x" * (70_000 - len(MESSAGE) - 2) + b"\r\n"
+    with running_mx(tmp_path / "log", message_bytes_max=70_000) as mx, mx.greeted() as client:
+        assert client.deliver(message).startswith("250")
+        assert client.deliver(b"x" + message) == Reply.TOO_LARGE
+
+
+def test_an_endless_command_line_is_one_refusal(mx: Mx) -> None:
+    with mx.greeted() as client:
+        client.send(b"NOOP " + b"x" * 5_000_000 + b"\r\nNOOP\r\n")
+        assert client.reply() == Reply.LINE_TOO_LONG
+        assert client.reply() == Reply.OK
+
+
+def test_an_endless_message_ends_when_its_time_is_up(tmp_path: Path) -> None:
+    with running_mx(tmp_path / "log", data_seconds_max=0.3) as mx, mx.greeted() as client:
+        client.say("MAIL FROM:<>", f"RCPT TO:<bounces@{DOMAIN}>", "DATA")
+        with contextlib.suppress(ConnectionError):
+            while True:  # until the server cuts us off
+                client.send(b"endless\r\n" * 10_000)
+        assert _is_greeted(mx)
+        assert not mx.raw()
+
+
+def test_a_server_whose_replies_nobody_reads_stops_reading(tmp_path: Path) -> None:
+    with running_mx(tmp_path / "log", commands_without_message_max=10**9) as mx:
+        with mx.greeted() as client:
+            client.connection.settimeout(0.5)
+            sent_bytes = _send_until_it_blocks(client, b"NOOP\r\n" * 10_000, bytes_max=200 * 2**20)
+        assert sent_bytes < 200 * 2**20
+        assert _is_greeted(mx)
+
+
+def test_a_stop_answers_what_is_under_way_and_sends_the_others_away(tmp_path: Path) -> None:
+    gate = Gate()
+    with running_mx(tmp_path / "log", producer=gate.before) as mx, mx.greeted() as idle, mx.greeted() as busy:
+        busy.say("MAIL FROM:<>", f"RCPT TO:<bounces@{DOMAIN}>", "DATA")
+        busy.send(MESSAGE + b".\r\n")
+        assert gate.arrived.wait(20)
+        mx.stop()
+        assert idle.reply() == Reply.STOPPING
+        assert idle.reply() == ""
+        gate.open()
+        assert [busy.reply()[:3] for _ in range(4)] == ["250", "250", "354", "250"]
+        assert busy.reply() == Reply.STOPPING
+        with pytest.raises(ConnectionRefusedError):
+            mx.connect()
+
+
+def test_a_stop_does_not_wait_for_ever(tmp_path: Path) -> None:
+    silent = Broken(Future)
+    with running_mx(tmp_path / "log", producer=lambda _real: silent, stop_seconds_max=0.05) as mx, mx.greeted() as client:
+        client.say("MAIL FROM:<>", f"RCPT TO:<bounces@{DOMAIN}>", "DATA")
+        client.send(MESSAGE + b".\r\n")
+        assert [client.reply()[:3] for _ in range(3)] == ["250", "250", "354"]
+        mx.stop()
+        assert client.reply() == ""
+
+
+def test_a_broken_handshake_ends_that_session_alone(tmp_path: Path, tls: ssl.SSLContext) -> None:
+    with running_mx(tmp_path / "log", tls=tls) as mx:
+        with mx.greeted() as client:
+            assert client.ask("STARTTLS") == Reply.READY_FOR_TLS
+            client.send(b"this is no handshake\r\n" * 100)
+            with contextlib.suppress(ConnectionError):
+                while client.connection.recv(1_000):
+                    pass
+        assert _is_greeted(mx)
+
+
+@hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(octets=st.binary(max_size=2_000) | st.text(max_size=500).map(lambda text: text.encode("utf-8", "surrogatepass")))
+def test_any_octets_leave_the_server_as_it_was(mx: Mx, octets: bytes) -> None:
+    with mx.connect() as client:
+        assert client.reply().startswith("220")
+        with contextlib.suppress(ConnectionError):
+            client.send(octets)
+            client.connection.shutdown(socket.SHUT_WR)
+        while reply := client.reply():
+            assert reply[:3].isdigit()
+    assert _is_greeted(mx)
+
+
+def test_a_thousand_random_dialogs_get_nothing_but_replies(mx: Mx) -> None:
+    seed = random.randrange(2**32)
+    chance = random.Random(seed)
+    words = [
+        b"EHLO x\r\n", b"HELO\r\n", b"MAIL FROM:<>\r\n", b"MAIL FROM:<a@b> SIZE=9\r\n", b"RCPT TO:<a@[>\r\n", b"RSET\r\n",
+        b"RCPT TO:<bounces@bounces.example>\r\n", b"DATA\r\n", b".\r\n", b"\r\n.\r\n", b"\n.\n", b"\x00", b"\xff\xfe\r\n",
+        b"VRFY " + b"x" * 3_000 + b"\r\n", b"NOOP\n", b"STARTTLS\r\n", b"BDAT 10 LAST\r\n", b"Subject: x\r\n", b"\r",
+    ]  # fmt: skip
+    for _ in range(1_000):
+        with mx.connect() as client:
+            client.send(b"".join(chance.choices(words, k=12)))
+            client.connection.shutdown(socket.SHUT_WR)
+            while reply := client.reply():
+                assert reply[:3].isdigit(), f"seed {seed}: {reply!r}"
+                assert not reply.startswith("451"), f"seed {seed}: our mistake"
+
+
+class Gate:
+    """Stands before the real log and holds the acknowledgements back until it is opened."""
+
+    def __init__(self) -> None:
+        self.arrived = threading.Event()
+        self._opened = threading.Event()
+
+    def open(self) -> None:
+        """Let everything through from now on."""
+        self._opened.set()
+
+    def before(self, real: Producer) -> Producer:
+        """`real` with this gate before it."""
+        return Gated(real, self)
+
+    def pass_on(self, published: "Future[None]", answer: "Future[None]") -> None:
+        """Wait, then say what the log said."""
+        self.arrived.set()
+        self._opened.wait(20)
+        published.result(20)
+        answer.set_result(None)
+
+
+class Gated(Producer):
+    """A producer behind a gate."""
+
+    def __init__(self, real: Producer, gate: Gate) -> None:
+        self._real = real
+        self._gate = gate
+
+    def publish(self, records: Sequence[Record]) -> "Future[None]":
+        """Publish at once, acknowledge when the gate is open."""
+        answer: Future[None] = Future()
+        threading.Thread(target=self._gate.pass_on, args=(self._real.publish(records), answer)).start()
+        return answer
+
+
+class Broken(Producer):
+    """A log that fails in the way that a test chooses."""
+
+    def __init__(self, answer: Callable[[], "Future[None]"]) -> None:
+        self._answer = answer
+
+    def publish(self, records: Sequence[Record]) -> "Future[None]":
+        """Whatever the test chose."""
+        return self._answer()
+
+
+def _failed(error: Exception) -> "Future[None]":
+    future: Future[None] = Future()
+    future.set_exception(error)
+    return future
+
+
+def _raise(error: Exception) -> "Future[None]":
+    raise error
+
+
+def _is_greeted(mx: Mx) -> bool:
+    with mx.connect() as client:
+        return client.reply().startswith("220")
+
+
+def _send_until_it_blocks(client: Client, octets: bytes, *, bytes_max: int) -> int:
+    sent_bytes = 0
+    with contextlib.suppress(TimeoutError):
+        while sent_bytes < bytes_max:
+            sent_bytes += client.connection.send(octets)
+    return sent_bytes
