@@ -23,7 +23,12 @@ def asked_about(text: str) -> str:
     """The canonical form of an address in a path or a query; `Invalid` where it is none."""
     if _UNDECODABLE in text:
         raise Invalid("not an address: the percent-encoded bytes are not UTF-8")
-    return canonical(text)
+    try:
+        return canonical(text)
+    except Invalid as invalid:
+        # What people stumble over most: `?address=a+b@example.com` is read as `a b@example.com`.
+        hint = " (a plus sign in a query is written %2B)" if " " in text.strip() else ""
+        raise Invalid(invalid.reason + hint) from invalid
 
 
 def to_be_added(text: str) -> str:

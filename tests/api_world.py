@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
 from anyio.from_thread import BlockingPortal, start_blocking_portal
@@ -116,3 +117,31 @@ def opened_client(api: Api, key: str | None = None) -> Iterator[httpx.Client]:
         httpx.Client(transport=_OnPortal(api.app, portal), base_url="http://api.test", headers=headers) as client,
     ):
         yield client
+
+
+class Asked(NamedTuple):
+    """One API, asked on its two ways by the owner of one key."""
+
+    world: World
+    api: Api
+    client: httpx.Client
+    key: str
+
+    def quickly(self, target: str, *further_headers: tuple[bytes, bytes]) -> bytes | None:
+        """What the protocol class would answer by itself."""
+        return self.api.quick.answer(target.encode(), [(b"authorization", f"Bearer {self.key}".encode()), *further_headers])
+
+    def by_route(self, target: str) -> httpx.Response:
+        """What the application answers."""
+        return self.client.get(f"http://api.test{target}")
+
+
+@contextmanager
+def opened_asked(world: World, *scopes: str) -> Iterator[Asked]:
+    """An API with a fresh table that has seen a key with these scopes."""
+    world.catch_up()
+    api, key = world.api(), world.key(*scopes)
+    with opened_client(api, key) as client:
+        asked = Asked(world, api, client, key)
+        asked.by_route("/v1/check?address=anybody@example.com")
+        yield asked

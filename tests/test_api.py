@@ -147,6 +147,10 @@ def test_no_address_is_no_question(client: Client, query: str) -> None:
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+def test_a_plus_sign_that_became_a_space_is_explained(client: Client) -> None:
+    assert "%2B" in assert_problem(client.get("/v1/check?address=a+b@x.test"), 422, "invalid")["detail"]
+
+
 def test_a_parameter_given_twice_is_refused(client: Client) -> None:
     body = assert_problem(client.get("/v1/check?address=a@x.test&address=b@x.test"), 422, "invalid")
 
