@@ -10,7 +10,7 @@ Two principles are behind them. Nothing but a lift and time weakens an entry. An
 of what the operator judged, so it changes nothing afterwards.
 
 A soft report alone suppresses nobody. It is a *strike*; when `soft_limit` strikes fall within `soft_window_days`, they are a
-claim together. Only the newest `soft_limit` strikes matter for that, so they are all that is kept, however many come.
+claim together. The newest `soft_limit` strikes are all that is kept of an address, however many come.
 """
 
 from collections.abc import Mapping, Sequence

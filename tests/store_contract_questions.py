@@ -1,0 +1,193 @@
+"""What the store promises to those who ask it, and to those who hold keys, as tests that run on each database."""
+
+from datetime import timedelta
+
+import pytest
+
+from nullsender.clock import FakeClock
+from nullsender.errors import Invalid
+from suppression.policy import Cause, Did
+from suppression.records import Change, Told
+from suppression.store import Store
+from suppression.store_read import Filters
+from tests.outcomes import START, an_outcome
+from tests.store_contract import ADA, BEN, EVE, lift, put, tell
+
+
+class QuestionsContract:
+    """What can be asked."""
+
+    def test_a_check_of_many_names_each_that_is_stopped_by_its_place(self, store: Store) -> None:
+        put(store, ADA)
+        put(store, EVE, scope="news")
+        asked = [BEN, ADA, EVE, ADA]
+
+        assert {index: entry.address for index, entry in store.check("default", "news", asked).items()} == {
+            1: ADA,
+            2: EVE,
+            3: ADA,
+        }
+        assert store.check("default", None, asked).keys() == {1, 3}
+        assert store.check("another tenant", "news", asked) == {}
+        assert store.check("default", None, []) == {}
+
+    def test_a_check_takes_ten_thousand(self, store: Store) -> None:
+        put(store, "9999@example.com")
+
+        assert store.check("default", None, [f"{number}@example.com" for number in range(10_000)]).keys() == {9_999}
+
+    def test_the_list_is_shown_newest_first_in_pages(self, store: Store) -> None:
+        for number in range(7):
+            put(store, f"{number}@example.com")
+        lift(store, "3@example.com")
+
+        seen: list[str | None] = []
+        cursor: int | None = None
+        while True:
+            page = store.list("default", Filters(), cursor=cursor, limit=2)
+            assert len(page.items) <= 2
+            seen += [entry.address for entry in page.items]
+            cursor = page.cursor
+            if cursor is None:
+                break
+
+        assert seen == [f"{number}@example.com" for number in (6, 5, 4, 2, 1, 0)]
+
+    @pytest.mark.parametrize(
+        ("filters", "shown"),
+        [
+            (Filters(cause=Cause.HARD), {ADA}),
+            (Filters(scope="news"), {BEN}),
+            (Filters(domain="EXAMPLE.org"), {EVE}),
+            (Filters(since_from=START + timedelta(days=1)), {BEN, EVE}),
+            (Filters(since_to=START + timedelta(days=1)), {ADA}),
+            (Filters(cause=Cause.HARD, domain="example.org"), set()),
+            (Filters(), {ADA, BEN, EVE}),
+        ],
+    )
+    def test_the_list_can_be_narrowed(self, store: Store, clock: FakeClock, filters: Filters, shown: set[str]) -> None:
+        put(store, ADA, cause="hard")
+        clock.advance(days=1)
+        put(store, BEN, scope="news")
+        clock.advance(days=1)
+        put(store, EVE)
+        put(store, "else@example.net", tenant="another")
+
+        assert {entry.address for entry in store.list("default", filters, cursor=None, limit=100).items} == shown
+
+    def test_a_history_has_every_report_and_change_newest_first(self, store: Store) -> None:
+        tell(store, an_outcome("1", "soft"), an_outcome("2"), an_outcome("3", recipient=BEN), an_outcome("4"))
+        lift(store)
+
+        items = store.history("default", ADA, cursor=None, limit=100).items
+
+        assert [item.report_id if isinstance(item, Told) else item.action for item in items] == [
+            Did.LIFTED, "4", Did.ADDED, "2", "1"
+        ]  # fmt: skip
+        told = items[3]
+        assert isinstance(told, Told)
+        assert told.outcome == an_outcome("2")
+        assert (told.did, told.entry_id) == (Did.ADDED, items[2].entry_id)
+
+    def test_a_history_comes_in_pages_that_join(self, store: Store) -> None:
+        for number in range(5):
+            tell(store, an_outcome(str(number), days=number))
+            lift(store)
+        whole = store.history("default", ADA, cursor=None, limit=100).items
+
+        joined: list[Told | Change] = []
+        cursor: int | None = None
+        while True:
+            page = store.history("default", ADA, cursor=cursor, limit=3)
+            joined += page.items
+            cursor = page.cursor
+            if cursor is None:
+                break
+
+        assert joined == list(whole)
+
+    def test_the_feed_has_every_change_in_order(self, store: Store) -> None:
+        tell(store, an_outcome("1"), an_outcome("2", recipient=BEN))
+        put(store, EVE)
+
+        changes = store.feed(0, 100)
+
+        assert [change.seq for change in changes] == sorted(change.seq for change in changes)
+        assert [change.after.scope for change in changes] == ["*"] * 3
+        assert store.feed(0, 2) == changes[:2]
+        assert store.feed(changes[1].seq, 100) == changes[2:]
+        assert store.feed_head() == changes[-1].seq
+
+    def test_changes_do_not_hold_the_plain_address(self, store: Store) -> None:
+        put(store)
+
+        assert ADA not in repr(store.feed(0, 1))
+
+    def test_hashes_are_of_everyone_who_is_stopped_once(self, store: Store) -> None:
+        put(store, ADA)
+        put(store, ADA, cause="hard")
+        put(store, BEN, tenant="another")
+        put(store, EVE)
+        lift(store, EVE)
+
+        first = store.hashes(None, 1)
+        rest = store.hashes(first[-1], 100)
+
+        assert [tenant for tenant, _ in (*first, *rest)] == ["another", "default"]
+        assert store.feed(0, 1)[0].address_hash == rest[0][1]
+        assert store.hashes(rest[-1], 100) == []
+
+
+class KeysContract:
+    """Who may ask."""
+
+    def test_a_key_is_found_by_what_was_shown_once(self, store: Store) -> None:
+        key_id, plain = store.create_key("web shop", scopes=["check", "read", "check"], tenant="default", expires=None)
+
+        found = store.find_key(plain)
+
+        assert plain.startswith("ns_")
+        assert found is not None
+        assert (found.id, found.name, found.scopes, found.tenant) == (key_id, "web shop", ("check", "read"), "default")
+        assert store.find_key(plain + "x") is None
+        assert store.find_key("\ud800") is None
+        assert plain not in repr(store.list_keys())
+
+    def test_a_key_ends_when_it_is_revoked_or_expires(self, store: Store, clock: FakeClock) -> None:
+        revoked_id, revoked = store.create_key("a", scopes=[], tenant=None, expires=None)
+        clock.advance(seconds=1)
+        _, expiring = store.create_key("b", scopes=[], tenant=None, expires=clock.now() + timedelta(days=1))
+
+        store.revoke_key(revoked_id)
+        store.revoke_key(revoked_id)
+        assert store.find_key(revoked) is None
+        assert store.find_key(expiring) is not None
+        clock.advance(days=1)
+        assert store.find_key(expiring) is None
+        assert [key.name for key in store.list_keys()] == ["a", "b"]
+
+    def test_a_rotated_key_works_until_the_overlap_is_over(self, store: Store, clock: FakeClock) -> None:
+        old_id, old = store.create_key("shop", scopes=["check"], tenant="default", expires=None)
+
+        new_id, new = store.rotate_key(old_id, overlap=timedelta(hours=1))
+
+        assert new_id != old_id
+        assert store.find_key(old) is not None
+        clock.advance(days=1)
+        assert store.find_key(old) is None
+        found = store.find_key(new)
+        assert found is not None
+        assert (found.name, found.scopes, found.tenant) == ("shop", ("check",), "default")
+
+    def test_a_key_that_the_operator_chose_is_made_once(self, store: Store) -> None:
+        first = store.create_key("first", scopes=[], tenant=None, expires=None, plain="a key of sixteen letters")
+        again = store.create_key("again", scopes=[], tenant=None, expires=None, plain="a key of sixteen letters")
+
+        assert first == again
+        assert len(store.list_keys()) == 1
+
+    def test_a_key_that_there_is_not_can_not_be_ended(self, store: Store) -> None:
+        with pytest.raises(Invalid):
+            store.revoke_key("nonsense")
+        with pytest.raises(Invalid):
+            store.rotate_key("nonsense", overlap=timedelta())

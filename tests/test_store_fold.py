@@ -1,0 +1,103 @@
+"""The list is what its reports come to: each counted once, however they arrive."""
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as some
+
+from nullsender.events import Outcome, Proof
+from suppression.policy import Cause
+from suppression.store import Store
+from tests.outcomes import an_outcome
+from tests.store_contract import ADA, BEN, live, tell
+from tests.store_fixtures import BOTH_DATABASES
+
+pytestmark = pytest.mark.parametrize("database", BOTH_DATABASES)
+
+# One list serves all examples: each has a tenant of its own.
+examples = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+RESULTS = ("hard", "soft", "soft", "soft", "complaint", "unsubscribe", "none")  # many soft ones, so that they come to something
+PROOFS = (Proof.TOKEN, Proof.NONE)
+
+Standing = tuple[str, Cause, bool, datetime | None]  # scope, cause, provisional, expires
+
+
+def fold(reports: Sequence[Outcome], address: str) -> set[Standing]:
+    """What reports with the default policy come to, each applied once: the policy said a second time, as plainly as can be."""
+    stands: dict[tuple[str, Cause], tuple[bool, datetime | None]] = {}
+    softs: dict[str, list[tuple[datetime, bool]]] = {}
+    for report, result in ((o.report, o.decision.outcome.value) for o in reports if o.report.recipient == address):
+        if result == "none":
+            continue
+        scope = report.stream or "*" if result in ("soft", "unsubscribe") else "*"
+        proven, at = report.proof is not Proof.NONE, report.received_at
+        expires = None if proven else at + timedelta(days=7)
+        if result == "soft":
+            newest = softs[scope] = sorted([*softs.get(scope, []), (at, proven)])[-5:]
+            if len(newest) < 5 or newest[-1][0] - newest[0][0] > timedelta(days=14):
+                continue
+            proven, expires = all(proven for _, proven in newest), newest[-1][0] + timedelta(days=7)
+        key = scope, Cause(result)
+        until = stands[key][1] if key in stands else at  # where there never was one, it is as if it had just expired
+        if until is not None and until <= at:
+            stands[key] = not proven, expires
+        elif proven:
+            stands[key] = False, None if until is None or expires is None else max(until, expires)
+    return {(scope, cause, provisional, until) for (scope, cause), (provisional, until) in stands.items()}
+
+
+@some.composite
+def reports_of(draw: some.DrawFn, results: Sequence[str] = RESULTS, proofs: Sequence[Proof] = PROOFS) -> list[Outcome]:
+    """Reports on two addresses of a new tenant within some weeks."""
+    tenant = uuid.uuid4().hex
+    return [
+        an_outcome(
+            f"{tenant} {number}",
+            draw(some.sampled_from(results)),
+            recipient=draw(some.sampled_from([ADA, BEN])),
+            days=draw(some.integers(0, 40)),
+            proof=draw(some.sampled_from(proofs)),
+            stream=draw(some.sampled_from([None, "news"])),
+            tenant=tenant,
+        )
+        for number in range(draw(some.integers(1, 25)))
+    ]
+
+
+def tell_in_batches(store: Store, arriving: Sequence[Outcome], data: some.DataObject) -> None:
+    """Apply them in this order, cut into batches anywhere."""
+    while arriving:
+        size = data.draw(some.integers(1, 8), label="batch")
+        tell(store, *arriving[:size])
+        arriving = arriving[size:]
+
+
+@examples
+@given(reports=reports_of(), data=some.data())
+def test_the_list_is_the_fold_of_its_reports_whatever_arrives_twice(
+    store: Store, reports: list[Outcome], data: some.DataObject
+) -> None:
+    arriving = [report for report in reports for _ in range(data.draw(some.integers(1, 2), label="times"))]
+    arriving += data.draw(some.permutations(reports), label="once more")[:5]
+
+    tell_in_batches(store, arriving, data)
+
+    for address in (ADA, BEN):
+        found = store.entries_of(reports[0].report.tenant, address)
+        assert {(entry.scope, entry.cause, entry.provisional, entry.expires) for entry in found} == fold(reports, address)
+
+
+@examples
+@given(reports=reports_of(results=["hard", "complaint", "unsubscribe"], proofs=[Proof.TOKEN]), data=some.data())
+def test_what_acts_at_once_comes_to_the_same_list_in_any_order(
+    store: Store, reports: list[Outcome], data: some.DataObject
+) -> None:
+    tell_in_batches(store, data.draw(some.permutations(reports), label="order"), data)
+
+    for address in (ADA, BEN):
+        in_order = {(scope, cause, provisional) for scope, cause, provisional, _ in fold(reports, address)}
+        assert live(store, address, reports[0].report.tenant) == in_order
