@@ -7,6 +7,7 @@ ones, and mislabel the part; so a group begins where a Final-Recipient begins, w
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 from ingest.codes import status_code_in
 from ingest.dates import parse_date
@@ -57,7 +58,7 @@ def read_dsn_fields(text: str) -> Findings | None:
 
 _NAMES_RECIPIENT = re.compile(r"^(?:final|original)-recipient[ \t]*:", re.IGNORECASE | re.MULTILINE)
 _FIRST_FIELD = re.compile(
-    r"^(?:reporting-mta|original-envelope-id|arrival-date|received-from-mta|final-recipient|original-recipient|action|status)[ \t]*:",
+    r"^(?:reporting-mta|original-envelope-id|arrival-date|received-from-mta|(?:final|original)-recipient|action|status)[ \t]*:",
     re.IGNORECASE | re.MULTILINE,
 )
 
@@ -75,7 +76,7 @@ def _groups(content: bytes) -> tuple[Headers, list[Headers]]:
     """The fields about the message, and one group of fields for each recipient."""
     about_message = NO_HEADERS
     groups: list[Headers] = []
-    for block in _blocks(content):
+    for block in islice(_blocks(content), 2 * REPORTS_MAX):
         fields = read_fields(block, keep_stray_lines=True)
         if not any(name in fields for name in _ABOUT_RECIPIENT) or (not groups and _is_about_message(fields)):
             about_message = about_message if about_message is not NO_HEADERS else fields
@@ -96,11 +97,11 @@ _HAS_RECIPIENT = re.compile(rb"(?:^|\n)final-recipient[ \t]*:", re.IGNORECASE)
 
 def _blocks(content: bytes) -> Iterator[bytes]:
     """The field groups of the part: what stands between empty lines, and cut again where it names a second recipient."""
-    for block in _EMPTY_LINES.split(content.strip())[: 2 * REPORTS_MAX]:
+    for block in _EMPTY_LINES.split(content.strip(), 2 * REPORTS_MAX):
         if len(_HAS_RECIPIENT.findall(block)) < 2:
             yield block
             continue
-        pieces = _NEXT_RECIPIENT.split(block)
+        pieces = _NEXT_RECIPIENT.split(block, 2 * REPORTS_MAX)
         if not _HAS_RECIPIENT.match(pieces[0]):
             pieces[:2] = [b"\n".join(pieces[:2])]
         yield from pieces
@@ -133,7 +134,10 @@ def _finding(fields: Headers, about_message: Headers) -> Finding:
 
 
 def address_of_report(fields: Headers) -> tuple[str | None, DerivedFrom]:
-    """The recipient that a group names. RFC 3464 2.3.1: the original one is what the sender gave, forwarding changes the final one."""
+    """The recipient that a group names (RFC 3464 2.3.1, 2.3.2), or None.
+
+    The original one is the address that the sender gave; forwarding changes the final one.
+    """
     named = [
         (address_in_field(fields.get(name)), derived_from)
         for name, derived_from in (
@@ -153,7 +157,7 @@ _ACTION_WORD = re.compile(r"[a-z]{1,20}")
 
 
 def action_of(value: str, status: str | None) -> Action:
-    """The action that the field's value names; where it is missing or unknown the class of the status says it (RFC 3463 section 3.1)."""
+    """The action that the field's value names; where it names none, what the class of the status says (RFC 3463 section 3.1)."""
     word = _ACTION_WORD.search(value.lower())
     action = _ACTIONS.get(word.group()) if word else None
     if action is not None:
@@ -170,13 +174,9 @@ def _diagnostic(value: str) -> str:
     return _DIAGNOSTIC_TYPE.sub("", value, count=1)
 
 
-_COMMENT = re.compile(r"\((.{4,1000})\)")
-
-
 def _comment(status: str) -> str:
     """What stands in brackets behind a status code: MTAs that send no Diagnostic-Code write the reason there."""
-    comment = _COMMENT.search(status)
-    return comment.group(1) if comment else ""
+    return status.partition("(")[2].rpartition(")")[0]
 
 
 def host_name(value: str) -> str | None:

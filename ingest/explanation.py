@@ -5,51 +5,94 @@ address, and transcripts of a dialogue hold it anywhere. What is taken are whole
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
-from typing import Protocol
+from functools import cached_property
+from operator import attrgetter
 
 from ingest.codes import has_reply_line, reply_code_in, status_code_in
 from ingest.finding import one_line
+from ingest.namings import Naming
 from ingest.notice_words import Notice
 
-
-class Named(Protocol):
-    """An address in a notice (`ingest.notice.Naming`): its place, and the higher its `way` the surer it names a recipient."""
-
-    @property
-    def address(self) -> str: ...
-    @property
-    def line(self) -> int: ...
-    @property
-    def start(self) -> int: ...
-    @property
-    def end(self) -> int: ...
-    @property
-    def way(self) -> int: ...
-    @property
-    def is_listed(self) -> bool: ...
+_SENTENCE_LINES_MAX = 3
+_LETTERS_MIN = 4
 
 
-def explain(notice: Notice, recipient: str | None, namings: Sequence[Named], *, alone: bool) -> str:
-    """The words of `notice` that say why `recipient` failed, on one line; `alone`: there is no other, so all words are about it."""
-    place = _place_of(recipient, namings)
-    if place is None:
-        return _with_codes(notice.text) or whole_of(notice)
-    lines = notice.lines
-    end = _next_recipient(place, namings, len(lines))
-    near, near_end = _paragraph(lines, place, end)
-    if _has_code(near):
-        return near
-    if replies := _reply_lines(lines, place.address, whole=alone):
-        return f"{near} {replies}".strip()
-    behind = _joined(lines[near_end:end])
-    if not place.is_listed:
-        return f"{near} {behind}".strip()
-    if _says_something(near):
-        return near
-    if _says_something(behind):
-        return behind if alone else _with_codes(behind) or _with_codes(notice.text) or behind
-    return _joined(lines[: place.line])
+class Explanations:
+    """The reasons that one notice gives, for each recipient that it names."""
+
+    def __init__(self, notice: Notice, namings: Sequence[Naming]) -> None:
+        self._notice = notice
+        self._namings = namings  # in the order of their lines
+        self._surest: dict[str, Naming] = {}
+        for naming in namings:
+            known = self._surest.setdefault(naming.address.lower(), naming)
+            if naming.way > known.way:
+                self._surest[naming.address.lower()] = naming
+
+    def of(self, recipient: str | None, *, alone: bool) -> str:
+        """The words that say why `recipient` failed, on one line. `alone`: there is no other, so all words are about it."""
+        place = self._surest.get((recipient or "").lower())
+        if place is None:
+            return self._paragraphs_with_codes or self._whole
+        lines = self._notice.lines
+        end = self._next_recipient(place)
+        near, near_end = _paragraph(lines, place, end)
+        if _has_code(near):
+            return near
+        if replies := self._replies_about(place, alone=alone):
+            return f"{near} {replies}".strip()
+        behind = _joined(lines[near_end:end])
+        if not place.is_listed:
+            return f"{near} {behind}".strip()
+        if _says_something(near):
+            return near
+        if _says_something(behind):
+            return behind if alone or _has_code(behind) else self._paragraphs_with_codes or behind
+        return _joined(lines[: place.line])
+
+    def end_of_reply(self, beginning: str) -> str:
+        """The whole of a reply of which a report part quotes only the first line, as Sendmail does: `552-5.7.0 This …`.
+
+        RFC 5321 4.2.1: every line but the last has a hyphen behind its code. The other lines stand in the notice's transcript.
+        """
+        code = beginning[:3]
+        if not _UNFINISHED_REPLY.match(beginning) or f" {code} " in beginning:
+            return beginning
+        replies = [line.strip(" <\t") for line in self._notice.lines if line.lstrip(" <\t").startswith(code)]
+        begins = next((number for number, line in enumerate(replies) if one_line(line) == beginning), None)
+        if begins is None:
+            return beginning
+        last = next((number for number in range(begins, len(replies)) if replies[number][3:4] == " "), len(replies) - 1)
+        return _joined(replies[begins : last + 1])
+
+    def _next_recipient(self, place: Naming) -> int:
+        """The line where the next address stands that is named as surely, or the end."""
+        behind = bisect_right(self._namings, place.line, key=attrgetter("line"))
+        address = place.address.lower()
+        others = (n for n in self._namings[behind:] if n.way >= place.way and n.address.lower() != address)
+        return next((naming.line for naming in others), len(self._notice.lines))
+
+    def _replies_about(self, place: Naming, *, alone: bool) -> str:
+        """The SMTP replies of the notice: all, or those that name the recipient."""
+        address = place.address.lower()
+        return _joined([line for line in self._reply_lines if alone or address in line.lower()])
+
+    @cached_property
+    def _whole(self) -> str:
+        return whole_of(self._notice)
+
+    @cached_property
+    def _reply_lines(self) -> list[str]:
+        return [line for line in self._notice.lines if has_reply_line(line)]
+
+    @cached_property
+    def _paragraphs_with_codes(self) -> str:
+        return one_line(" ".join(words for words in _PARAGRAPHS.split(self._notice.text) if _has_code(one_line(words))))
+
+
+_PARAGRAPHS = re.compile(r"\n[ \t]*\n")
 
 
 def whole_of(notice: Notice) -> str:
@@ -57,41 +100,10 @@ def whole_of(notice: Notice) -> str:
     return _joined(notice.lines)
 
 
-def end_of_reply(notice: Notice, beginning: str) -> str:
-    """The whole of a reply of which a report part quotes only the first line, as Sendmail does: `552-5.7.0 This …`.
-
-    RFC 5321 4.2.1: every line but the last has a hyphen behind its code. The other lines stand in the notice's transcript.
-    """
-    code = beginning[:3]
-    if not _UNFINISHED_REPLY.match(beginning) or f" {code} " in beginning:
-        return beginning
-    replies = [line.strip(" <\t") for line in notice.lines if line.lstrip(" <\t").startswith(code)]
-    begins = next((number for number, line in enumerate(replies) if one_line(line) == beginning), None)
-    if begins is None:
-        return beginning
-    last = next((number for number in range(begins, len(replies)) if replies[number][3:4] == " "), len(replies) - 1)
-    return _joined(replies[begins : last + 1])
-
-
 _UNFINISHED_REPLY = re.compile(r"[45]\d\d-")
 
 
-def _place_of(recipient: str | None, namings: Sequence[Named]) -> Named | None:
-    """Where the recipient is named in the surest way, first."""
-    if recipient is None:
-        return None
-    places = [naming for naming in namings if naming.address.lower() == recipient.lower()]
-    return max(places, key=lambda naming: (naming.way, -naming.line), default=None)
-
-
-def _next_recipient(place: Named, namings: Sequence[Named], line_count: int) -> int:
-    """The line where the next address stands that is named as surely, or the end."""
-    address = place.address.lower()
-    others = (naming for naming in namings if naming.way >= place.way and naming.address.lower() != address)
-    return min((naming.line for naming in others if naming.line > place.line), default=line_count)
-
-
-def _paragraph(lines: Sequence[str], place: Named, end: int) -> tuple[str, int]:
+def _paragraph(lines: Sequence[str], place: Naming, end: int) -> tuple[str, int]:
     """What stands on the address's line and on those directly below, and the line behind them.
 
     A listed address itself says nothing and is left out; a sentence around an address is taken from its beginning.
@@ -108,20 +120,6 @@ def _paragraph(lines: Sequence[str], place: Named, end: int) -> tuple[str, int]:
     return _joined(lines[before:after]), after
 
 
-_SENTENCE_LINES_MAX = 3
-
-
-def _reply_lines(lines: Sequence[str], recipient: str, *, whole: bool) -> str:
-    """The SMTP replies of the notice: all, or those that name the recipient."""
-    return _joined([line for line in lines if has_reply_line(line) and (whole or recipient.lower() in line.lower())])
-
-
-def _with_codes(text: str) -> str:
-    """The paragraphs of `text` that hold a reply or status code."""
-    return one_line(" ".join(words for words in _PARAGRAPHS.split(text) if _has_code(one_line(words))))
-
-
-_PARAGRAPHS = re.compile(r"\n[ \t]*\n")
 _RULERS = " \t*=_-#+~"
 
 
@@ -135,6 +133,3 @@ def _has_code(words: str) -> bool:
 
 def _says_something(words: str) -> bool:
     return sum(character.isalpha() for character in words) >= _LETTERS_MIN
-
-
-_LETTERS_MIN = 4

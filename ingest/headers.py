@@ -10,8 +10,12 @@ from collections.abc import Iterator, Mapping
 from ingest.charsets import decode_bytes, decode_words
 from nullsender.limits import HEADER_BYTES_MAX, HEADER_FIELDS_MAX, HEADER_VALUE_CHARACTERS_MAX
 
-# RFC 5322 2.2.3: a line that begins with white space belongs to the field before it.
+# RFC 5322 2.2 and 3.6.8: a name of printable US-ASCII without space and colon, and a value that goes on in every line that
+# begins with white space (2.2.3). The possessive repeat never goes back, so the time is linear.
+_NAME = r"[!-9;-~]++[ \t]*+:"
+_FIELD = re.compile(rf"^({_NAME})(.*(?:\n[ \t].*)*)", re.MULTILINE)
 _FOLD = re.compile(r"\n[ \t]+")
+_STRAY_LINE = re.compile(rf"\n(?!{_NAME})")
 
 
 class Headers:
@@ -54,37 +58,29 @@ def read_fields(block: bytes, *, keep_stray_lines: bool = False) -> Headers:
     A line that is neither a field nor folded is left out; with `keep_stray_lines` it continues the field before it,
     because many an MTA forgets to indent the second line of a Diagnostic-Code.
     """
+    text = decode_bytes(block[:HEADER_BYTES_MAX])
+    if keep_stray_lines:
+        text = _STRAY_LINE.sub("\n ", text)
     fields: dict[str, list[str]] = {}
-    values: list[str] | None = None
-    lines = _FOLD.sub(" ", decode_bytes(block[:HEADER_BYTES_MAX])).split("\n", HEADER_FIELDS_MAX)
-    for line in lines[:HEADER_FIELDS_MAX]:
-        name, colon, value = line.partition(":")
-        name = name.rstrip()
-        if colon and is_field_name(name):
-            values = fields.setdefault(name.lower(), [])
-            values.append(value.strip()[:HEADER_VALUE_CHARACTERS_MAX])
-        elif keep_stray_lines and values and line.strip():
-            values[-1] = f"{values[-1]} {line.strip()}"[:HEADER_VALUE_CHARACTERS_MAX]
-    return Headers({name: tuple(found) for name, found in fields.items()})
-
-
-def is_field_name(name: str) -> bool:
-    """RFC 5322 3.6.8: printable US-ASCII without space and colon."""
-    return bool(name) and name.isascii() and name.isprintable() and " " not in name
+    for name, value in _FIELD.findall(text)[:HEADER_FIELDS_MAX]:
+        unfolded = _FOLD.sub(" ", value) if "\n" in value else value
+        fields.setdefault(name[:-1].rstrip().lower(), []).append(unfolded.strip()[:HEADER_VALUE_CHARACTERS_MAX])
+    return Headers({name: tuple(values) for name, values in fields.items()})
 
 
 def split_head(data: bytes) -> tuple[bytes, bytes]:
     """`data` cut at its first empty line: header block and body. What begins with no field at all is body altogether."""
-    first_line = data[: data.find(b"\n", 0, HEADER_BYTES_MAX) + 1 or HEADER_BYTES_MAX]
-    if first_line == b"\n":
+    if data.startswith(b"\n"):
         return b"", data[1:]
-    name, colon, _ = first_line.partition(b":")
-    if not colon or not is_field_name(decode_bytes(name).rstrip()):
+    if _FIRST_FIELD.match(data) is None:
         return b"", data
     end = data.find(b"\n\n", 0, HEADER_BYTES_MAX)
     if end >= 0:
         return data[:end], data[end + 2 :]
     return data[:HEADER_BYTES_MAX], data[HEADER_BYTES_MAX:]
+
+
+_FIRST_FIELD = re.compile(rb"[!-9;-~]{1,1000}+[ \t]{0,100}+:")
 
 
 def parameters_of(value: str) -> tuple[str, dict[str, str]]:

@@ -70,13 +70,12 @@ def _with_plain_line_ends(content: bytes) -> bytes:
         data = data.replace(b"\0", b"")
     if b"\r" in data:
         data = data.replace(b"\r\r\n", b"\n").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    data = _EMPTY_START.sub(b"", data.removeprefix(b"\xef\xbb\xbf"), count=1)
-    while data.startswith((b"From ", b">From ")):
+    data = data.removeprefix(b"\xef\xbb\xbf")
+    first = len(data) - len(data.lstrip(b" \t\n"))
+    data = data[data.rfind(b"\n", 0, first) + 1 :]  # empty lines in front
+    if data.startswith((b"From ", b">From ")):
         data = data.partition(b"\n")[2]
     return data
-
-
-_EMPTY_START = re.compile(rb"\A(?:[ \t]*\n)+")
 
 
 class _Scanner:

@@ -14,10 +14,21 @@ The surest way that a notice uses counts. What else it names are senders, postma
 import re
 from collections.abc import Iterator, Sequence
 from enum import IntEnum
+from itertools import islice
 from typing import NamedTuple
 
 from ingest.mentions import Mention, mentions_in
 from ingest.notice_words import Notice
+from ingest.phrases import (
+    ASKS,
+    ENDINGS_BEFORE_RECIPIENTS,
+    LABELS,
+    WORDS_BEFORE_OTHERS,
+    WORDS_BEFORE_RECIPIENTS,
+    WROTE,
+    says_any,
+)
+from nullsender.limits import NAMINGS_MAX
 
 
 class Way(IntEnum):
@@ -49,8 +60,8 @@ def namings_in(notice: Notice) -> list[Naming]:
     """Every address that the notice names and that may be a failed recipient, in order."""
     namings: list[Naming] = []
     for number, line in enumerate(notice.lines):
-        if "@" in line:
-            namings.extend(_namings_in_line(notice.lines, number))
+        if "@" in line and len(namings) < NAMINGS_MAX:
+            namings.extend(islice(_namings_in_line(notice.lines, number), NAMINGS_MAX))
     return [_as_we_wrote_it(naming, notice.lines) for naming in namings]
 
 
@@ -64,47 +75,31 @@ def _namings_in_line(lines: Sequence[str], number: int) -> Iterator[Naming]:
 
 
 # What may stand between the beginning of a line and an address that it lists: brackets, quotes, bullets, dashes.
-_BULLET = " \t<>\"'`([{*|=\u2022\u00b7\u2013\u2014\uff1c\u300a#-"
-_RCPT_TO = re.compile(r"rcpt\s?to\s?:?\s?<?$", re.IGNORECASE)
-# Behind these stands a sender, a helper or a command, never a failed recipient.
-_NOT_RECIPIENT = re.compile(
-    r"(?:mail\s?from|\bfrom|\bsender|\bcc|\bby|\bvia|\bcontact\w{0,5}|reply-to|return-path|\bhelo|\behlo|message-id|\bid|\bsubject|\bvon"
-    r"|\bde|\bdi|\bod)[\s:=<\"'(]{0,6}$"
-    r"|(?:please|contact|write|e-?mail us|help|assistance|support|questions?|administrator|postmaster|bitte|veuillez|пожалуйста)\b[^:]{0,60}$",
-    re.IGNORECASE,
-)
-_LABEL = re.compile(
-    r"(?:recipient|user|userid|address\w{0,2}|mailbox|deliver\w{0,4}|undeliverable|unknown|failed|attempts|account|destinat\w{0,6}|size|full"
-    r"|quota|not found|invalid|empf[äa]nger|destinatario|destinataire|адрес\w{0,2}|получател\w{0,2}|宛先|受信者|收件人|수신자)"
-    r"(?:\s\(?[^:\uff1a]{0,30})?\s?[:\uff1a=][\s<\"'(]{0,4}$",
-    re.IGNORECASE,
-)
-_TOLD = re.compile(
-    r"\b(?:to|for|recipient|address|user|mailbox|account|alias|an|f[üu]r|à|para|a|per|aan|do|dla|till|til|для|на|к|пользовател\w{0,3}"
-    r"|ящик\w{0,2})[\s<\"'(`]{1,4}$|(?:宛先|宛|ユーザ)[^a-z]{0,6}$",
-    re.IGNORECASE,
-)
+_BULLETS = " \t<>\"'`([{*|=\u2022\u00b7\u2013\u2014\uff1c\u300a#-"
+_OPENS = " \t<\"'`([{\uff1c"  # what opens an address in the middle of a line
+_COLONS = (":", "\uff1a", "=")
 # Who is named because he helps; he may be listed, but then he is a recipient.
-_HELPERS = re.compile(
-    r"(?:postmaster|abuse|mailer-daemon|support|help\s?desk|hostmaster|webmaster|info-?center)@", re.IGNORECASE
-)
-# A person's mail that is quoted: "user@example.org wrote:".
-_WROTE = ("wrote", "writes", "schrieb", "a écrit", "escribió", "escreveu", "ha scritto", "написал")
+_HELPERS = ("postmaster@", "abuse@", "mailer-daemon@", "support@", "helpdesk@", "hostmaster@", "webmaster@", "infocenter@")
 _BEFORE_CHARACTERS = 100
+_LABEL_CHARACTERS = 48
 
 
 def _way(line: str, mention: Mention) -> Way | None:
     """How the address is named, or None where it stands for somebody who did not fail to receive."""
-    before = line[max(0, mention.start - _BEFORE_CHARACTERS) : mention.start]
-    if not before.strip(_BULLET):
-        return None if line[mention.end :].lstrip(" >").startswith(_WROTE) else Way.LISTED
-    if _RCPT_TO.search(before):
+    before = line[max(0, mention.start - _BEFORE_CHARACTERS) : mention.start].lower()
+    if not before.strip(_BULLETS):
+        return None if line[mention.end :].lstrip(" >").startswith(WROTE) else Way.LISTED
+    before = before.rstrip(_OPENS)
+    if before.endswith(("rcpt to:", "rcpt to", "rcptto:")):
         return Way.COMMANDED
-    if _NOT_RECIPIENT.search(before) or _HELPERS.match(mention.address):
+    word = before.rstrip(" :=").rpartition(" ")[2].strip("\"'(),.-<>")
+    clause = before[before.rfind(":", 0, -1) + 1 :]
+    if word in WORDS_BEFORE_OTHERS or mention.address.lower().startswith(_HELPERS) or says_any(clause, ASKS):
         return None
-    if _LABEL.search(before):
-        return Way.LABELLED
-    return Way.TOLD if _TOLD.search(before) else Way.PASSING
+    if before.endswith(_COLONS):
+        return Way.LABELLED if says_any(before[-_LABEL_CHARACTERS:], LABELS) else Way.PASSING
+    told = word in WORDS_BEFORE_RECIPIENTS or before.endswith(ENDINGS_BEFORE_RECIPIENTS)
+    return Way.TOLD if told else Way.PASSING
 
 
 def _continues(lines: Sequence[str], number: int) -> bool:

@@ -1,10 +1,11 @@
-"""Bounces without a report part, and what a report part leaves out: who did not get the mail, and why, in the notice's words."""
+"""What a notice says in words: who did not get the mail and why. For bounces without a report part, and parts with gaps."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 import msgspec
 
-from ingest.explanation import end_of_reply, explain
+from ingest.explanation import Explanations
 from ingest.finding import Finding, Findings, with_diagnostic
 from ingest.last_reader import last_recipients
 from ingest.mentions import is_address, mentions_in
@@ -15,7 +16,7 @@ from ingest.notice_words import Notice
 from ingest.phrases import DELAYED, GIVEN_UP, plain, says_any
 from ingest.returned import Returned
 from nullsender.events import Action, DerivedFrom, Kind, Source
-from nullsender.limits import REPORTS_MAX
+from nullsender.limits import EXPLAINED_RECIPIENTS_MAX, REPORTS_MAX
 
 
 def read_words(message: Part, notice: Notice, returned: Returned, source: Source) -> Findings:
@@ -23,14 +24,13 @@ def read_words(message: Part, notice: Notice, returned: Returned, source: Source
     namings = namings_in(notice)
     recipients, derived_from = _recipients(message, notice, namings, returned, source)
     action = _action(message, notice)
-    findings = tuple(
-        with_diagnostic(
-            Finding(recipient=recipient, derived_from=derived_from, action=action),
-            explain(notice, recipient, namings, alone=len(recipients) <= 1),
-        )
+    findings = [
+        Finding(recipient=recipient, derived_from=derived_from, action=action)
         for recipient in recipients[:REPORTS_MAX] or (None,)
+    ]
+    return Findings(
+        kind=Kind.BOUNCE, format=format_of(message, notice), findings=_with_all_words(findings, Explanations(notice, namings))
     )
-    return Findings(kind=Kind.BOUNCE, format=format_of(message, notice), findings=findings)
 
 
 def explained(
@@ -43,8 +43,13 @@ def explained(
     named, derived_from = _recipients(message, notice, namings, returned, source) if nameless else ((), DerivedFrom.NOWHERE)
     spare = [recipient for recipient in named if recipient.lower() not in known]
     given = iter(spare if len(spare) == nameless else ())  # whose is whose can be told only where the numbers agree
+    return _with_all_words([_with_name(finding, given, derived_from) for finding in findings], Explanations(notice, namings))
+
+
+def _with_all_words(findings: Sequence[Finding], explanations: Explanations) -> tuple[Finding, ...]:
     alone = len(findings) == 1
-    return tuple(_with_words(_with_name(finding, given, derived_from), notice, namings, alone=alone) for finding in findings)
+    explained = (_with_words(finding, explanations, alone=alone) for finding in findings[:EXPLAINED_RECIPIENTS_MAX])
+    return (*explained, *findings[EXPLAINED_RECIPIENTS_MAX:])
 
 
 def _with_name(finding: Finding, spare: Iterator[str], derived_from: DerivedFrom) -> Finding:
@@ -52,10 +57,10 @@ def _with_name(finding: Finding, spare: Iterator[str], derived_from: DerivedFrom
     return msgspec.structs.replace(finding, recipient=name, derived_from=derived_from) if name else finding
 
 
-def _with_words(finding: Finding, notice: Notice, namings: Sequence[Naming], *, alone: bool) -> Finding:
+def _with_words(finding: Finding, explanations: Explanations, *, alone: bool) -> Finding:
     if finding.diagnostic is None:
-        return with_diagnostic(finding, explain(notice, finding.recipient, namings, alone=alone))
-    return with_diagnostic(finding, end_of_reply(notice, finding.diagnostic))
+        return with_diagnostic(finding, explanations.of(finding.recipient, alone=alone))
+    return with_diagnostic(finding, explanations.end_of_reply(finding.diagnostic))
 
 
 def _action(message: Part, notice: Notice) -> Action:
@@ -81,7 +86,8 @@ def _recipients(
 def _in_failed_recipients_field(message: Part) -> tuple[str, ...]:
     """X-Failed-Recipients, as Exim and Google write it."""
     values = message.headers.all("x-failed-recipients")
-    return _distinct(mention.address for value in values for mention in mentions_in(value))
+    mentions = (mention.address for value in values for mention in mentions_in(value))
+    return _distinct(islice(mentions, REPORTS_MAX))
 
 
 def _surest(namings: Iterable[Naming], own: frozenset[str], returned: Returned) -> tuple[str, ...]:

@@ -14,19 +14,17 @@ _MARKS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("zoho", ("zoho.com", "error_code :")),
     ("interscan", ("interscan",)),
     ("mimecast", ("an email that you attempted to send to the following address could not be delivered",)),
-    ("mxlogic", ("included is a copy of the message header",)),
-    ("exim", ("this message was created automatically by mail delivery software", "this message was created automatically by the smtp relay")),
-    ("1und1", ("mail delivery failed: returning message to sender kundenserver",)),
+    ("exim", ("this message was created automatically by",)),
     ("postfix", ("this is the postfix", "this is the mail system at host")),
     ("sendmail", ("----- transcript of session follows", "had permanent fatal errors", "while talking to")),
     ("exchange", ("did not reach the following recipient", "mts-id of the original", "msexch")),
     ("domino", ("not listed in domino directory", "not listed in public name", "was not delivered to:")),
     ("kddi", ("dion.ne.jp", "ezweb.ne.jp", "au.com")),
-    ("imail", ("rcpt to generated following response", "original message follows", "user mailbox exceeds allowed size")),
+    ("imail", ("rcpt to generated following response", "user mailbox exceeds allowed size")),
+    ("mailmarshal", ("the following recipients were affected",)),
     ("symantec", ("symantec",)),
     ("mdaemon", ("mdaemon",)),
-    ("mailmarshal", ("mailmarshal",)),
-)  # fmt: skip
+)
 _WORDS_CHARACTERS = 1_500
 
 

@@ -12,22 +12,28 @@ from ingest.codes import has_reply_line
 from ingest.headers import read_fields
 from ingest.mime import MESSAGE_TYPES, Part
 from ingest.returned import NOTHING_RETURNED, Returned
-from nullsender.limits import NOTICE_CHARACTERS_MAX, NOTICE_LINES_MAX
+from nullsender.limits import NOTICE_CHARACTERS_MAX, NOTICE_LINE_CHARACTERS_MAX, NOTICE_LINES_MAX
 
 _TEXT_PARTS_MAX = 4
 
 # The line that announces the returned mail, as a hundred systems say it: dashes and stars, then one of these.
-_ANNOUNCES = re.compile(
-    r"^[ \t>*=_#|-]{0,90}(?:"
+_COPY = (
     r"below (?:this line )?is a copy|(?:this|here|enclosed|included|attached|following|below) is (?:a |the )?(?:copy|header)"
-    r"|(?:the )?(?:following is|included is|enclosed is|here is)[^\n]{0,20}(?:copy|header|original)"
-    r"|a (?:copy|summary) of (?:the|your)[^\n]{0,30}(?:message|mail)[^\n]{0,30}(?:below|follow|attached|is:|:$)"
-    r"|the (?:first|header)[^\n]{0,40}(?:message|mail)[^\n]{0,10}(?:follow|below|is following)"
-    r"|(?:your )?(?:original|unsent|returned|undelivered|unsent|rejected|bounced|failed|old|forwarded)[ -](?:message|mail|e-?mail)(?: headers?| text| info)?"
-    r"(?: follows?| below| is attached| attached| \(max[^\n]{0,20}|)[ \t.:*=_#|-]{0,90}$"
-    r"|message (?:headers?|text|body)(?: follows?| below| suppressed)[ \t.:*=_#|-]{0,90}$"
-    r"|mensaje original|mensagem original|message d['’]origine|urspr[üu]ngliche nachricht|messaggio originale|исходное (?:письмо|сообщение)|原始邮件|元のメール"
-    r")",
+)
+_FOLLOWING = r"(?:the )?(?:following is|included is|enclosed is|here is)[^\n]{0,20}(?:copy|header|original)"
+_A_COPY = r"a (?:copy|summary) of (?:the|your)[^\n]{0,30}(?:message|mail)[^\n]{0,30}(?:below|follow|attached|is:|:$)"
+_FIRST_LINES = r"the (?:first|header)[^\n]{0,40}(?:message|mail)[^\n]{0,10}(?:follow|below|is following)"
+_ORIGINAL = (
+    r"(?:your )?(?:original|unsent|returned|undelivered|unsent|rejected|bounced|failed|old|forwarded)[ -](?:message|mail|e-?mail)"
+    r"(?: headers?| text| info)?(?: follows?| below| is attached| attached| \(max[^\n]{0,20}|)[ \t.:*=_#|-]{0,90}$"
+)
+_HEADERS = r"message (?:headers?|text|body)(?: follows?| below| suppressed)[ \t.:*=_#|-]{0,90}$"
+_ELSEWHERE = (
+    r"mensaje original|mensagem original|message d.origine|urspr[üu]ngliche nachricht|messaggio originale|исходное (?:письмо|сообщение)"
+    r"|原始邮件|元のメール"
+)
+_ANNOUNCES = re.compile(
+    rf"^[ \t>*=_#|-]{{0,90}}(?:{_COPY}|{_FOLLOWING}|{_A_COPY}|{_FIRST_LINES}|{_ORIGINAL}|{_HEADERS}|{_ELSEWHERE})",
     re.IGNORECASE | re.MULTILINE,
 )
 # A head that begins without announcement: these fields stand first in a line of no notice's own words.
@@ -62,14 +68,14 @@ class Notice(msgspec.Struct, frozen=True):
 
 def read_notice(message: Part) -> Notice:
     """The notice that `message` brings in its own text parts."""
-    text = _own_text(message)
+    text = _own_text(message)[: 2 * NOTICE_CHARACTERS_MAX]
     cut = _where_the_original_begins(text)
     words = text[:cut][:NOTICE_CHARACTERS_MAX]
     return Notice(words, _lines_of(words), cut < len(text), _returned_in(text[cut:]) if cut < len(text) else NOTHING_RETURNED)
 
 
 def _lines_of(words: str) -> tuple[str, ...]:
-    return tuple(line.rstrip() for line in words.split("\n")[:NOTICE_LINES_MAX])
+    return tuple(line[:NOTICE_LINE_CHARACTERS_MAX].rstrip() for line in words.split("\n")[:NOTICE_LINES_MAX])
 
 
 def _own_text(message: Part) -> str:

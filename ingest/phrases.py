@@ -149,3 +149,28 @@ AUTO_REPLY_SUBJECTS = (
     "atrasanas automatiska atbilde", "automatiska atbilde", "atvalin", "автоответ", "автоматический ответ", "отсутств",
     "в отпуске", "自動返信", "自動応答", "不在", "自动回复", "自動回覆", "自动答复", "부재중", "자동 회신", "자동응답",
 )  # fmt: skip
+
+# What stands before an address in a notice. The last word before one that is no failed recipient ...
+WORDS_BEFORE_OTHERS = frozenset((
+    "from", "sender", "cc", "by", "via", "contact", "contacting", "reply-to", "return-path", "helo", "ehlo", "message-id",
+    "id", "subject", "von", "de", "di", "od", "from:",
+))  # fmt: skip
+# ... a phrase of the clause that asks the reader to write to somebody ...
+ASKS = (
+    "please", "contact", "write to", "e-mail us", "email us", "assistance", "support", "questions", "question",
+    "administrator", "postmaster", "for help", "bitte", "veuillez", "пожалуйста",
+)  # fmt: skip
+# ... a word of the label, which ends with a colon, of one that is ...
+LABELS = (
+    "recipient", "user", "address", "mailbox", "deliver", "undeliverable", "unknown", "failed", "attempts", "account",
+    "destinat", "size", "full", "quota", "not found", "invalid", "empfänger", "empfaenger", "destinataire", "адрес",
+    "получател", "宛先", "受信者", "收件人", "수신자",
+)  # fmt: skip
+# ... and the last word before one in a sentence.
+WORDS_BEFORE_RECIPIENTS = frozenset((
+    "to", "for", "recipient", "address", "user", "mailbox", "account", "alias", "an", "für", "fuer", "à", "para", "a",
+    "per", "aan", "do", "dla", "till", "til", "для", "на", "к", "пользователь", "пользователя", "ящик", "ящика",
+))  # fmt: skip
+ENDINGS_BEFORE_RECIPIENTS = ("宛先", "宛て", "宛", "ユーザー", "ユーザ", "收件人", "用户")
+# A person's mail that is quoted: "user@example.org wrote:".
+WROTE = ("wrote", "writes", "schrieb", "a écrit", "escribió", "escreveu", "ha scritto", "написал")

@@ -4,8 +4,6 @@ It names whom we wrote to, it carries our token, and its signature may prove tha
 whoever wrote the report until `ingest/proof.py` has checked it.
 """
 
-from collections.abc import Iterator
-
 import msgspec
 
 from ingest.headers import NO_HEADERS, Headers, read_fields
@@ -60,14 +58,15 @@ NOTHING_RETURNED = Returned()
 
 def returned_message(message: Part) -> Returned:
     """The message that `message` carries inside: the first that has fields."""
-    for content in _inside(message):
-        fields = read_fields(content.partition(b"\n\n")[0])
-        if len(fields) > 1:
-            return Returned(content, fields)
-    return NOTHING_RETURNED
-
-
-def _inside(message: Part) -> Iterator[bytes]:
     for part in message.walk_outside():
-        if part is not message and (part.media_type in MESSAGE_TYPES or part.media_type in HEAD_TYPES):
-            yield part.content().lstrip(b"\n")
+        if part is message:
+            continue
+        if part.media_type in MESSAGE_TYPES:
+            fields = part.children[0].headers if part.children else NO_HEADERS
+        elif part.media_type in HEAD_TYPES:
+            fields = read_fields(part.content().lstrip(b"\n").partition(b"\n\n")[0])
+        else:
+            continue
+        if len(fields) > 1:
+            return Returned(part.content().lstrip(b"\n"), fields)
+    return NOTHING_RETURNED

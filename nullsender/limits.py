@@ -78,12 +78,17 @@ TEXT_BYTES_MAX = 96 * 2**10
 # Words before the copy of the original that the readers of plain text look at, in characters and lines.
 NOTICE_CHARACTERS_MAX = 20_000
 NOTICE_LINES_MAX = 600
+NOTICE_LINE_CHARACTERS_MAX = 2_000
 # Recipients that one message may report on. RFC 5321 4.5.3.1.8 makes 100 the least a server takes; some take 1,000.
 REPORTS_MAX = 1_000
 # The words of a remote MTA: a reply may have many lines, and some MTAs put whole web pages there.
 DIAGNOSTIC_CHARACTERS_MAX = 4_000
 # Places where an @ stands that are looked at in one text.
 ADDRESSES_TRIED_MAX = 2_000
+# Addresses of one notice that are weighed, and recipients whose reason is looked for in it. A notice that names more of
+# them is a list that was mailed to at once; the reasons of the others stay unknown.
+NAMINGS_MAX = 500
+EXPLAINED_RECIPIENTS_MAX = 50
 # What is kept of subjects, message identifiers and names of hosts.
 NAME_CHARACTERS_MAX = 1_000
 # What the last reader, another library, is shown of the text: it is slower than ours and bounds nothing itself.
