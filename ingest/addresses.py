@@ -16,6 +16,7 @@ _LOCAL = r'(?:"(?:[^"\\\x00-\x1f\x7f]|\\[\x20-\x7e])*+"|[^\s"(),:;<>@\[\\\]\x00-
 _DOMAIN = r"(?:\[[0-9A-Za-z:.\-]++\]|[0-9A-Za-z_.\-\u0080-\U0010ffff]++)"
 _MAILBOX = re.compile(rf"{_LOCAL}(?:@{_DOMAIN})?+")
 _BRACKETED = re.compile(rf"<(?:@[^:<>\s]++:)?+(?P<mailbox>{_LOCAL}(?:@{_DOMAIN})?+)?+>")
+_PARAMETER_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]*+")  # RFC 5321 4.1.2: esmtp-keyword
 _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
@@ -27,7 +28,7 @@ class Path(NamedTuple):
 
 
 def parse_path(text: str) -> Path:
-    """`text` is what follows `FROM:` or `TO:`. Raises `Invalid` where it does not begin with an address.
+    """`text` is what follows `FROM:` or `TO:`. Raises `Invalid` where it is not an address, then parameters.
 
     Parameter names are upper-cased; one without `=` has the value None.
     """
@@ -48,4 +49,6 @@ def parse_path(text: str) -> Path:
 
 def _parameter(word: str) -> tuple[str, str | None]:
     name, equals, value = word.partition("=")
+    if not _PARAMETER_NAME.fullmatch(name):
+        raise Invalid("what follows the address is no parameter")
     return name.upper(), value if equals else None

@@ -1,0 +1,177 @@
+"""A report acts on the one address that its proof names, or on nobody (G5)."""
+
+from datetime import UTC, date, datetime
+from ipaddress import ip_network
+
+import msgspec
+
+from ingest.proof import SOMEONE_ELSE, Prover
+from ingest.report import Reading
+from ingest.return_path import Purpose, ReturnPaths
+from ingest.signing import Claims, SigningKeys
+from ingest.token import Tokens
+from nullsender.events import DerivedFrom, Kind, Proof, Report, Source
+from nullsender.limits import RETURN_PATH_DAYS, TOKEN_DAYS
+
+TODAY = date(2026, 5, 17)
+KEYS = SigningKeys({"k1": b"a secret of the tests, 32 bytes."})
+OTHER_KEYS = SigningKeys({"k1": b"a secret of a stranger, 32 bytes"})
+CLAIMS = Claims(tenant="acme", stream="news", recipient="jane@example.org", sent_on=TODAY, message="m7")
+OLD_CLAIMS = CLAIMS._replace(sent_on=date.fromordinal(TODAY.toordinal() - RETURN_PATH_DAYS - 1))
+LONG_CLAIMS = CLAIMS._replace(recipient="somebody.with.a.rather.long.name@mail.example.org")
+PROVER = Prover(KEYS, trusted_sources=[ip_network("192.0.2.0/24"), ip_network("2001:db8::/32")])
+
+
+def _path(claims: Claims = CLAIMS, keys: SigningKeys = KEYS, purpose: Purpose = Purpose.BOUNCE) -> str:
+    return f"{ReturnPaths(keys).make(claims, purpose=purpose)}@bounces.example"
+
+
+def _token(claims: Claims = CLAIMS, keys: SigningKeys = KEYS) -> str:
+    return Tokens(keys).make(claims)
+
+
+def _report(
+    recipient: str | None, *, token: str | None = None, derived_from: DerivedFrom = DerivedFrom.FINAL_RECIPIENT
+) -> Report:
+    return Report(
+        id="m-0",
+        message_id="m",
+        received_at=datetime(2026, 5, 17, tzinfo=UTC),
+        kind=Kind.BOUNCE,
+        format="rfc3464",
+        recipient=recipient,
+        derived_from=derived_from if recipient else DerivedFrom.NOWHERE,
+        returned_token=token,
+    )
+
+
+def _prove(
+    *reports: Report, to: str = "bounces@bounces.example", ip: str = "198.51.100.7", returned: bytes = b""
+) -> tuple[Report, ...]:
+    reading = Reading(kind=Kind.BOUNCE, format="rfc3464", reports=reports, returned=returned)
+    return PROVER.prove(reading, Source(ip=ip, rcpt_to=tuple(to.split())), today=TODAY)
+
+
+def test_a_bounce_of_forwarded_mail_is_charged_to_the_address_that_we_sent_to() -> None:
+    (report,) = _prove(_report("forwarded@elsewhere.example"), to=_path())
+
+    assert report.recipient == "jane@example.org"
+    assert report.derived_from is DerivedFrom.RETURN_PATH
+    assert report.proof is Proof.RETURN_PATH
+    assert (report.tenant, report.stream) == ("acme", "news")
+    assert report.withheld is None
+
+
+def test_a_report_on_nobody_gets_the_recipient_of_its_return_path() -> None:
+    (report,) = _prove(_report(None), to=_path(purpose=Purpose.UNSUBSCRIBE).upper())
+
+    assert report.recipient == "jane@example.org"
+    assert report.proof is Proof.RETURN_PATH
+
+
+def test_of_several_recipients_only_that_of_the_return_path_is_proven() -> None:
+    jane, victim = _prove(_report("Jane@Example.ORG"), _report("victim@example.org"), to=_path())
+
+    assert jane.recipient == "jane@example.org"
+    assert jane.proof is Proof.RETURN_PATH
+    assert jane.withheld is None
+    assert victim.proof is Proof.NONE
+    assert victim.withheld == SOMEONE_ELSE
+
+
+def test_several_return_paths_prove_each_its_own_recipient() -> None:
+    to = f"{_path()} {_path(CLAIMS._replace(recipient='joe@example.org', stream='bills'))}"
+    joe, jane, victim = _prove(_report("joe@example.org"), _report("jane@example.org"), _report("victim@example.org"), to=to)
+
+    assert (joe.stream, joe.proof) == ("bills", Proof.RETURN_PATH)
+    assert (jane.stream, jane.proof) == ("news", Proof.RETURN_PATH)
+    assert victim.withheld == SOMEONE_ELSE
+    assert _prove(_report("victim@example.org"), to=to)[0].withheld == SOMEONE_ELSE
+
+
+def test_a_return_path_that_is_forged_or_expired_withholds_the_report_even_from_a_trusted_source() -> None:
+    for to in (_path(keys=OTHER_KEYS), _path(OLD_CLAIMS)):
+        (report,) = _prove(_report("jane@example.org", token=_token()), to=to, ip="192.0.2.1")
+
+        assert report.withheld is not None
+        assert report.proof is Proof.NONE
+        assert report.recipient == "jane@example.org"
+
+
+def test_a_short_return_path_is_verified_by_the_recipient_that_the_report_names() -> None:
+    (report,) = _prove(_report(LONG_CLAIMS.recipient), to=_path(LONG_CLAIMS))
+    assert report.proof is Proof.RETURN_PATH
+
+    (forged,) = _prove(_report("victim@example.org"), to=_path(LONG_CLAIMS))
+    assert forged.withheld is not None
+
+
+def test_a_short_return_path_of_forwarded_mail_is_verified_by_the_returned_mail() -> None:
+    for returned, token in [
+        (f"From: us@example.net\nTo: Some Body <{LONG_CLAIMS.recipient}>\n\n".encode(), None),
+        (b"", _token(LONG_CLAIMS)),
+    ]:
+        (report,) = _prove(_report("forwarded@elsewhere.example", token=token), to=_path(LONG_CLAIMS), returned=returned)
+
+        assert report.recipient == LONG_CLAIMS.recipient
+        assert report.proof is Proof.RETURN_PATH
+
+
+def test_a_token_proves_the_report_about_its_recipient() -> None:
+    (report,) = _prove(_report("Jane@example.org", token=_token()))
+
+    assert report.recipient == "jane@example.org"
+    assert report.derived_from is DerivedFrom.FINAL_RECIPIENT
+    assert report.proof is Proof.TOKEN
+    assert (report.tenant, report.stream) == ("acme", "news")
+
+
+def test_a_report_about_someone_else_than_the_tokens_recipient_acts_on_nobody() -> None:
+    for reports in ([_report("victim@example.org", token=_token())], [_report("victim@example.org", token=_token())] * 2):
+        for report in _prove(*reports, ip="192.0.2.1"):
+            assert report.withheld == SOMEONE_ELSE
+            assert report.proof is Proof.NONE
+            assert report.recipient == "victim@example.org"
+
+
+def test_a_complaint_that_names_nobody_is_about_the_tokens_recipient() -> None:
+    for report in (
+        _report(None, token=_token()),
+        _report("list@example.org", token=_token(), derived_from=DerivedFrom.ORIGINAL_TO),
+    ):
+        (proven,) = _prove(report)
+
+        assert proven.recipient == "jane@example.org"
+        assert proven.derived_from is DerivedFrom.TOKEN
+        assert proven.proof is Proof.TOKEN
+
+
+def test_a_token_that_is_not_ours_or_too_old_proves_nothing_and_says_so() -> None:
+    too_old = CLAIMS._replace(sent_on=date.fromordinal(TODAY.toordinal() - TOKEN_DAYS - 1))
+    for token in (_token(keys=OTHER_KEYS), _token(too_old), "1.k1.x", "ü"):
+        (report,) = _prove(_report("jane@example.org", token=token))
+
+        assert report.proof is Proof.NONE
+        assert report.withheld is None
+        assert "token" in report.notes[-1]
+
+
+def test_a_source_that_the_operator_named_is_the_weakest_proof() -> None:
+    for ip in ("192.0.2.200", "::ffff:192.0.2.200", "2001:db8::1", "2001:db8::1%eth0"):
+        assert _prove(_report("jane@example.org"), ip=ip)[0].proof is Proof.SOURCE
+    for ip in ("198.51.100.7", "fe80::1%eth0", ""):
+        assert _prove(_report("jane@example.org"), ip=ip)[0].proof is Proof.NONE
+
+
+def test_what_is_not_proven_stays_as_it_was_read() -> None:
+    report = _report("jane@example.org")
+
+    assert _prove(report) == (report,)
+
+
+def test_nothing_but_proof_is_changed() -> None:
+    read = _report("jane@example.org", token=_token())
+    (proven,) = _prove(read)
+
+    changed = {name for name in msgspec.structs.asdict(read) if getattr(read, name) != getattr(proven, name)}
+    assert changed == {"tenant", "stream", "proof"}
