@@ -1,4 +1,4 @@
-"""What may lie under the embedded log: four ways to keep records on a disk, side by side in one run.
+"""What may lie under the embedded log: four ways to keep records on a disk, side by side in one run, and the log itself.
 
     .venv/bin/python -m bench.log_storage [--folder DIR] [--seconds 4]
 
@@ -10,24 +10,31 @@ The answers and what we made of them stand in docs/decisions/0001-embedded-log.m
 """
 
 import argparse
+import asyncio
 import itertools
 import os
 import random
-import shutil
 import statistics
 import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 
 import lmdb
 import pysqlite3
 
+from nullsender.clock import SystemClock
+from nullsender.limits import POLL_RECORDS_MAX
+from nullsender.log import Record, Topic
+from nullsender.log_embedded import EmbeddedLog
+
 RECORD_BYTES = 5_000
 SEGMENT_BYTES = 64 * 2**20
-CHURN_BYTES = 256 * 2**20
+FULL_BYTES = 256 * 2**20
+FULL_BATCH_RECORDS = 16
 
 
 class Storage(ABC):
@@ -37,12 +44,8 @@ class Storage(ABC):
         self.folder = folder
 
     @abstractmethod
-    def append(self, records: Sequence[bytes]) -> None:
-        """Durable on return."""
-
-    @abstractmethod
-    def drop_oldest(self, count: int) -> None:
-        """Forget that many of the oldest, at the latest with the next append."""
+    def append(self, records: Sequence[bytes], *, drop: int = 0) -> None:
+        """Append `records` and let go of the `drop` oldest; durable on return."""
 
     @abstractmethod
     def close(self) -> None:
@@ -57,25 +60,18 @@ class Lmdb(Storage):
         self.environment = lmdb.open(str(folder), map_size=2**40, lib_version=0)
         self.first = self.next = 0
 
-    def append(self, records: Sequence[bytes]) -> None:
+    def append(self, records: Sequence[bytes], *, drop: int = 0) -> None:
+        """One transaction: two syncs, the data and the page that points to it."""
         with self.environment.begin(write=True) as transaction:
-            self._drop(transaction)
+            for number in range(self.first, self.first + drop):
+                transaction.delete(number.to_bytes(8, "big"))
+            self.first += drop
             for record in records:
                 transaction.put(self.next.to_bytes(8, "big"), record, append=True)
                 self.next += 1
 
-    dropping = 0
-
-    def _drop(self, transaction: "lmdb.Transaction[bytes]") -> None:
-        for _ in range(self.dropping):
-            transaction.delete(self.first.to_bytes(8, "big"))
-            self.first += 1
-        self.dropping = 0
-
-    def drop_oldest(self, count: int) -> None:
-        self.dropping += count  # with the next append, as the log does it
-
     def close(self) -> None:
+        """Close the environment."""
         self.environment.close()
 
 
@@ -85,73 +81,66 @@ class Sqlite(Storage):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.connection = pysqlite3.connect(str(folder / "log.db"), isolation_level=None)
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "auto_vacuum=NONE"):
-            self.connection.execute(f"PRAGMA {pragma}")
+        self.connection.execute("PRAGMA journal_mode=WAL")
+        self.connection.execute("PRAGMA synchronous=FULL")
         self.connection.execute("CREATE TABLE records (number INTEGER PRIMARY KEY, value BLOB)")
-        self.first = self.next = 1
-        self.dropping = 0
+        self.first = self.next = 0
 
-    def append(self, records: Sequence[bytes]) -> None:
+    def append(self, records: Sequence[bytes], *, drop: int = 0) -> None:
+        """One transaction: one sync of the WAL, and now and then a checkpoint that writes everything a second time."""
         self.connection.execute("BEGIN IMMEDIATE")
-        self.first += self.dropping
-        if self.dropping:
-            self.connection.execute("DELETE FROM records WHERE number < ?", (self.first,))
-            self.dropping = 0
+        self.first += drop
+        self.connection.execute("DELETE FROM records WHERE number < ?", (self.first,))
         self.connection.executemany("INSERT INTO records VALUES (?, ?)", enumerate(records, self.next))
         self.next += len(records)
         self.connection.execute("COMMIT")
 
-    def drop_oldest(self, count: int) -> None:
-        self.dropping += count
-
     def close(self) -> None:
+        """Close the connection."""
         self.connection.close()
 
 
 class Segments(Storage):
-    """Files of fixed size, one write and one fdatasync a batch; whole files are dropped."""
+    """Files of fixed size, one write and one fdatasync a batch; a file is deleted when all of its records are dropped."""
 
     prewritten = False
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self.segments: deque[tuple[Path, list[int]]] = deque()
-        self.file = -1
-        self._next_segment()
+        self.numbers = itertools.count()
+        self.sealed: deque[tuple[Path, int]] = deque()  # a file and how many records it holds
+        self.dropped = 0
+        self._begin()
 
-    def _next_segment(self) -> None:
-        if self.file >= 0:
-            os.close(self.file)
-        path = self.folder / f"{time.monotonic_ns()}.segment"
-        self.file = os.open(path, os.O_RDWR | os.O_CREAT)
+    def _begin(self) -> None:
+        self.path = self.folder / f"{next(self.numbers)}.segment"
+        self.file = os.open(self.path, os.O_RDWR | os.O_CREAT)
+        self.records = self.written_bytes = 0
         if self.prewritten:
             for _ in range(SEGMENT_BYTES // 2**20):
                 os.write(self.file, bytes(2**20))
             os.fsync(self.file)
             os.lseek(self.file, 0, os.SEEK_SET)
-        self.segments.append((path, []))
-        self.written_bytes = 0
 
-    def append(self, records: Sequence[bytes]) -> None:
-        length = sum(map(len, records))
-        if self.written_bytes + length > SEGMENT_BYTES:
-            self._next_segment()
+    def append(self, records: Sequence[bytes], *, drop: int = 0) -> None:
+        """One write, one fdatasync (no checksum, index or recovery, which a real one needs)."""
+        length_bytes = sum(map(len, records))
+        if self.written_bytes + length_bytes > SEGMENT_BYTES:
+            os.close(self.file)
+            self.sealed.append((self.path, self.records))
+            self._begin()
         os.write(self.file, b"".join(records))
         os.fdatasync(self.file)
-        self.written_bytes += length
-        self.segments[-1][1].append(len(records))
-
-    def drop_oldest(self, count: int) -> None:
-        while count and len(self.segments) > 1:
-            path, counts = self.segments[0]
-            self.owed = getattr(self, "owed", 0) + count
-            count = 0
-            if self.owed >= sum(counts):
-                self.owed -= sum(counts)
-                self.segments.popleft()
-                path.unlink()
+        self.written_bytes += length_bytes
+        self.records += len(records)
+        self.dropped += drop
+        while self.sealed and self.dropped >= self.sealed[0][1]:
+            path, held = self.sealed.popleft()
+            self.dropped -= held
+            path.unlink()
 
     def close(self) -> None:
+        """Close the last file."""
         os.close(self.file)
 
 
@@ -168,37 +157,39 @@ def fill(storage: Storage, batch_records: int, seconds: float) -> list[float]:
     """Append for `seconds`; how many seconds each batch took."""
     batch = [os.urandom(RECORD_BYTES) for _ in range(batch_records)]
     took = []
-    end = time.perf_counter() + seconds
-    while (start := time.perf_counter()) < end:
+    end_seconds = time.perf_counter() + seconds
+    while (started_seconds := time.perf_counter()) < end_seconds:
         storage.append(batch)
-        took.append(time.perf_counter() - start)
+        took.append(time.perf_counter() - started_seconds)
     return took
 
 
-def churn(storage: Storage, seconds: float) -> list[float]:
-    """Keep CHURN_BYTES of records of mixed sizes, in batches of 16; how many seconds each batch took once it was full."""
+def keep_full(storage: Storage, seconds: float) -> list[float]:
+    """Fill up to FULL_BYTES with records of mixed sizes and keep it there; how many seconds each batch took once it was full."""
     sizes = mixed_sizes(random.Random(1))
     kept: deque[int] = deque()
-    kept_bytes, took, end = 0, [], None
-    while end is None or time.perf_counter() < end:
-        batch = [bytes(size) for size in itertools.islice(sizes, 16)]
-        start = time.perf_counter()
-        storage.append(batch)
-        if end is not None:
-            took.append(time.perf_counter() - start)
+    kept_bytes, drop, took = 0, 0, []
+    end_seconds = None
+    while end_seconds is None or time.perf_counter() < end_seconds:
+        batch = [bytes(size) for size in itertools.islice(sizes, FULL_BATCH_RECORDS)]
+        started_seconds = time.perf_counter()
+        storage.append(batch, drop=drop)
+        if end_seconds is not None:
+            took.append(time.perf_counter() - started_seconds)
         kept.extend(map(len, batch))
         kept_bytes += sum(map(len, batch))
-        while kept_bytes > CHURN_BYTES:
-            end = end or time.perf_counter() + seconds
+        drop = 0
+        while kept_bytes > FULL_BYTES:
+            end_seconds = end_seconds or time.perf_counter() + seconds
             kept_bytes -= kept.popleft()
-            storage.drop_oldest(1)
+            drop += 1
     return took
 
 
 def mixed_sizes(chance: random.Random) -> Iterator[int]:
-    """Sizes of mail in bytes: log-normal around 6 KB, now and then one of up to 8 MB."""
+    """Sizes of mail in bytes: log-normal around 6 KB, one in 500 of up to 8 MB."""
     while True:
-        yield min(int(chance.lognormvariate(8.7, 0.7)), 8_000_000) if chance.random() > 0.002 else chance.randrange(8_000_000)
+        yield int(chance.lognormvariate(8.7, 0.7)) if chance.random() > 0.002 else chance.randrange(8_000_000)
 
 
 def disk_bytes(folder: Path) -> int:
@@ -206,49 +197,73 @@ def disk_bytes(folder: Path) -> int:
     return sum(path.stat().st_blocks * 512 for path in folder.rglob("*") if path.is_file())
 
 
-def in_new_folder(parent: Path, kind: type[Storage], work: Callable[[Storage], None]) -> None:
-    """Run `work` on a fresh storage and leave nothing behind."""
-    folder = Path(tempfile.mkdtemp(dir=parent))
-    storage = kind(folder)
-    try:
-        work(storage)
-    finally:
-        storage.close()
-        shutil.rmtree(folder)
+def show(name: str, what: str, took: Sequence[float], records_each: int, seconds: float, more: str = "") -> None:
+    """Print one row: records a second, and how long one wait took."""
+    ordered = sorted(taken * 1000 for taken in took)
+    median, p99 = statistics.median(ordered), ordered[int(len(ordered) * 0.99)]
+    waits = f"p50 {median:6.2f} ms  p99 {p99:6.2f} ms  max {ordered[-1]:6.1f} ms"
+    print(f"{name:20} {what:26} {records_each * len(took) / seconds:9,.0f}/s  {waits}  {more}")
 
 
-def line(name: str, what: str, took: Sequence[float], records_each: float, more: str = "") -> None:
-    """Print one row: records a second and how long a batch took, in milliseconds."""
-    ordered = sorted(took)
-    rate = records_each * len(took) / sum(took)
-    median, p99 = statistics.median(ordered) * 1000, ordered[int(len(ordered) * 0.99)] * 1000
-    print(
-        f"{name:20} {what:22} {rate:9,.0f}/s  p50 {median:7.2f} ms  p99 {p99:7.2f} ms  max {ordered[-1] * 1000:7.1f} ms {more}"
-    )
+def measure_storages(parent: Path, seconds: float) -> None:
+    """The four ways, at 1 and 64 producers and when they are full."""
+    for batch_records in (1, 64):
+        for kind in STORAGES:
+            with tempfile.TemporaryDirectory(dir=parent) as folder:
+                storage = kind(Path(folder))
+                show(kind.__name__, f"{batch_records} waiting", fill(storage, batch_records, seconds), batch_records, seconds)
+                storage.close()
+    for kind in STORAGES:
+        with tempfile.TemporaryDirectory(dir=parent) as folder:
+            storage = kind(Path(folder))
+            took = keep_full(storage, seconds)
+            disk = f"disk {disk_bytes(Path(folder)) / FULL_BYTES:.2f} x"
+            show(kind.__name__, f"full, mixed, {FULL_BATCH_RECORDS} waiting", took, FULL_BATCH_RECORDS, seconds, disk)
+            storage.close()
+
+
+async def publish_for(log: EmbeddedLog, producers: int, seconds: float) -> list[float]:
+    """Coroutines that each publish a record and wait for it, like SMTP sessions; how many seconds each wait took."""
+    value = os.urandom(RECORD_BYTES)
+    took = []
+    end_seconds = time.perf_counter() + seconds
+
+    async def one(number: int) -> None:
+        with log.producer() as producer:
+            while (started_seconds := time.perf_counter()) < end_seconds:
+                published: Future[None] = producer.publish([Record(Topic.BOUNCES, b"%d" % number, value)])
+                await asyncio.wrap_future(published)
+                took.append(time.perf_counter() - started_seconds)
+
+    await asyncio.gather(*(one(number) for number in range(producers)))
+    return took
+
+
+def measure_log(parent: Path, seconds: float) -> None:
+    """The embedded log: waiting coroutines, threads and futures included; then how fast a group reads it all and stores."""
+    for producers in (1, 64):
+        with tempfile.TemporaryDirectory(dir=parent) as folder, EmbeddedLog(Path(folder), clock=SystemClock()) as log:
+            took = asyncio.run(publish_for(log, producers, seconds))
+            show("EmbeddedLog", f"{producers} waiting", took, 1, seconds)
+            with log.consumer("bench", [Topic.BOUNCES]) as consumer:
+                polled = []
+                started_seconds = last_seconds = time.perf_counter()
+                while records := consumer.poll(records_max=POLL_RECORDS_MAX, timeout_seconds=0):
+                    consumer.store({record.partition: record.offset + 1 for record in records})
+                    polled.append(time.perf_counter() - last_seconds)
+                    last_seconds = time.perf_counter()
+            records_each = len(took) // len(polled)
+            show("EmbeddedLog", f"read {records_each} and store", polled, records_each, last_seconds - started_seconds)
 
 
 def main() -> None:
     """Run everything and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()), help="a folder on the disk to measure")
     parser.add_argument("--seconds", type=float, default=4.0, help="how long each row measures")
     arguments = parser.parse_args()
-    for batch_records in (1, 64):
-        for kind in STORAGES:
-
-            def filled(storage: Storage, batch_records: int = batch_records) -> None:
-                took = fill(storage, batch_records, arguments.seconds)
-                line(type(storage).__name__, f"{batch_records} waiting", took, batch_records)
-
-            in_new_folder(arguments.folder, kind, filled)
-    for kind in STORAGES:
-
-        def churned(storage: Storage) -> None:
-            took = churn(storage, arguments.seconds)
-            on_disk = disk_bytes(storage.folder) / CHURN_BYTES
-            line(type(storage).__name__, "full, mixed sizes, 16", took, 16, f" disk {on_disk:.2f} x")
-
-        in_new_folder(arguments.folder, kind, churned)
+    measure_storages(arguments.folder, arguments.seconds)
+    measure_log(arguments.folder, arguments.seconds)
 
 
 if __name__ == "__main__":

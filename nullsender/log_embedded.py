@@ -17,7 +17,7 @@ import fcntl
 import logging
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -99,24 +99,7 @@ class EmbeddedLog(Log):
 
     def producer(self) -> Producer:
         """A producer; those of one process share a writing thread for each topic."""
-        return _EmbeddedProducer(self)
-
-    def publish(self, records: Sequence[Record]) -> "Future[None]":
-        """What `Producer.publish` says."""
-        by_topic: dict[Topic, list[Record]] = {}
-        for record in records:
-            by_topic.setdefault(record.topic, []).append(record)
-        deadline_seconds = self._clock.monotonic_seconds() + PUBLISH_SECONDS_MAX
-        publication = Publication(parts=len(by_topic), deadline_seconds=deadline_seconds)
-        largest_bytes = max((len(record.key) + len(record.value) for record in records), default=0)
-        if largest_bytes > RECORD_BYTES_MAX:
-            publication.settle(Invalid(f"a record of {largest_bytes} bytes; the log takes up to {RECORD_BYTES_MAX}"))
-        elif not records:
-            publication.settle()
-        else:
-            for topic, its_records in by_topic.items():
-                self._commit(topic).submit(its_records, publication)
-        return publication.future
+        return _EmbeddedProducer(self._commit, clock=self._clock)
 
     def _commit(self, topic: Topic) -> GroupCommit:
         with self._commits_lock:
@@ -199,14 +182,28 @@ class EmbeddedLog(Log):
 
 
 class _EmbeddedProducer(Producer):
-    """A door to the log's writing threads; it holds nothing itself."""
+    """Hands records to the writing thread of their topic; it holds nothing itself."""
 
-    def __init__(self, log: EmbeddedLog) -> None:
-        self._log = log
+    def __init__(self, commit: Callable[[Topic], GroupCommit], *, clock: Clock) -> None:
+        self._commit = commit
+        self._clock = clock
 
     def publish(self, records: Sequence[Record]) -> "Future[None]":
         """As the interface says."""
-        return self._log.publish(records)
+        by_topic: dict[Topic, list[Record]] = {}
+        for record in records:
+            by_topic.setdefault(record.topic, []).append(record)
+        deadline_seconds = self._clock.monotonic_seconds() + PUBLISH_SECONDS_MAX
+        publication = Publication(parts=len(by_topic), deadline_seconds=deadline_seconds)
+        largest_bytes = max((len(record.key) + len(record.value) for record in records), default=0)
+        if largest_bytes > RECORD_BYTES_MAX:
+            publication.settle(Invalid(f"a record of {largest_bytes} bytes; the log takes up to {RECORD_BYTES_MAX}"))
+        elif not records:
+            publication.settle()
+        else:
+            for topic, its_records in by_topic.items():
+                self._commit(topic).submit(its_records, publication)
+        return publication.future
 
 
 class _Format(msgspec.Struct, frozen=True):

@@ -37,6 +37,7 @@ class EmbeddedConsumer(Consumer):
         self._share_due_at_seconds = clock.monotonic_seconds()
         self._stored: dict[Partition, int] = {}  # what the group has dealt with, for each partition that we hold
         self._position: dict[Partition, int] = {}  # what we give next; the partition whose turn it is stands first
+        self._empty_at: Mapping[Topic, int] = {}  # the commits at which we had given everything
 
     def poll(self, *, records_max: int, timeout_seconds: float) -> Sequence[StoredRecord]:
         """As the interface says; at most LOG_POLL_BYTES_MAX at once, and one record however large it is."""
@@ -62,6 +63,7 @@ class EmbeddedConsumer(Consumer):
             del self._position[partition], self._stored[partition]
         for partition in sorted(held - self._position.keys()):
             self._position[partition] = self._stored[partition] = self._start(partition)
+            self._empty_at = {}
         self._share_due_at_seconds = now_seconds + LOG_SHARE_SECONDS  # last: after a failure it is due at once
 
     def _start(self, partition: Partition) -> int:
@@ -76,19 +78,24 @@ class EmbeddedConsumer(Consumer):
         """In turns, so that no partition waits behind a full one; whoever gave goes to the end of the queue."""
         taken: list[StoredRecord] = []
         bytes_left = LOG_POLL_BYTES_MAX
-        waiting = list(self._position)
+        commits = {topic: store.last_commit() for topic, store in self._stores.items()}
+        position = dict(self._position)  # ours moves on only when all reading went well
+        waiting = [partition for partition in position if commits[partition.topic] != self._empty_at.get(partition.topic)]
         for partition in waiting:
             wanted = min(LOG_TURN_RECORDS, records_max - len(taken))
             if wanted <= 0 or bytes_left <= 0:
                 break
-            position = self._position[partition]
-            records = self._stores[partition.topic].read(partition.number, position, records_max=wanted, bytes_max=bytes_left)
+            offset = position[partition]
+            records = self._stores[partition.topic].read(partition.number, offset, records_max=wanted, bytes_max=bytes_left)
             if records:
                 taken += records
                 bytes_left -= sum(len(record.value) for record in records)
-                del self._position[partition]
-                self._position[partition] = records[-1].offset + 1
+                del position[partition]
+                position[partition] = records[-1].offset + 1
                 waiting.append(partition)
+        else:
+            self._empty_at = commits
+        self._position = position
         return taken
 
     def store(self, next_offsets: Mapping[Partition, int]) -> None:
@@ -102,6 +109,7 @@ class EmbeddedConsumer(Consumer):
         """As the interface says."""
         for partition in self._position:
             self._position[partition] = self._stored[partition]
+        self._empty_at = {}
 
     def lag(self) -> Mapping[Partition, int]:
         """As the interface says."""

@@ -113,6 +113,11 @@ class TopicStore(Closing):
                 found = bytes_max > 0 and len(records) < records_max and cursor.next()
         return records
 
+    def last_commit(self) -> int:
+        """The number of the last commit, by anybody: while it stays the same there is nothing new."""
+        with self._environment.reading() as transaction:
+            return transaction.id()
+
     def get(self, number: int, offset: int) -> StoredRecord | None:
         """One record, if it is (still) there."""
         with self._environment.reading() as transaction:
