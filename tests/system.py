@@ -42,7 +42,8 @@ class System:
             "NULLSENDER_BOOTSTRAP_KEY": KEY,
             **(settings or {}),
         }
-        self.http = httpx.Client(base_url=f"http://127.0.0.1:{http_port}", headers={"Authorization": f"Bearer {KEY}"}, timeout=30)
+        authorized = {"Authorization": f"Bearer {KEY}"}
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{http_port}", headers=authorized, timeout=30)
         self.output = data.parent / f"{data.name}.out"
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -62,7 +63,8 @@ class System:
         assert self.process is not None
         assert self.process.poll() is None, f"nullsender ended: {self.said()}"
         try:
-            return self.http.get("/readyz").status_code == 200 and bool(socket.create_connection(self.smtp, 1).close() or True)
+            socket.create_connection(self.smtp, timeout=1).close()
+            return self.http.get("/readyz").status_code == 200
         except (httpx.TransportError, OSError):
             return False
 
@@ -106,6 +108,7 @@ class System:
             stdin=subprocess.DEVNULL if input_text is None else None,
             capture_output=True,
             text=True,
+            errors="replace",
             timeout=60,
             check=False,
         )
