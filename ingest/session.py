@@ -85,6 +85,7 @@ class MxSession(SMTP):
         self._admitted = False
         self._ending = False  # no further command is read
         self._receiving = False  # a message is arriving or being recorded
+        self._unsent: list[str] = []
         self._refusals = 0
         self._commands_without_message = 0
         self._ends_at = self.loop.time() + shared.limits.session_seconds_max
@@ -155,17 +156,32 @@ class MxSession(SMTP):
         transport = cast(asyncio.Transport | None, self.transport)
         if transport is not None and not transport.is_closing():
             telemetry.MX_REFUSALS.labels(reply.name.lower()).inc()
-            transport.write(f"{reply}\r\n".encode())
+            transport.write("".join(f"{line}\r\n" for line in (*self._unsent, reply)).encode())
+            self._unsent.clear()
             transport.close()
             self.loop.call_later(limits.LINGER_SECONDS, transport.abort)
 
     # --- commands ------------------------------------------------------------------------------------------------------
 
     async def _answer(self, status: str) -> None:
+        """Put a reply behind those that wait to be sent: the answers to a group of commands leave together (RFC 2920 3.2)."""
         if isinstance(status, Reply) and status[0] in "45":
             telemetry.MX_REFUSALS.labels(status.name.lower()).inc()
             self._refusals += status[0] == "5"
-        await self.push(status)
+        self._unsent.append(status)
+        if len(self._unsent) >= limits.REPLIES_TOGETHER_MAX:
+            await self._send_answers()
+
+    async def _send_answers(self) -> None:
+        if self._unsent:
+            replies = "\r\n".join(self._unsent)
+            self._unsent.clear()
+            await self.push(replies)
+
+    async def _read(self) -> bytes:
+        """What the client says next, after it has heard all that we have to say; `b""` when it has gone or was sent away."""
+        await self._send_answers()
+        return b"" if self._ending else await self._reader.read(limits.READ_CHUNK_BYTES)
 
     async def _handle_client(self) -> None:
         """Greet, then obey one command after the other until one side has enough."""
@@ -178,6 +194,7 @@ class MxSession(SMTP):
                     break
                 await self._obey(command)
                 self._end_if_enough()
+            await self._send_answers()
         except (ConnectionError, TimeoutError, ssl.SSLError) as error:
             _log.debug("connection lost", extra={"facts": {"ip": self._ip, "error": error}})
         finally:
@@ -186,7 +203,7 @@ class MxSession(SMTP):
 
     async def _next_command(self) -> Command | Reply | None:
         while (command := self._commands.next()) is None:
-            chunk = await self._reader.read(limits.READ_CHUNK_BYTES)
+            chunk = await self._read()
             if not chunk:
                 return None
             self._commands.feed(chunk)
@@ -252,6 +269,7 @@ class MxSession(SMTP):
         _require(self.tls_context is not None, Reply.NOT_OFFERED)
         _require(not self._is_encrypted, Reply.TLS_ALREADY)
         await self._answer(Reply.READY_FOR_TLS)
+        await self._send_answers()
         # RFC 3207 4.2: what was said in the clear counts no more, above all what somebody slipped in behind STARTTLS.
         self._commands.take_rest()
         self._reader._buffer.clear()  # type: ignore[attr-defined]
@@ -333,7 +351,7 @@ class MxSession(SMTP):
                     self._commands.feed(rest)
                     return held_bytes
                 self._wait_at_most(min(self._limits.data_wait_seconds, ends_at - self.loop.time()))
-                chunk = b"" if self._ending else await self._reader.read(limits.READ_CHUNK_BYTES)
+                chunk = await self._read()
                 if not chunk:
                     raise ConnectionResetError("gone in the middle of a message")
                 rest = message.feed(chunk)
@@ -344,6 +362,7 @@ class MxSession(SMTP):
     async def _record(self, message: MessageReader) -> str:
         assert self.envelope is not None
         self._stop_waiting()  # what takes time now is ours, and has its own bound
+        await self._send_answers()
         if message.refusal is not None:
             return message.refusal
         self.envelope.original_content = self.envelope.content = message.content()

@@ -150,6 +150,8 @@ API_STOP_SECONDS_MAX = 10
 DIAGNOSTIC_CHARACTERS_MAX = 4_000
 # How far back from the end of a match its words are looked for, and how many of them an outcome quotes.
 DECIDING_WORDS_CHARACTERS_MAX = 200
+# Status codes whose forms are kept ready: the registry has about 100, providers add about as many.
+STATUSES_REMEMBERED_MAX = 512
 
 # --- the MX ------------------------------------------------------------------------------------------------------------
 # One command line. RFC 5321 4.5.3.1.4 asks for 512 octets and each extension for a little more; an honest one has under 400.
@@ -178,6 +180,8 @@ SESSION_SECONDS_MAX = 3_600.0
 TLS_HANDSHAKE_SECONDS_MAX = 30.0
 # How long a last reply may take to be fetched before the connection is cut.
 LINGER_SECONDS = 5.0
+# Replies that may wait for each other before they are sent: those to one pipelined transaction with 100 recipients.
+REPLIES_TOGETHER_MAX = 128
 # Commands since the last recorded message: a transaction with 100 recipients has 103.
 COMMANDS_WITHOUT_MESSAGE_MAX = 250
 # Refused commands since the last recorded message: an MTA that is right most of the time never gets there.
