@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -78,9 +79,8 @@ def store_url(database: str, tmp_path: Path, request: pytest.FixtureRequest) -> 
 @pytest.fixture
 def engine(store_url: str) -> Iterator[Engine]:
     """The empty list, opened."""
-    opened = open_engine(store_url)
-    yield opened
-    opened.dispose()
+    with opened(store_url) as engine:
+        yield engine
 
 
 @pytest.fixture
@@ -100,7 +100,16 @@ def store_on(engine: Engine, clock: Clock, policy: PolicySettings | None = None)
     return Store(engine, hasher=AddressHasher(ADDRESS_KEY), clock=clock, policy=policy or PolicySettings())
 
 
+@contextmanager
+def opened(url: str) -> Iterator[Engine]:
+    """The database at `url`, as another process would open it."""
+    engine = open_engine(url)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
 def _migrate(url: str) -> None:
-    opened = open_engine(url)
-    upgrade(opened)
-    opened.dispose()  # closes the last connection, so SQLite moves everything into the one file
+    with opened(url) as engine:  # closing the last connection moves everything into SQLite's one file
+        upgrade(engine)

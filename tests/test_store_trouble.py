@@ -1,0 +1,137 @@
+"""What the store makes of a database that is busy, gone, or not one at all."""
+
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, text
+
+from nullsender.clock import FakeClock
+from nullsender.errors import Misconfigured, Transient
+from suppression import engine as engine_module
+from suppression.engine import open_engine, reading, writing
+from suppression.policy import Cause, Did
+from suppression.store import Store
+from suppression.store_rows import take_pen
+from tests.outcomes import an_outcome
+from tests.servers.postgres import Postgres
+from tests.store_contract import ADA, did, put, stops
+from tests.store_fixtures import BOTH_DATABASES, opened, store_on
+
+both_databases = pytest.mark.parametrize("database", BOTH_DATABASES)
+only_postgresql = pytest.mark.parametrize("database", BOTH_DATABASES[1:])
+
+
+@pytest.fixture
+def impatient(store: Store, store_url: str, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """The same list, opened by somebody who waits for a tenth of a second only."""
+    monkeypatch.setattr(engine_module, "STORE_TURN_SECONDS_MAX", 0.1)
+    with opened(store_url) as engine:
+        yield store_on(engine, clock)
+
+
+@both_databases
+def test_whoever_waits_too_long_for_a_turn_has_done_nothing_and_may_try_again(impatient: Store, engine: Engine) -> None:
+    with writing(engine) as connection:
+        take_pen(connection)
+        with pytest.raises(Transient):
+            put(impatient)
+
+    put(impatient)
+    assert stops(impatient) is Cause.MANUAL
+
+
+@both_databases
+def test_questions_are_answered_while_somebody_writes(store: Store, impatient: Store, engine: Engine) -> None:
+    put(store)
+
+    with writing(engine) as connection:
+        take_pen(connection)
+        connection.execute(text("DELETE FROM entries"))
+
+        assert stops(impatient) is Cause.MANUAL
+        impatient.ready()
+
+
+@only_postgresql
+def test_a_connection_that_is_cut_is_trouble_that_passes(store: Store, engine: Engine) -> None:
+    def lose_the_connection() -> None:
+        with writing(engine) as connection:
+            backend = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+            with writing(engine) as other:
+                other.execute(text(f"SELECT pg_terminate_backend({backend})"))
+            connection.execute(text("SELECT 1"))
+
+    with pytest.raises(Transient):
+        lose_the_connection()
+
+    assert did(store, an_outcome("1")) == [Did.ADDED]
+
+
+@only_postgresql
+def test_connections_that_were_cut_while_nobody_used_them_are_nobodys_trouble(store: Store, engine: Engine) -> None:
+    put(store)
+    with engine.connect() as connection:
+        connection.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        )
+
+    assert stops(store) is Cause.MANUAL
+
+
+@only_postgresql
+def test_a_database_that_is_not_there_yet_is_trouble_that_passes(database: str, postgres: Postgres, clock: FakeClock) -> None:
+    with opened(postgres.url("nowhere")) as engine, pytest.raises(Transient, match="does not exist"):
+        store_on(engine, clock)
+
+
+@both_databases
+def test_our_own_mistakes_are_not_called_trouble_that_passes(store: Store, engine: Engine) -> None:
+    with pytest.raises(Exception, match="nonsense") as raised, reading(engine) as connection:
+        connection.execute(text("SELECT * FROM nonsense"))
+
+    assert not isinstance(raised.value, Transient)
+
+
+@both_databases
+def test_errors_do_not_name_people(store: Store, engine: Engine) -> None:
+    with pytest.raises(Exception, match="nonsense") as raised, writing(engine) as connection:
+        connection.execute(text("INSERT INTO nonsense VALUES (:address)"), {"address": ADA})
+
+    assert ADA not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["", "nonsense", "mysql://x/y", "sqlite://", "sqlite:///:memory:", "sqlite:///file:x?mode=memory&uri=true"]
+)
+def test_a_url_that_can_not_hold_a_list_is_refused(url: str) -> None:
+    with pytest.raises(Misconfigured, match=r"store\.url"):
+        open_engine(url)
+
+
+def test_a_file_that_can_not_be_made_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match="can not be written"):
+        open_engine(f"sqlite:///{tmp_path / 'nowhere' / 'list.sqlite'}")
+
+
+@pytest.mark.parametrize("database", ["sqlite"])
+def test_the_file_and_its_companions_are_for_their_owner_alone(empty_url: str) -> None:
+    with opened(empty_url) as engine, writing(engine) as connection:
+        connection.execute(text("CREATE TABLE anything (x INTEGER)"))
+        modes = [stat.S_IMODE(file.stat().st_mode) for file in Path(str(engine.url.database)).parent.iterdir()]
+
+    assert modes == [0o600] * 3
+
+
+@pytest.mark.parametrize("database", ["sqlite"])
+def test_sqlite_commits_to_disk_and_is_none_of_the_versions_that_corrupt(store: Store, engine: Engine) -> None:
+    with reading(engine) as connection:
+        version = connection.execute(text("SELECT sqlite_version()")).scalar_one()
+        assert connection.execute(text("PRAGMA synchronous")).scalar_one() == 2  # FULL
+        assert connection.execute(text("PRAGMA journal_mode")).scalar_one() == "wal"
+
+    assert tuple(map(int, version.split("."))) >= (3, 51, 3)
