@@ -13,6 +13,7 @@ import fcntl
 import logging
 import os
 from collections.abc import Callable, Iterator
+from hashlib import blake2b
 from pathlib import Path
 from typing import IO
 
@@ -27,6 +28,7 @@ from nullsender.limits import (
     RETRY_SECONDS_MIN,
     TABLE_SLOTS_MIN,
 )
+from suppression.records import Change
 from suppression.store import Store
 
 _log = logging.getLogger("follow")
@@ -84,11 +86,11 @@ class Follower:
                     table = self._grown(table)
                 table.add(key_of(change.tenant, change.address_hash))
         except Transient:
-            # The store may come back as another one (restored, or failed over): compare positions before going on.
+            # The store may come back as another one (restored, or failed over): look at the table again before going on.
             self._table = None
             raise
         if changes:
-            table.position = changes[-1].seq
+            table.move_to(changes[-1].seq, _fingerprint(changes[-1]))
             telemetry.LOOKUP_TABLE_KEYS.set(table.count)
         if len(changes) < FOLLOW_BATCH_MAX:
             table.checked_at_seconds = asked_at_seconds
@@ -97,8 +99,8 @@ class Follower:
 
     def _opened(self) -> Table | None:
         table = open_table(self._path, identity=self._identity, writable=True)
-        if table is not None and table.position > self._store.feed_head():
-            _log.warning("the store is behind the lookup table (restored from a backup?): building it anew")
+        if table is not None and table.fingerprint != self._fingerprint_at(table.position):
+            _log.warning("the lookup table is of another past than the store's (restored from a backup?): building it anew")
             # Unlinked first: whoever sees the mark finds nothing to open until the next table is complete.
             self._path.unlink(missing_ok=True)
             table.supersede()
@@ -108,6 +110,7 @@ class Follower:
     def _built(self) -> Table:
         """A table of everything that the store holds. Changes made meanwhile come from the feed afterwards."""
         position = self._store.feed_head()
+        fingerprint = self._fingerprint_at(position)
         table = create(self._aside, identity=self._identity, slots=TABLE_SLOTS_MIN)
         after = None
         while page := self._store.hashes(after, FOLLOW_BATCH_MAX):
@@ -116,7 +119,7 @@ class Follower:
                     table = self._larger(table)
                 table.add(key_of(tenant, address_hash))
             after = page[-1]
-        table.position = position
+        table.move_to(position, fingerprint)
         os.replace(self._aside, self._path)
         telemetry.LOOKUP_TABLE_BUILDS.inc()
         _log.info("built the lookup table", extra={"facts": {"keys": table.count, "slots": table.slots, "position": position}})
@@ -136,8 +139,18 @@ class Follower:
         larger = create(self._aside, identity=self._identity, slots=2 * table.slots)
         for key in table:
             larger.add(key)
-        larger.position = table.position
+        larger.move_to(table.position, table.fingerprint)
         return larger
+
+    def _fingerprint_at(self, position: int) -> int:
+        """Of the change with this number; 0 where there is none."""
+        changes = self._store.feed(position - 1, 1) if position else []
+        return _fingerprint(changes[0]) if changes and changes[0].seq == position else 0
+
+
+def _fingerprint(change: Change) -> int:
+    identity = f"{change.seq} {change.entry_id} {change.at.isoformat()} {change.address_hash.hex()}"
+    return int.from_bytes(blake2b(identity.encode(), digest_size=8).digest(), "little") or 1
 
 
 @contextlib.contextmanager

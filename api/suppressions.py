@@ -51,8 +51,8 @@ async def put(
 ) -> EntryReply:
     """Put an address on the list.
 
-    201: the entry is new. 200: an entry with this scope and cause was in force already; it is shown. Lookups on this
-    machine see it from now on, those on other machines within the staleness bound.
+    201: the entry is new. 200: one with this scope and cause stood already; where yours lasts longer, it does so now.
+    Lookups on this machine see it from now on, those on other machines within the staleness bound.
     """
     name = to_be_added(address)
     entry, created = await parts.threads.run(

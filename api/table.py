@@ -32,7 +32,8 @@ _MAGIC: Final = int.from_bytes(b"ns-table", "little")
 _FORMAT: Final = 1
 
 # Where each word of the header stands. `IDENTITY` takes two.
-_MAGIC_AT, _FORMAT_AT, _IDENTITY_AT, _SLOTS_AT, _COUNT_AT, _POSITION_AT, _CHECKED_AT, _SUPERSEDED_AT = 0, 1, 2, 4, 5, 6, 7, 8
+_MAGIC_AT, _FORMAT_AT, _IDENTITY_AT, _SLOTS_AT, _COUNT_AT = 0, 1, 2, 4, 5
+_POSITION_AT, _FINGERPRINT_AT, _CHECKED_AT, _SUPERSEDED_AT = 6, 7, 8, 9
 
 IDENTITY_BYTES: Final = 16
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -114,9 +115,15 @@ class Table:
         """Every change of the store's feed up to this number is in the table."""
         return self._header[_POSITION_AT]
 
-    @position.setter
-    def position(self, sequence: int) -> None:
-        self._header[_POSITION_AT] = sequence
+    @property
+    def fingerprint(self) -> int:
+        """Says which change stood at `position`: a store that was put back and went on has another one there."""
+        return self._header[_FINGERPRINT_AT]
+
+    def move_to(self, position: int, fingerprint: int) -> None:
+        """Every change up to `position` is in now."""
+        self._header[_POSITION_AT] = position
+        self._header[_FINGERPRINT_AT] = fingerprint
 
     @property
     def checked_at_seconds(self) -> float:

@@ -16,7 +16,7 @@ from api.table import Table, create, identity_of, key_of, open_table
 from nullsender.clock import SystemClock
 from nullsender.errors import Misconfigured, Transient
 from nullsender.limits import TABLE_SLOTS_MIN
-from tests.api_world import HASHER, World, opened_world
+from tests.api_world import HASHER, World, opened_store, opened_world
 from tests.waiting import wait_for
 
 
@@ -123,28 +123,36 @@ def test_a_table_of_another_boot_is_built_anew(world: World, monkeypatch: pytest
     world.suppress("user@example.com")
     # Such as it may be after a power cut: the header reached the disk, the slots did not.
     lossy = create(table_path(world.index_folder), identity=b"another boot ...", slots=TABLE_SLOTS_MIN)
-    lossy.position = world.store.feed_head()
+    lossy.move_to(world.store.feed_head(), 1)
 
     world.catch_up()
 
     assert holds(world, "user@example.com")
 
 
-def test_a_store_that_went_back_makes_the_follower_build_anew(world: World) -> None:
+@pytest.mark.parametrize("later", [0, 1, 5])
+def test_a_store_that_was_put_back_makes_the_follower_build_anew(world: World, tmp_path: Path, later: int) -> None:
+    """However far the store has come since: a number may stand for another change than the one the table knows."""
+    world.suppress("first@example.com")
+    backup = {file: file.read_bytes() for file in tmp_path.glob("list.sqlite*")}
+    world.suppress("lost@example.com")
     world.catch_up()
-    table_before = table_of(world)
-    follower_before = world.follower
-    ahead = open_table(table_path(world.index_folder), identity=identity_of(world.store.key_fingerprint), writable=True)
-    assert ahead is not None
-    ahead.position = 1_000_000
-    world.suppress("user@example.com")
+    before = table_of(world)
+    for file in tmp_path.glob("list.sqlite*"):
+        file.unlink()
+    for file, content in backup.items():
+        file.write_bytes(content)
+    world.clock.advance(seconds=60)
+    with opened_store(tmp_path, world.clock) as restored:
+        addresses = [f"user{n}@example.com" for n in range(later)]
+        for address in addresses:
+            restored.add("default", address, scope="*", cause="hard", reason="a test", expires=None, actor="test")
 
-    world.follower = Follower(world.store, world.index_folder, world.clock)
-    world.catch_up()
+        Follower(restored, world.index_folder, world.clock).step()
 
-    assert follower_before is not world.follower
-    assert table_before.superseded
-    assert holds(world, "user@example.com")
+    assert before.superseded
+    assert all(holds(world, address) for address in ["first@example.com", *addresses])
+    assert not holds(world, "lost@example.com")
 
 
 def test_a_store_in_trouble_leaves_the_table_to_grow_stale_and_recovers(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,12 +60,13 @@ def test_a_reader_sees_what_the_writer_does_afterwards(path: Path) -> None:
     assert reader is not None
 
     writer.add(4711)
-    writer.position = 12
+    writer.move_to(12, 4712)
     writer.checked_at_seconds = 99.5
     writer.supersede()
 
     assert reader.holds(4711)
-    assert (reader.position, reader.checked_at_seconds, reader.superseded) == (12, 99.5, True)
+    assert (reader.position, reader.fingerprint, reader.checked_at_seconds) == (12, 4712, 99.5)
+    assert reader.superseded
 
 
 def test_a_reader_can_not_write(path: Path) -> None:
