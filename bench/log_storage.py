@@ -165,7 +165,7 @@ def fill(storage: Storage, batch_records: int, seconds: float) -> list[float]:
 
 
 def keep_full(storage: Storage, seconds: float) -> list[float]:
-    """Fill up to FULL_BYTES with records of mixed sizes and keep it there; how many seconds each batch took once it was full."""
+    """Fill up to FULL_BYTES with records of mixed sizes and keep it there; how many seconds each batch took once full."""
     sizes = mixed_sizes(random.Random(1))
     kept: deque[int] = deque()
     kept_bytes, drop, took = 0, 0, []
