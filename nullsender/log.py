@@ -124,6 +124,8 @@ class Consumer(Closing, ABC):
 
 
 #: Where a group starts on a partition when the offsets are kept elsewhere (in the store's own transaction); None: as stored.
+#: An offset outside of what the partition holds counts as the oldest record's: after the loss of a log nothing new is left out.
+#: Such a group calls `Consumer.store` all the same: by that the log knows its lag and what may be trimmed.
 StartAt = Callable[[Partition], int | None]
 
 
