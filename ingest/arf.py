@@ -106,7 +106,7 @@ def _read_jmrp(message: Part, returned: Returned) -> Findings | None:
     """
     sender = address_in_field(message.headers.get("from") or message.headers.get("return-path")).lower()
     if "x-hmxmroriginalrecipient" in message.headers:
-        returned = Returned(b"", message.headers)
+        returned = Returned(headers=message.headers)
     elif "x-hmxmroriginalrecipient" not in returned.headers and not _is_jmrp_sender(message, sender):
         return None
     recipient, derived_from = returned.recipient()
@@ -116,7 +116,7 @@ def _read_jmrp(message: Part, returned: Returned) -> Findings | None:
         feedback_type="abuse",
         occurred_at=parse_date(message.headers.get("date")),
     )
-    return Findings(kind=Kind.COMPLAINT, format="jmrp", findings=(finding,))
+    return Findings(kind=Kind.COMPLAINT, format="jmrp", findings=(finding,), returned=returned)
 
 
 def _is_jmrp_sender(message: Part, sender: str) -> bool:

@@ -148,7 +148,7 @@ def address_of_report(fields: Headers) -> tuple[str | None, DerivedFrom]:
         if fields.get(name)
     ]
     named = [(recipient, derived_from) for recipient, derived_from in named if is_address(recipient)]
-    if len(named) > 1 and named[1][0].replace('"', "") == named[0][0]:
+    if len(named) > 1 and '"' in named[1][0] and named[1][0].replace('"', "") == named[0][0]:
         return named[1]  # the same address, but the original lost the quotes that it needs
     return named[0] if named else (None, DerivedFrom.NOWHERE)
 
@@ -157,7 +157,7 @@ _ACTION_WORD = re.compile(r"[a-z]{1,20}")
 
 
 def action_of(value: str, status: str | None) -> Action:
-    """The action that the field's value names; where it names none, what the class of the status says (RFC 3463 section 3.1)."""
+    """The action that the field's value names; where it names none, what the status's class says (RFC 3463 3.1)."""
     word = _ACTION_WORD.search(value.lower())
     action = _ACTIONS.get(word.group()) if word else None
     if action is not None:

@@ -50,7 +50,7 @@ class Explanations:
             return near
         if _says_something(behind):
             return behind if alone or _has_code(behind) else self._paragraphs_with_codes or behind
-        return _joined(lines[: place.line])
+        return self._paragraphs_with_codes or _joined(lines[: place.line])
 
     def end_of_reply(self, beginning: str) -> str:
         """The whole of a reply of which a report part quotes only the first line, as Sendmail does: `552-5.7.0 This …`.

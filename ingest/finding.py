@@ -9,6 +9,7 @@ from datetime import datetime
 import msgspec
 
 from ingest.codes import reply_code_in, status_code_in
+from ingest.returned import Returned
 from nullsender.events import Action, DerivedFrom, Kind
 from nullsender.limits import DIAGNOSTIC_CHARACTERS_MAX
 
@@ -31,11 +32,15 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Findings(msgspec.Struct, frozen=True, kw_only=True):
-    """What a reader made of a whole message; at least one finding."""
+    """What a reader made of a whole message; at least one finding.
+
+    `returned` is set where the mail that came back is not the one that the message carries at first sight.
+    """
 
     kind: Kind
     format: str
     findings: tuple[Finding, ...]
+    returned: Returned | None = None
 
 
 def with_diagnostic(finding: Finding, words: str) -> Finding:
@@ -50,5 +55,10 @@ def with_diagnostic(finding: Finding, words: str) -> Finding:
 
 
 def one_line(words: str) -> str:
-    """`words` unfolded: every run of white space is one space; bounded."""
-    return " ".join(words[: 2 * DIAGNOSTIC_CHARACTERS_MAX].split())[:DIAGNOSTIC_CHARACTERS_MAX]
+    """`words` unfolded: every run of white space is one space; bounded; only what can be shown."""
+    return shown(" ".join(words[: 2 * DIAGNOSTIC_CHARACTERS_MAX].split()))[:DIAGNOSTIC_CHARACTERS_MAX]
+
+
+def shown(text: str) -> str:
+    """`text` without control characters, NUL and halves of characters: stores refuse them, and terminals obey them."""
+    return text if text.isprintable() else "".join(filter(str.isprintable, text))

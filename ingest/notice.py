@@ -58,6 +58,8 @@ def _with_name(finding: Finding, spare: Iterator[str], derived_from: DerivedFrom
 
 
 def _with_words(finding: Finding, explanations: Explanations, *, alone: bool) -> Finding:
+    if finding.action not in (Action.FAILED, Action.DELAYED):
+        return finding
     if finding.diagnostic is None:
         return with_diagnostic(finding, explanations.of(finding.recipient, alone=alone))
     return with_diagnostic(finding, explanations.end_of_reply(finding.diagnostic))

@@ -24,13 +24,13 @@ _FOLLOWING = r"(?:the )?(?:following is|included is|enclosed is|here is)[^\n]{0,
 _A_COPY = r"a (?:copy|summary) of (?:the|your)[^\n]{0,30}(?:message|mail)[^\n]{0,30}(?:below|follow|attached|is:|:$)"
 _FIRST_LINES = r"the (?:first|header)[^\n]{0,40}(?:message|mail)[^\n]{0,10}(?:follow|below|is following)"
 _ORIGINAL = (
-    r"(?:your )?(?:original|unsent|returned|undelivered|unsent|rejected|bounced|failed|old|forwarded)[ -](?:message|mail|e-?mail)"
+    r"(?:your )?(?:original|unsent|returned|undelivered|rejected|bounced|failed|old|forwarded)[ -](?:message|mail|e-?mail)"
     r"(?: headers?| text| info)?(?: follows?| below| is attached| attached| \(max[^\n]{0,20}|)[ \t.:*=_#|-]{0,90}$"
 )
 _HEADERS = r"message (?:headers?|text|body)(?: follows?| below| suppressed)[ \t.:*=_#|-]{0,90}$"
 _ELSEWHERE = (
-    r"mensaje original|mensagem original|message d.origine|urspr[üu]ngliche nachricht|messaggio originale|исходное (?:письмо|сообщение)"
-    r"|原始邮件|元のメール"
+    r"mensaje original|mensagem original|message d.origine|urspr[üu]ngliche nachricht|messaggio originale|исходное письмо"
+    r"|исходное сообщение|原始邮件|元のメール"
 )
 _ANNOUNCES = re.compile(
     rf"^[ \t>*=_#|-]{{0,90}}(?:{_COPY}|{_FOLLOWING}|{_A_COPY}|{_FIRST_LINES}|{_ORIGINAL}|{_HEADERS}|{_ELSEWHERE})",

@@ -21,7 +21,7 @@ from ingest.notice import explained, read_words
 from ingest.notice_words import Notice, read_notice
 from ingest.returned import NOTHING_RETURNED, Returned, returned_message
 from ingest.unsubscribe import read_client_unsubscribe, read_unsubscribe
-from nullsender.events import Kind, Source
+from nullsender.events import Action, Kind, Source
 
 
 class Mail:
@@ -81,10 +81,20 @@ def _is_disguised_challenge(found: Findings, mail: Mail) -> bool:
 
 def _completed(found: Findings, mail: Mail, notice: Notice | None = None) -> Findings:
     """The findings with their gaps filled from `notice` (the mail's own if none is given); most have none."""
-    if found.kind is not Kind.BOUNCE or all(map(_is_complete, found.findings)):
+    if found.kind is not Kind.BOUNCE:
         return found
-    findings = explained(found.findings, mail.message, notice or mail.notice, mail.returned, mail.source)
-    return msgspec.structs.replace(found, findings=findings)
+    findings = found.findings
+    if not all(map(_is_complete, findings)):
+        findings = explained(findings, mail.message, notice or mail.notice, mail.returned, mail.source)
+    return msgspec.structs.replace(found, findings=tuple(map(_as_it_means, findings)))
+
+
+def _as_it_means(finding: Finding) -> Finding:
+    """OpenSMTPD calls its last word `delayed` too (4.4.7, RFC 3463 3.5), and says that the time has expired."""
+    if finding.action is not Action.DELAYED or "expired" not in (finding.diagnostic or "").lower():
+        return finding
+    note = "its action is delayed, but it says that its time has expired"
+    return msgspec.structs.replace(finding, action=Action.FAILED, notes=(*finding.notes, note))
 
 
 def _is_complete(finding: Finding) -> bool:
@@ -110,5 +120,8 @@ def _read_wrapped(mail: Mail) -> Findings | None:
     """A DSN that a gateway sent on inside a notice of its own. A person who forwards one does not write like a mail system."""
     if not mail.returned.content:
         return None
-    found = _first_dsn(parse(mail.returned.content).walk_outside())
-    return _completed(found, mail) if found is not None and found.kind is Kind.BOUNCE else None
+    inner = parse(mail.returned.content)
+    found = _first_dsn(inner.walk_outside())
+    if found is None or found.kind is not Kind.BOUNCE:
+        return None
+    return msgspec.structs.replace(_completed(found, mail), returned=returned_message(inner))

@@ -11,7 +11,7 @@ from datetime import datetime
 
 import msgspec
 
-from ingest.finding import Finding, Findings
+from ingest.finding import Finding, Findings, one_line
 from ingest.mime import Part, parse
 from ingest.readers import Mail, read_mail
 from ingest.returned import Returned
@@ -50,7 +50,7 @@ def read_message(content: bytes, *, source: Source, received_at: datetime) -> Re
         return Unreadable(_what_stands_there(content))
     mail = Mail(message, source)
     found = read_mail(mail)
-    returned = mail.returned
+    returned = found.returned or mail.returned
     message_id = message_id_of(content, source)
     reports = tuple(
         _report(finding, found, message, returned, message_id, index, source, received_at)
@@ -89,20 +89,25 @@ def _report(
         received_at=received_at,
         kind=found.kind,
         format=found.format,
-        recipient=finding.recipient,
+        recipient=_text(finding.recipient),
         derived_from=finding.derived_from,
         action=finding.action,
         status=finding.status,
         reply_code=finding.reply_code,
         diagnostic=finding.diagnostic,
-        remote_mta=finding.remote_mta,
-        reporting_mta=finding.reporting_mta,
-        feedback_type=finding.feedback_type,
+        remote_mta=_text(finding.remote_mta),
+        reporting_mta=_text(finding.reporting_mta),
+        feedback_type=_text(finding.feedback_type),
         occurred_at=finding.occurred_at,
-        subject=subject[:NAME_CHARACTERS_MAX] or None,
-        original_message_id=returned.message_id(),
-        original_envelope_id=finding.original_envelope_id,
+        subject=_text(subject),
+        original_message_id=_text(returned.message_id()),
+        original_envelope_id=_text(finding.original_envelope_id),
         source=source,
-        returned_token=returned.token(),
+        returned_token=_text(returned.token()),
         notes=finding.notes,
     )
+
+
+def _text(value: str | None) -> str | None:
+    """What stood in a field, as it may be kept: on one line and bounded."""
+    return one_line(value)[:NAME_CHARACTERS_MAX] or None if value else None

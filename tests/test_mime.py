@@ -1,0 +1,157 @@
+"""The bounded MIME scanner."""
+
+import pytest
+
+from ingest.charsets import decode_base64, decode_bytes, decode_words
+from ingest.headers import parameters_of, read_fields, split_head
+from ingest.mime import parse, text_of_html
+from nullsender.limits import PART_DEPTH_MAX, PARTS_MAX
+
+
+def multipart(*parts: bytes, boundary: bytes = b"b") -> bytes:
+    """A message of these parts, head and body each."""
+    inside = b"".join(b"--" + boundary + b"\n" + part + b"\n" for part in parts)
+    return b'Content-Type: multipart/mixed; boundary="' + boundary + b'"\n\n' + inside + b"--" + boundary + b"--\n"
+
+
+def test_parts_are_found_in_order() -> None:
+    message = parse(multipart(b"\none", b"Content-Type: text/html\n\ntwo"))
+
+    assert [part.text() for part in message.children] == ["one", "two"]
+
+
+def test_a_boundary_that_begins_like_another_is_not_taken_for_it() -> None:
+    inner = multipart(b"\none", b"\ntwo", boundary=b"b-inner")
+    message = parse(multipart(inner, b"\nthree"))
+
+    assert [len(part.children) for part in message.children] == [2, 0]
+
+
+def test_a_multipart_that_never_ends_ends_with_the_message() -> None:
+    assert [part.text() for part in parse(multipart(b"\none", b"\ntwo").removesuffix(b"--b--\n")).children] == ["one", "two\n"]
+
+
+def test_a_boundary_that_is_not_named_is_guessed() -> None:
+    message = parse(multipart(b"\none", b"\ntwo").replace(b'; boundary="b"', b""))
+
+    assert [part.text() for part in message.children] == ["one", "two"]
+
+
+def test_a_multipart_without_parts_is_text() -> None:
+    message = parse(b"Content-Type: multipart/report; boundary=lost\n\nwords\n")
+
+    assert (message.media_type, message.text()) == ("text/plain", "words\n")
+
+
+def test_a_message_inside_is_the_child_of_its_part() -> None:
+    message = parse(multipart(b"Content-Type: message/rfc822\n\nSubject: inner\n\nhello"))
+
+    assert [part.headers.get("subject") for part in message.walk()] == ["", "", "inner"]
+    assert [part.media_type for part in message.walk_outside()] == ["multipart/mixed", "message/rfc822"]
+
+
+def test_an_encoded_message_inside_is_decoded_first() -> None:
+    message = parse(b"Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\nU3ViamVjdDogaW5uZXINCg0KaGVsbG8=\n")
+
+    assert message.children[0].headers.get("subject") == "inner"
+
+
+def test_depth_and_number_of_parts_are_bounded() -> None:
+    nested = b"Content-Type: message/rfc822\n\n" * 1_000
+    wide = multipart(*[b"\nx"] * 1_000)
+
+    assert sum(1 for _ in parse(nested).walk()) == PART_DEPTH_MAX + 1
+    assert sum(1 for _ in parse(wide).walk()) <= PARTS_MAX
+
+
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r", b"\r\r\n"])
+def test_all_line_ends_are_one(line_end: bytes) -> None:
+    message = parse(b"Subject: a\n b\nTo: c\n\nbody\n".replace(b"\n", line_end))
+
+    assert (message.headers.get("subject"), message.headers.get("to"), message.text()) == ("a b", "c", "body\n")
+
+
+def test_a_bare_carriage_return_ends_a_field_as_a_line_does() -> None:
+    """What Python's email reads as two fields is two fields here, for everybody who asks."""
+    assert parse(b"Subject: a\rX-Other: b\r\n\r\n").headers.get("x-other") == "b"
+
+
+def test_what_stands_before_the_first_field_is_taken_off() -> None:
+    assert parse(b"\xef\xbb\xbf\n   \nFrom MAILER-DAEMON Tue Mar  3\nSubject: a\n\n").headers.get("subject") == "a"
+
+
+def test_the_first_of_two_equal_fields_is_asked_and_all_are_kept() -> None:
+    fields = read_fields(b"To: a\nTO : b\nTo:c")
+
+    assert (fields.get("to"), fields.all("to")) == ("a", ("a", "b", "c"))
+
+
+def test_a_line_that_is_no_field_continues_the_one_before_only_where_asked() -> None:
+    block = b"Diagnostic-Code: smtp; 550 no\nsuch user\nAction: failed"
+
+    assert read_fields(block).get("diagnostic-code") == "smtp; 550 no"
+    assert read_fields(block, keep_stray_lines=True).get("diagnostic-code") == "smtp; 550 no such user"
+
+
+def test_a_head_needs_a_field_in_its_first_line() -> None:
+    assert split_head(b"hello there\nSubject: a\n\nb") == (b"", b"hello there\nSubject: a\n\nb")
+
+
+@pytest.mark.parametrize(
+    ("value", "parameters"),
+    [
+        ('text/plain; charset="UTF-8"; format=flowed', {"charset": "UTF-8", "format": "flowed"}),
+        ("text/plain;charset = utf-8 ;;", {"charset": "utf-8"}),
+        ('multipart/mixed; boundary="a;b\\"c', {"boundary": 'a;b"c'}),
+        ("text/plain; =; x", {}),
+    ],
+)
+def test_parameters(value: str, parameters: dict[str, str]) -> None:
+    assert parameters_of(value)[1] == parameters
+
+
+@pytest.mark.parametrize("charset", ["zlib", "hex", "rot13", "idna", "undefined", "unicode_escape", "no-such", "UFT-8", ""])
+def test_a_codec_that_is_no_charset_is_not_used(charset: str) -> None:
+    assert decode_bytes("grün".encode(), charset) == "grün"
+    assert decode_bytes("grün".encode("latin-1"), charset) == "grün"
+
+
+@pytest.mark.parametrize(
+    ("text", "charset", "codec"),
+    [
+        ("送信できません", "ISO-2022-JP", "iso2022_jp"),
+        ("送信できません", "", "iso2022_jp"),
+        ("送信できません", "iso-2022-jp", "euc_jp"),
+        ("送信できません", "Shift_JIS", "cp932"),
+        ("почта", "KOI8-R", "koi8-r"),
+        ("почта", "windows-1251", "cp1251"),
+        ("退信", "gb2312", "gb18030"),
+    ],
+)
+def test_charsets_of_real_mail(text: str, charset: str, codec: str) -> None:
+    """The name that stands in the mail, and what the bytes really are."""
+    assert decode_bytes(text.encode(codec), charset) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("=?utf-8?Q?gr=C3=BCn?= =?utf-8?b?ZXI=?= Tee", "grüner Tee"),
+        ("=?us-ascii*en?q?a_b?=", "a b"),
+        ("=?no-such?b?!!!?=", ""),
+        ("=?utf-8?x?a?=", "=?utf-8?x?a?="),
+    ],
+)
+def test_encoded_words(value: str, words: str) -> None:
+    assert decode_words(value) == words
+
+
+@pytest.mark.parametrize("data", [b"YWJj", b"YWJ j\n", b"YWJ", b"YWJjZ", b"Y", b"", b"====", b"Y=W=J=j"])
+def test_base64_that_is_broken_is_read_as_far_as_it_goes(data: bytes) -> None:
+    assert decode_base64(data) is not None
+
+
+def test_html_is_read_as_it_is_shown() -> None:
+    html = "<style>p{}</style><p>Dear&nbsp;<b>&lt;a@example.org&gt;</b><br>bye<script>x</script>"
+
+    assert [line.replace("\xa0", " ") for line in text_of_html(html).split("\n") if line] == ["Dear <a@example.org>", "bye"]

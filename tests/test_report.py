@@ -1,0 +1,91 @@
+"""`read_message`: identity, purity, and what is no mail at all."""
+
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from ingest.report import Reading, Unreadable, message_id_of, read_message
+from nullsender.events import Kind, Source
+from tests.readings import MAIL, RECEIVED_AT, only, read, read_file
+
+SOURCE = Source(rcpt_to=("bounces@bounces.example.com",))
+BOUNCE = (MAIL / "handmade" / "dsn-mixed-actions.eml").read_bytes()
+
+
+def test_the_same_message_makes_the_same_reports() -> None:
+    """However often a message comes, its reports have the same ids (G3)."""
+    later = read_message(BOUNCE, source=SOURCE, received_at=RECEIVED_AT + timedelta(days=1))
+
+    assert isinstance(later, Reading)
+    assert [report.id for report in later.reports] == [report.id for report in read(BOUNCE).reports]
+
+
+def test_ids_are_made_of_the_message_and_the_place_in_it() -> None:
+    reading = read(BOUNCE)
+    message_id = message_id_of(BOUNCE, SOURCE)
+
+    assert len(message_id) == 32
+    assert [report.id for report in reading.reports] == [f"{message_id}-{index}" for index in range(3)]
+    assert {report.message_id for report in reading.reports} == {message_id}
+
+
+def test_another_recipient_of_the_envelope_makes_another_message() -> None:
+    assert message_id_of(BOUNCE, SOURCE) != message_id_of(BOUNCE, Source(rcpt_to=("b+x@bounces.example.com",)))
+
+
+def test_recipients_and_content_are_not_mixed_up() -> None:
+    """A line that moves from the envelope into the content makes another message."""
+    assert message_id_of(b"b\n\nx", Source(rcpt_to=("a",))) != message_id_of(b"x", Source(rcpt_to=("a", "b")))
+
+
+@pytest.mark.parametrize("content", [b"", b" \r\n \n", b"hello", b"hello\n\nthere", b"\x00\xff" * 100, b": no name\n\n"])
+def test_what_has_no_header_is_unreadable_and_says_why(content: bytes) -> None:
+    unreadable = read_message(content, source=SOURCE, received_at=RECEIVED_AT)
+
+    assert isinstance(unreadable, Unreadable)
+    assert unreadable.reason.startswith("not mail: ")
+
+
+def test_ordinary_mail_gives_one_report_so_that_counts_add_up() -> None:
+    reading = read(b"From: carl@example.org\nSubject: Hello\n\nLunch?\n")
+
+    assert reading.kind is Kind.OTHER
+    assert only(reading).format == "mail"
+
+
+def test_mail_to_an_unsubscribe_address_is_an_unsubscribe_of_its_sender() -> None:
+    content = b"From: Carl <carl@example.org>\nSubject: Hello\n\nLunch?\n"
+
+    assert only(read(content, rcpt_to="Unsubscribe+x@bounces.example.com")).recipient == "carl@example.org"
+
+
+def test_an_auto_reply_to_an_unsubscribe_address_unsubscribes_nobody() -> None:
+    content = b"From: Carl <carl@example.org>\nAuto-Submitted: auto-replied\nSubject: away\n\nI am away.\n"
+
+    assert read(content, rcpt_to="unsubscribe@bounces.example.com").kind is Kind.AUTO_REPLY
+
+
+def test_a_bounce_to_an_unsubscribe_address_is_a_bounce() -> None:
+    assert read(BOUNCE, rcpt_to="unsubscribe@bounces.example.com").kind is Kind.BOUNCE
+
+
+def test_the_returned_mail_is_given_for_the_proofs() -> None:
+    reading = read_file(MAIL / "handmade" / "dsn-failed.eml")
+
+    assert reading.returned.startswith(b"Return-Path: <news@sender.example.com>\n")
+    assert only(reading).original_message_id == "letter-17@sender.example.com"
+
+
+def test_a_report_is_frozen() -> None:
+    with pytest.raises(AttributeError):
+        only(read(b"Subject: x\n\nx")).recipient = "a@example.org"  # type: ignore[misc]
+
+
+def test_no_character_that_a_store_or_terminal_chokes_on_is_kept() -> None:
+    """NUL, escape sequences and halves of characters do not get into a report, however they are encoded."""
+    subject = b"Subject: =?utf-8?b?YQBiG1szMW1j?=\n"
+    report = only(read(b"From: MAILER-DAEMON <>\n" + subject + b"\nnot delivered\n"))
+
+    assert report.subject == "ab[31mc"
+    assert msgspec.json.encode(report)
