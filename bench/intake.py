@@ -101,7 +101,7 @@ async def _serve(ours: bool, records: bool, folder: Path, pipe: Connection) -> N
             )
         if ours:
             if not records:
-                mx._shared.handler = handler  # type: ignore[assignment]
+                mx._handler = handler  # type: ignore[assignment]
             await mx.start()
             port = mx.address[1]
         else:

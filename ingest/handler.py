@@ -57,6 +57,8 @@ class MxHandler:
         except NullsenderError as error:
             _log.error("not recorded", extra={"facts": {"ip": source.ip, "reason": error}})
             return self._deferred()
+        except Exception as error:
+            return await self.handle_exception(error)
 
     async def handle_exception(self, error: Exception) -> str:
         """The reply where our own code failed: never a word of what it was, never a 5xx."""

@@ -3,16 +3,17 @@
 import asyncio
 import logging
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from ipaddress import IPv4Network, IPv6Network
 
 import msgspec
 
-from ingest.connections import Connections, HeldBytes
+from ingest.capacity import Connections, HeldBytes
+from ingest.connection import Shared
 from ingest.handler import MxHandler
 from ingest.intake import Intake
 from ingest.recipients import Recipients
-from ingest.session import MxSession, SessionLimits, Shared, prototype
+from ingest.session import MxSession, SessionLimits
 from ingest.signing import SigningKeys
 from nullsender import limits
 from nullsender.clock import Clock
@@ -45,21 +46,14 @@ class MxServer:
 
     def __init__(self, settings: MxSettings, *, producer: Producer, keys: SigningKeys, clock: Clock) -> None:
         self._settings = settings
-        self._sessions: set[MxSession] = set()
-        self._listener: asyncio.Server | None = None
-        self._shared = Shared(
-            hostname=settings.hostname,
-            handler=MxHandler(
-                recipients=Recipients(settings.domains, accept_unknown=settings.accept_unknown_local_parts),
-                intake=Intake(keys=keys, trusted_sources=settings.trusted_sources),
-                producer=producer,
-                clock=clock,
-            ),
-            tls=settings.tls,
-            limits=settings.session,
-            connections=Connections(total_max=settings.connections_max, per_address_max=settings.connections_per_address_max),
-            held=HeldBytes(bytes_max=settings.messages_held_bytes_max),
+        self._handler = MxHandler(
+            recipients=Recipients(settings.domains, accept_unknown=settings.accept_unknown_local_parts),
+            intake=Intake(keys=keys, trusted_sources=settings.trusted_sources),
+            producer=producer,
+            clock=clock,
         )
+        self._listener: asyncio.Server | None = None
+        self._shared: Shared | None = None
 
     @property
     def address(self) -> tuple[str, int]:
@@ -70,35 +64,45 @@ class MxServer:
 
     async def start(self) -> None:
         """Listen. `OSError` where the address can not be had."""
-        loop = asyncio.get_running_loop()
-        original = prototype(self._shared, loop)
-        self._listener = await loop.create_server(
-            lambda: MxSession(self._shared, original, self._sessions),
-            self._settings.host,
-            self._settings.port,
-            backlog=self._settings.connections_max,
-            reuse_port=self._settings.share_port or None,
+        settings = self._settings
+        shared = Shared(
+            hostname=settings.hostname,
+            handler=self._handler,
+            tls=settings.tls,
+            connections=Connections(total_max=settings.connections_max, per_address_max=settings.connections_per_address_max),
+            held=HeldBytes(bytes_max=settings.messages_held_bytes_max),
+        )
+        self._shared = shared
+        self._listener = await asyncio.get_running_loop().create_server(
+            lambda: MxSession(shared, settings.session),
+            settings.host,
+            settings.port,
+            backlog=settings.connections_max,
+            reuse_port=settings.share_port or None,
         )
         _log.info("listening", extra={"facts": {"host": self.address[0], "port": self.address[1]}})
 
     async def stop(self) -> None:
         """Take no more connections, answer what is under way, hang up on the rest. Bounded by `stop_seconds_max`."""
-        if self._listener is None:
+        if self._listener is None or self._shared is None:
             return
         self._listener.close()
+        self._listener = None
         self._shared.stopping = True
-        for session in list(self._sessions):
-            session.stop()
-        if self._sessions:
-            tasks = [session.task for session in self._sessions]
-            _, unfinished = await asyncio.wait(tasks, timeout=self._settings.stop_seconds_max)
+        for connection in list(self._shared.alive):
+            connection.stop()
+        await self._finish([connection.task for connection in self._shared.alive])
+        _log.info("stopped")
+
+    async def _finish(self, tasks: Sequence[asyncio.Task[None]]) -> None:
+        if not tasks:
+            return
+        _, unfinished = await asyncio.wait(tasks, timeout=self._settings.stop_seconds_max)
+        if unfinished:
+            _log.error("sessions cut off at the stop", extra={"facts": {"sessions": len(unfinished)}})
             for task in unfinished:
                 task.cancel()
-            if unfinished:
-                _log.error("sessions cut off at the stop", extra={"facts": {"sessions": len(unfinished)}})
-                await asyncio.wait(unfinished)
-        self._listener = None
-        _log.info("stopped")
+            await asyncio.wait(unfinished)
 
     async def __aenter__(self) -> "MxServer":
         await self.start()

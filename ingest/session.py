@@ -1,31 +1,22 @@
-"""One SMTP session: aiosmtpd's server, with what strangers on the Internet do to it taken into account.
+"""What the MX answers to each SMTP command (RFC 5321), and to whoever says too much without ever delivering a message.
 
-From aiosmtpd come the protocol on the event loop, the session, the envelope and the hooks that `handler.py` answers. Our own:
-commands and messages are read in chunks of bounded size (`wire.py`), every wait has an end, every reply stands in `replies.py`,
-and nothing that a client does cancels a message that is being recorded: the session's task always runs to its own end, because
-a lost connection is to it nothing but the end of its input.
+Commands and messages come out of bounded chunks (`wire.py`), every reply stands in `replies.py`, and the two decisions that are
+not the protocol's, whom we take mail for and what becomes of a message, are the handler's (`handler.py`).
 """
 
-# ruff: noqa: N802, ARG002  (aiosmtpd finds commands by the names of methods, and gives each the rest of its line)
+# ruff: noqa: N802, ARG002  (aiosmtpd names commands' methods so, and gives each the rest of its line)
 
-import asyncio
-import logging
-import ssl
 from collections.abc import Awaitable, Callable
-from typing import Any, cast
 
 import msgspec
-from aiosmtpd.smtp import SMTP
 
 from ingest.addresses import Path, parse_path
-from ingest.connections import Connections, HeldBytes
-from ingest.handler import MxHandler
+from ingest.connection import MxConnection, Shared
 from ingest.replies import Reply
 from ingest.wire import Command, CommandReader, MessageReader
-from nullsender import limits, telemetry
+from nullsender import limits
 from nullsender.errors import Invalid
 
-_log = logging.getLogger("mx")
 _OFFERED = frozenset({"DATA", "EHLO", "HELO", "HELP", "MAIL", "NOOP", "QUIT", "RCPT", "RSET", "STARTTLS", "VRFY"})
 _NOT_OFFERED = frozenset({"AUTH", "BDAT", "ETRN", "EXPN"})
 _BODIES = frozenset({"7BIT", "8BITMIME"})
@@ -44,18 +35,6 @@ class SessionLimits(msgspec.Struct, frozen=True, kw_only=True):
     session_seconds_max: float = limits.SESSION_SECONDS_MAX
 
 
-class Shared(msgspec.Struct, kw_only=True):
-    """What all sessions of one MX share; `stopping` is the only part that changes under their eyes."""
-
-    hostname: str
-    handler: MxHandler
-    tls: ssl.SSLContext | None
-    limits: SessionLimits
-    connections: Connections
-    held: HeldBytes
-    stopping: bool = False
-
-
 class _Refused(Exception):
     """The command is answered with this and nothing else happens."""
 
@@ -64,124 +43,14 @@ class _Refused(Exception):
         self.reply = reply
 
 
-class MxSession(SMTP):
-    """The server side of one connection. `sessions` holds it from the connection's first to the task's last moment."""
+class MxSession(MxConnection):
+    """A connection whose client is obeyed."""
 
-    def __init__(self, shared: Shared, prototype: SMTP, sessions: "set[MxSession]") -> None:
-        # aiosmtpd's constructor inspects every member of its class and the handler's, which takes as long as a whole message.
-        # What it finds is always the same, so it ran once, for the prototype, and each session begins as a copy of that.
-        self.__dict__.update(prototype.__dict__)
-        asyncio.StreamReaderProtocol.__init__(
-            self,
-            asyncio.StreamReader(limit=limits.READ_CHUNK_BYTES, loop=self.loop),
-            client_connected_cb=self._cb_client_connected,
-            loop=self.loop,
-        )
-        self._shared = shared
-        self._limits = shared.limits
-        self._sessions = sessions
+    def __init__(self, shared: Shared, limits: SessionLimits) -> None:
+        super().__init__(shared, seconds_max=limits.session_seconds_max)
+        self._limits = limits
         self._commands = CommandReader()
-        self._ip = ""
-        self._admitted = False
-        self._ending = False  # no further command is read
-        self._receiving = False  # a message is arriving or being recorded
-        self._unsent: list[str] = []
-        self._refusals = 0
         self._commands_without_message = 0
-        self._ends_at = self.loop.time() + shared.limits.session_seconds_max
-
-    # --- the connection ------------------------------------------------------------------------------------------------
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin the session, or say 421 where there are too many already."""
-        self._ip = (transport.get_extra_info("peername") or ("",))[0]
-        refusal = Reply.STOPPING if self._shared.stopping else self._shared.connections.admit(self._ip)
-        if refusal is not None:
-            telemetry.MX_REFUSALS.labels(refusal.name.lower()).inc()
-            cast(asyncio.Transport, transport).write(f"{refusal}\r\n".encode())
-            transport.close()
-            return
-        self._admitted = True
-        super().connection_made(transport)
-        self._sessions.add(self)
-        self.task.add_done_callback(self._forget)
-
-    def _forget(self, task: asyncio.Task[None]) -> None:
-        self._sessions.discard(self)
-        if not task.cancelled() and (error := task.exception()):
-            _log.error("a session ended by our mistake", exc_info=error)
-
-    def connection_lost(self, error: Exception | None) -> None:
-        """Give the place free. The session's task finds its input ended; a message that it is recording is still recorded."""
-        if not self._admitted:
-            return
-        self._shared.connections.release(self._ip)
-        self._stop_waiting()
-        asyncio.StreamReaderProtocol.connection_lost(self, error)
-        self.transport = None
-
-    def eof_received(self) -> bool | None:
-        """A client that has said all may still listen: it is answered before the connection is closed."""
-        return asyncio.StreamReaderProtocol.eof_received(self)
-
-    @property
-    def task(self) -> asyncio.Task[None]:
-        """What obeys the client; it ends with the session."""
-        assert self._handler_coroutine is not None
-        return self._handler_coroutine
-
-    def stop(self) -> None:
-        """Say 421 and hang up, unless a message is under way: then right after its reply."""
-        if not self._receiving:
-            self._hang_up(Reply.STOPPING)
-
-    # --- time ----------------------------------------------------------------------------------------------------------
-
-    def _wait_at_most(self, seconds: float) -> None:
-        if seconds > 0:
-            self._reset_timeout(seconds)
-        else:
-            self._timeout_cb()
-
-    def _stop_waiting(self) -> None:
-        if self._timeout_handle is not None:
-            self._timeout_handle.cancel()
-
-    def _timeout_cb(self) -> None:
-        self._hang_up(Reply.TOO_SLOW)
-
-    def _hang_up(self, reply: Reply) -> None:
-        """Say a last word and close; a client that does not fetch it is cut off."""
-        self._ending = True
-        transport = cast(asyncio.Transport | None, self.transport)
-        if transport is not None and not transport.is_closing():
-            telemetry.MX_REFUSALS.labels(reply.name.lower()).inc()
-            transport.write("".join(f"{line}\r\n" for line in (*self._unsent, reply)).encode())
-            self._unsent.clear()
-            transport.close()
-            self.loop.call_later(limits.LINGER_SECONDS, transport.abort)
-
-    # --- commands ------------------------------------------------------------------------------------------------------
-
-    async def _answer(self, status: str) -> None:
-        """Put a reply behind those that wait to be sent: the answers to a group of commands leave together (RFC 2920 3.2)."""
-        if isinstance(status, Reply) and status[0] in "45":
-            telemetry.MX_REFUSALS.labels(status.name.lower()).inc()
-            self._refusals += status[0] == "5"
-        self._unsent.append(status)
-        if len(self._unsent) >= limits.REPLIES_TOGETHER_MAX:
-            await self._send_answers()
-
-    async def _send_answers(self) -> None:
-        if self._unsent:
-            replies = "\r\n".join(self._unsent)
-            self._unsent.clear()
-            await self.push(replies)
-
-    async def _read(self) -> bytes:
-        """What the client says next, after it has heard all that we have to say; `b""` when it has gone or was sent away."""
-        await self._send_answers()
-        return b"" if self._ending else await self._reader.read(limits.READ_CHUNK_BYTES)
 
     async def _handle_client(self) -> None:
         """Greet, then obey one command after the other until one side has enough."""
@@ -195,11 +64,10 @@ class MxSession(SMTP):
                 await self._obey(command)
                 self._end_if_enough()
             await self._send_answers()
-        except (ConnectionError, TimeoutError, ssl.SSLError) as error:
-            _log.debug("connection lost", extra={"facts": {"ip": self._ip, "error": error}})
+        except OSError:
+            pass  # the connection is lost, or never got its TLS; what was recorded is recorded
         finally:
-            self._stop_waiting()
-            self._writer.close()
+            self._close()
 
     async def _next_command(self) -> Command | Reply | None:
         while (command := self._commands.next()) is None:
@@ -217,8 +85,8 @@ class MxSession(SMTP):
             await self._method(command.verb)(command.argument)
         except _Refused as refused:
             await self._answer(refused.reply)
-        except (ConnectionError, TimeoutError, ssl.SSLError):
-            raise
+        except OSError:
+            raise  # the connection's: the handler answers for its own
         except Exception as error:
             await self._answer(await self.handle_exception(error))
 
@@ -273,7 +141,7 @@ class MxSession(SMTP):
         # RFC 3207 4.2: what was said in the clear counts no more, above all what somebody slipped in behind STARTTLS.
         self._commands.take_rest()
         self._reader._buffer.clear()  # type: ignore[attr-defined]
-        self._wait_at_most(limits.TLS_HANDSHAKE_SECONDS_MAX)
+        self._stop_timer()
         assert self.tls_context is not None
         await self._writer.start_tls(self.tls_context, ssl_handshake_timeout=limits.TLS_HANDSHAKE_SECONDS_MAX)
         self.transport = self._writer.transport
@@ -361,8 +229,8 @@ class MxSession(SMTP):
 
     async def _record(self, message: MessageReader) -> str:
         assert self.envelope is not None
-        self._stop_waiting()  # what takes time now is ours, and has its own bound
         await self._send_answers()
+        self._stop_timer()  # what takes time now is ours, and has its own bound
         if message.refusal is not None:
             return message.refusal
         self.envelope.original_content = self.envelope.content = message.content()
@@ -410,15 +278,3 @@ def _path(keyword: str, argument: str, *, syntax: Reply, malformed: Reply) -> Pa
         return parse_path(argument[len(keyword) :])
     except Invalid:
         raise _Refused(malformed) from None
-
-
-def prototype(shared: Shared, loop: asyncio.AbstractEventLoop) -> Any:
-    """What every session of `shared` begins as a copy of."""
-    return SMTP(
-        shared.handler,
-        hostname=shared.hostname,
-        ident="ESMTP",
-        enable_SMTPUTF8=True,
-        tls_context=shared.tls,
-        loop=loop,
-    )

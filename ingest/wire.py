@@ -85,7 +85,7 @@ class MessageReader:
             rest = bytes(self._kept[end + len(_END_OF_MESSAGE) :])
             del self._kept[end + 2 :]
         # RFC 1870 5: the octets of the message without the final dot; those that were stuffed are too few to matter.
-        if len(self._kept) - 2 > self._bytes_max:
+        if self.refusal or len(self._kept) - 2 > self._bytes_max:
             self.discard(Reply.TOO_LARGE)
         return rest if end >= 0 else None
 

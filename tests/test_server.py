@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -136,8 +137,17 @@ def test_nobody_hears_250_before_the_log_says_so(tmp_path: Path) -> None:
         lambda: _failed(RuntimeError("broker 10.1.2.3\r\n250 2.0.0 injected")),
         lambda: _raise(RuntimeError("a name with \udcff in it")),
         lambda: _raise(Transient("no log")),
+        lambda: _failed(ConnectionResetError("the log's connection, not the client's")),
+        lambda: _raise(OSError(28, "No space left on device")),
     ],
-    ids=["the log can not", "the log fails oddly", "our bug", "the log refuses at once"],
+    ids=[
+        "the log can not",
+        "the log fails oddly",
+        "our bug",
+        "the log refuses at once",
+        "the log loses its connection",
+        "the disk is full",
+    ],
 )
 def test_trouble_of_ours_is_one_fixed_451_and_the_session_goes_on(
     publish: Callable[[], "Future[None]"], tmp_path: Path
@@ -259,6 +269,28 @@ def test_a_stop_does_not_wait_for_ever(tmp_path: Path) -> None:
         assert client.reply() == ""
 
 
+def test_a_message_that_came_by_tls_says_so(tmp_path: Path, tls: ssl.SSLContext) -> None:
+    with running_mx(tmp_path / "log", tls=tls) as mx, mx.greeted() as client:
+        assert client.deliver(MESSAGE).startswith("250")
+        client.ask("STARTTLS")
+        client.start_tls()
+        client.ask("EHLO client.example")
+        assert client.deliver(MESSAGE + b"again\r\n").startswith("250")
+        assert sorted((len(raw.content), raw.source.tls) for raw in mx.raw()) == [
+            (len(MESSAGE), False),
+            (len(MESSAGE) + 7, True),
+        ]
+
+
+def test_a_client_that_never_fetches_its_replies_loses_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nullsender.limits.LINGER_SECONDS", 0.05)
+    patient: dict[str, Any] = {"commands_without_message_max": 10**9, "command_wait_seconds": 0.5, "connections_max": 1}
+    with running_mx(tmp_path / "log", **patient) as mx, mx.greeted() as client:
+        client.connection.settimeout(0.2)
+        _send_until_it_blocks(client, b"NOOP\r\n" * 10_000, bytes_max=200 * 2**20)
+        wait_for(lambda: _is_greeted(mx), what="the place to be free again")
+
+
 def test_a_broken_handshake_ends_that_session_alone(tmp_path: Path, tls: ssl.SSLContext) -> None:
     with running_mx(tmp_path / "log", tls=tls) as mx:
         with mx.greeted() as client:
@@ -365,7 +397,7 @@ def _is_greeted(mx: Mx) -> bool:
 
 def _send_until_it_blocks(client: Client, octets: bytes, *, bytes_max: int) -> int:
     sent_bytes = 0
-    with contextlib.suppress(TimeoutError):
+    with contextlib.suppress(TimeoutError, ConnectionError):
         while sent_bytes < bytes_max:
             sent_bytes += client.connection.send(octets)
     return sent_bytes
