@@ -25,25 +25,24 @@ _PLAIN = str.maketrans({"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '
 
 
 class Reply(NamedTuple):
-    """What a server said, ready for the rules.
-
-    `status` and `reply_code` are the most telling ones of the text and of the report; `domains` are those of the addresses
-    that stood in the text.
-    """
+    """What a server said, ready for the rules; `status` is the most telling one of the text and of the report."""
 
     text: str
     folded: str
     status: str | None
     reply_code: int | None
-    domains: tuple[str, ...]
+
+    def domains(self) -> list[str]:
+        """The domains of the addresses that stand in the text, in lower case."""
+        return [domain for domain in _ADDRESS.findall(self.text.lower()) if domain] if "@" in self.text else []
 
 
 def read_reply(text: str | None, status: str | None = None, reply_code: int | None = None) -> Reply:
     """Take `text` apart; `status` and `reply_code` are what the report says beside it. Any text at all gives an answer."""
     words = " ".join((text or "")[:DIAGNOSTIC_CHARACTERS_MAX].split())
+    status = status if status and is_status(status) else None
     code = reply_code or _leading_code(words) or _code_inside(words)
-    folded, domains = _fold_reply(words, code)
-    return Reply(words, folded, _most_telling(words, status), code, domains)
+    return Reply(words, _fold_reply(words, code), _most_telling(words, status), code)
 
 
 def detail_of(status: str) -> int:
@@ -63,8 +62,10 @@ def is_status(text: str) -> bool:
 
 def _most_telling(words: str, status: str | None) -> str | None:
     """The first code in the words that gives a reason; gateways wrap the real reply into a vaguer one of their own."""
+    if status is not None and status in words and detail_of(status) == 2:
+        return status
     found = [code for middle in _SUBJECT.finditer(words) if (code := _status_around(words, middle.start()))]
-    if status is not None and is_status(status):
+    if status is not None:
         found.append(status)
     if len(found) <= 1:
         return found[0] if found else None
@@ -99,19 +100,19 @@ def fold(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", bare).split())
 
 
-def _fold_reply(words: str, code: int | None) -> tuple[str, tuple[str, ...]]:
+def _fold_reply(words: str, code: int | None) -> str:
     folded = fold(words)
     if code is not None and f"{code}-" in folded:
         folded = _without_continuations(folded, code)
-    if "@" not in folded:
-        return folded, ()
-    domains: list[str] = []
-    tokens = folded.split(" ")
-    for place, token in enumerate(tokens):
-        if "@" in token:
-            domains += filter(None, _ADDRESS.findall(token))
-            tokens[place] = _ADDRESS.sub("@", token)
-    return " ".join(tokens), tuple(domains)
+    at = folded.find("@")
+    while at >= 0:
+        start = folded.rfind(" ", 0, at) + 1
+        end = folded.find(" ", at)
+        token = folded[start:] if end < 0 else folded[start:end]
+        masked = _ADDRESS.sub("@", token)
+        folded = folded[:start] + masked + folded[start + len(token) :]
+        at = folded.find("@", start + len(masked))
+    return folded
 
 
 def _without_continuations(folded: str, code: int) -> str:

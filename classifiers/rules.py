@@ -7,7 +7,9 @@ hard, a temporary answer never is, and neither is an answer to the connection or
 """
 
 import re
+import threading
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +21,7 @@ from classifiers.rulebook import RULES_FOLDER, Example, Provider, Rule, Rulebook
 from nullsender.address import domain_of
 from nullsender.errors import Misconfigured
 from nullsender.events import Action, Decision, Fault, Kind, Report, Result
-from nullsender.limits import DECIDING_WORDS_CHARACTERS_MAX
+from nullsender.limits import DECIDING_WORDS_CHARACTERS_MAX, STATUSES_REMEMBERED_MAX
 
 #: RFC 5965 7.3 and RFC 6430, RFC 6591: what each feedback type is to us. One that is not known is taken for a complaint.
 FEEDBACK: Mapping[str, tuple[Result, Category]] = {
@@ -34,38 +36,39 @@ FEEDBACK: Mapping[str, tuple[Result, Category]] = {
     "dmarc": (Result.NONE, Category.FEEDBACK_ONLY),
 }
 
-_ARRIVED = (Action.DELIVERED, Action.RELAYED, Action.EXPANDED)
+#: Actions after which the mail is there.
+ARRIVED = (Action.DELIVERED, Action.RELAYED, Action.EXPANDED)
 _BEFORE_THE_RECIPIENT = frozenset({"connect", "sender"})
 _SINGLE = hyperscan.HS_FLAG_SINGLEMATCH
 
 
+class _PerThread(threading.local):
+    """Hyperscan's working memory, which only one scan may use at a time; each thread that decides gets its own."""
+
+    def __init__(self, database: hyperscan.Database) -> None:
+        self.scratch = hyperscan.Scratch(database)
+
+
 class _Text(NamedTuple):
-    """One text of the database and what it tells: for or against a rule, a phase, or a provider."""
+    """One text of the database and what it tells: for or against a rule (its place in the order), a phase, or a provider."""
 
     pattern: str
-    rule: int | None = None  # its place in the order
+    rule: int | None = None
     against: int | None = None
     phase: str | None = None
     provider: str | None = None
 
 
-class _Found(NamedTuple):
-    """What stands in one reply."""
-
-    rules: dict[int, tuple[int, int]]  # the rules whose texts occur: place in the order -> (text, where it ends)
-    against: set[int]
-    phases: set[str]
-    providers: set[str]
-
-
 class _Verdict(NamedTuple):
+    """The rule that held (None where none did), in which phases of the dialog the reply was given, and what decided."""
+
     rule: Rule | None
-    phases: set[str]
+    phases: frozenset[str]
     words: str | None
 
 
 class Rules:
-    """The rules, compiled. Deciding is pure; one instance is used by one thread at a time (it holds Hyperscan's scratch)."""
+    """The rules, compiled. Deciding is pure, and any number of threads may do it at once."""
 
     def __init__(self, book: Rulebook) -> None:
         """Compile `book` and prove it on its own examples; `Misconfigured` where a text or an example fails."""
@@ -74,8 +77,9 @@ class Rules:
         self._hosts, self._provider_names = _provider_index(book.signs.providers)
         self._texts = list(_texts(book))
         self._database = _compile(self._texts)
+        self._thread = _PerThread(self._database)
         self._by_status: dict[str, tuple[int, ...]] = {}
-        self._by_code: dict[int, tuple[int, ...]] = {}
+        self._by_code: dict[int | None, tuple[int, ...]] = {}
         for place, rule in enumerate(self._rules):
             if rule.texts:
                 continue
@@ -122,7 +126,7 @@ class Rules:
         return self._decision(verdict, reply, permanent=_permanent(verdict, reply, None, status))
 
     def _decide_bounce(self, report: Report) -> Decision:
-        if report.action in _ARRIVED:
+        if report.action in ARRIVED:
             return self._settled(Result.NONE, Category.DELIVERED, f"action.{report.action}")
         reply = read_reply(report.diagnostic, report.status, report.reply_code)
         hosts = (report.remote_mta or report.reporting_mta or "", domain_of(report.recipient or ""))
@@ -132,44 +136,50 @@ class Rules:
         return self._decision(verdict, reply, permanent=_permanent(verdict, reply, report.action, report.status))
 
     def _judge(self, reply: Reply, named: str | None, hosts: tuple[str, ...]) -> _Verdict:
-        found = self._scan(reply.folded.encode("utf-8", "replace"))
+        """The first rule that holds for `reply`, given by the provider `named` or by one of `hosts`."""
+        folded = reply.folded.encode("utf-8", "replace")
+        found: dict[int, tuple[int, int]] = {}  # rules of which a text occurs -> (the text, where it ends)
+        signs: list[_Text] = []
+        for number, end in self._scan(folded):
+            text = self._texts[number]
+            if text.rule is None:
+                signs.append(text)
+            else:
+                found.setdefault(text.rule, (number, end))
+        phases = frozenset(sign.phase for sign in signs if sign.phase)
         keys = _status_keys(reply.status)
-        places = {*found.rules, *(place for key in keys for place in self._by_status.get(key, ()))}
-        if reply.reply_code is not None:
-            places.update(self._by_code.get(reply.reply_code, ()))
+        places = found.keys() | self._textless(keys, reply.reply_code)
         providers: set[str] | None = None
-        for place in sorted(places - found.against):
+        for place in sorted(places.difference(sign.against for sign in signs)):
             rule = self._rules[place]
             if rule.providers and providers is None:
-                providers = found.providers | self._providers(named, (*hosts, *reply.domains))
+                providers = {sign.provider for sign in signs if sign.provider}
+                providers |= self._providers(named, (*hosts, *reply.domains()))
             if (
                 (not rule.statuses or not rule.statuses.isdisjoint(keys))
                 and (not rule.reply_codes or reply.reply_code in rule.reply_codes)
-                and (not rule.phases or not rule.phases.isdisjoint(found.phases))
+                and (not rule.phases or not rule.phases.isdisjoint(phases))
                 and (not rule.providers or not rule.providers.isdisjoint(providers or ()))
             ):
-                return _Verdict(rule, found.phases, self._words(reply, found, place))
-        return _Verdict(None, found.phases, None)
+                words = self._words(reply, folded, *found[place]) if place in found else _code_words(reply)
+                return _Verdict(rule, phases, words)
+        return _Verdict(None, phases, None)
 
-    def _scan(self, folded: bytes) -> _Found:
+    def _scan(self, folded: bytes) -> list[tuple[int, int]]:
+        """Every text that occurs: its number, and where its first occurrence ends."""
         hits: list[tuple[int, int]] = []
 
         def note(number: int, _start: int, end: int, _flags: int, _context: object) -> None:
             hits.append((number, end))
 
-        self._database.scan(folded, match_event_handler=note)
-        found = _Found({}, set(), set(), set())
-        for number, end in hits:
-            text = self._texts[number]
-            if text.rule is not None:
-                found.rules.setdefault(text.rule, (number, end))
-            elif text.against is not None:
-                found.against.add(text.against)
-            elif text.phase is not None:
-                found.phases.add(text.phase)
-            elif text.provider is not None:
-                found.providers.add(text.provider)
-        return found
+        self._database.scan(folded, match_event_handler=note, scratch=self._thread.scratch)
+        return hits
+
+    def _textless(self, keys: Iterable[str], reply_code: int | None) -> set[int]:
+        places = set(self._by_code.get(reply_code, ()))
+        for key in keys:
+            places.update(self._by_status.get(key, ()))
+        return places
 
     def _providers(self, named: str | None, hosts: Iterable[str]) -> set[str]:
         found = {named} if named else set()
@@ -181,16 +191,16 @@ class Rules:
                 found.add(self._hosts[name])
         return found
 
-    def _words(self, reply: Reply, found: _Found, place: int) -> str | None:
-        """What was matched, as the server wrote it where that can be told; for a rule over codes, the code."""
-        if place not in found.rules:
-            return reply.status or (str(reply.reply_code) if reply.reply_code else None)
-        number, end = found.rules[place]
-        window = reply.folded.encode("utf-8", "replace")[max(0, end - DECIDING_WORDS_CHARACTERS_MAX) : end]
-        match = re.search(self._texts[number].pattern.encode(), window)
-        folded = (match.group() if match else window).decode("utf-8", "replace").strip()
-        start = reply.text.lower().find(folded)
-        return reply.text[start : start + len(folded)] if start >= 0 else folded
+    def _words(self, reply: Reply, folded: bytes, number: int, end: int) -> str:
+        """What was matched, as the server wrote it where that can be told.
+
+        Hyperscan knows where a match ends; where it begins is looked for in a short stretch before that.
+        """
+        window = folded[max(0, end - DECIDING_WORDS_CHARACTERS_MAX) : end]
+        match = re.search(self._texts[number].pattern.encode(), window)  # re keeps what it compiled last
+        words = (match.group() if match else window).decode("utf-8", "replace").strip()
+        start = reply.text.lower().find(words)
+        return reply.text[start : start + len(words)] if start >= 0 else words
 
     def _decision(self, verdict: _Verdict, reply: Reply, *, permanent: bool | None, outcome: Result | None = None) -> Decision:
         rule = verdict.rule
@@ -252,6 +262,7 @@ def _provider_index(providers: Mapping[str, Provider]) -> tuple[dict[str, str], 
     return hosts, names
 
 
+@lru_cache(maxsize=STATUSES_REMEMBERED_MAX)
 def _status_keys(status: str | None) -> tuple[str, ...]:
     """The forms under which a rule may name this status, most exact first."""
     if status is None:
@@ -262,6 +273,10 @@ def _status_keys(status: str | None) -> tuple[str, ...]:
     return (
         f"{kind}.{subject}.{detail}", f"x.{subject}.{detail}", f"{kind}.{subject}.x", f"x.{subject}.x", f"{kind}.x.x",
     )  # fmt: skip
+
+
+def _code_words(reply: Reply) -> str | None:
+    return reply.status or (str(reply.reply_code) if reply.reply_code else None)
 
 
 def _is_temporary(reply: Reply) -> bool:

@@ -152,6 +152,8 @@ DIAGNOSTIC_CHARACTERS_MAX = 4_000
 DECIDING_WORDS_CHARACTERS_MAX = 200
 # Status codes whose forms are kept ready: the registry has about 100, providers add about as many.
 STATUSES_REMEMBERED_MAX = 512
+# Of a stranger's words, `nullsender explain` shows a person this many: more than any reply needs, less than a screen.
+SHOWN_CHARACTERS_MAX = 1_000
 
 # --- the MX ------------------------------------------------------------------------------------------------------------
 # One command line. RFC 5321 4.5.3.1.4 asks for 512 octets and each extension for a little more; an honest one has under 400.
