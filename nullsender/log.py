@@ -150,3 +150,7 @@ class Log(Closing, ABC):
     @abstractmethod
     def group_lag(self, group: str, topics: Sequence[Topic]) -> Mapping[Partition, int]:
         """How many records `group` has not dealt with, for every partition, whoever holds it."""
+
+    @abstractmethod
+    def unread(self, group: str, topics: Sequence[Topic]) -> Sequence[Partition]:
+        """The partitions that no member of `group` reads at this moment: the group is down, or is just sharing them out."""

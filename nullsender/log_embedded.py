@@ -40,7 +40,7 @@ from nullsender.limits import (
 from nullsender.log import Consumer, Log, Partition, Producer, Record, StartAt, StoredRecord, Topic
 from nullsender.log_embedded_commit import GroupCommit, Publication
 from nullsender.log_embedded_consumer import EmbeddedConsumer, lag_records
-from nullsender.log_embedded_groups import GroupOffsets, TopicShare, locked
+from nullsender.log_embedded_groups import GroupOffsets, TopicShare, is_unread, locked
 from nullsender.log_embedded_lmdb import Environment, sync_folder
 from nullsender.log_embedded_topic import Retention, TopicStore
 
@@ -140,6 +140,16 @@ class EmbeddedLog(Log):
             for number, offsets in self._stores[topic].bounds().items():
                 lag[Partition(topic, number)] = lag_records(offsets, stored.get(number, 0))
         return lag
+
+    def unread(self, group: str, topics: Sequence[Topic]) -> Sequence[Partition]:
+        """As the interface says."""
+        folder = self._folder / "groups" / group
+        return [
+            Partition(topic, number)
+            for topic in topics
+            for number in range(self._partitions)
+            if is_unread(folder, topic, number)
+        ]
 
     def forget_group(self, group: str) -> None:
         """Let a group go that has no members any more: what it has not dealt with may be trimmed."""

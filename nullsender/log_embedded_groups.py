@@ -97,7 +97,7 @@ class TopicShare(Closing):
     def __init__(self, folder: Path, topic: Topic, *, partitions: int) -> None:
         """`folder` is the group's, and is there."""
         self._members = [folder / f"{topic}.member.{number}" for number in range(partitions)]
-        self._partitions = [folder / f"{topic}.partition.{number}" for number in range(partitions)]
+        self._partitions = [_lock_of(folder, topic, number) for number in range(partitions)]
         self._member: tuple[int, BinaryIO] | None = None
         self._held: dict[int, BinaryIO] = {}
 
@@ -131,6 +131,16 @@ class TopicShare(Closing):
         self._held, self._member = {}, None
         for file in files:
             file.close()
+
+
+def _lock_of(folder: Path, topic: Topic, number: int) -> Path:
+    return folder / f"{topic}.partition.{number}"
+
+
+def is_unread(folder: Path, topic: Topic, number: int) -> bool:
+    """Whether no member of the group whose folder this is reads the partition now."""
+    lock = _lock_of(folder, topic, number)
+    return not lock.exists() or _is_free(lock)
 
 
 def locked(path: Path) -> BinaryIO | None:

@@ -335,6 +335,20 @@ class LogContract:
         assert set(log.group_lag(group, [Topic.BOUNCES])) >= {record.partition for record in log.read(Topic.BOUNCES)}
         assert len(log.group_lag(group, [Topic.BOUNCES, Topic.RAW])) == 2 * len(log.group_lag(group, [Topic.RAW]))
 
+    def test_partitions_that_nobody_reads_are_named(self, log: Log, group: str) -> None:
+        everything = set(log.group_lag(group, [Topic.BOUNCES]))
+        assert set(log.unread(group, [Topic.BOUNCES])) == everything
+
+        with log.consumer(group, [Topic.BOUNCES]) as consumer:
+            wait_for(
+                lambda: consumer.poll(records_max=1, timeout_seconds=0.1) or not log.unread(group, [Topic.BOUNCES]),
+                what="it to read",
+            )
+            assert log.unread(group, [Topic.BOUNCES]) == []
+            assert set(log.unread(group, [Topic.RAW])) == set(log.group_lag(group, [Topic.RAW]))
+
+        assert set(log.unread(group, [Topic.BOUNCES])) == everything
+
     def test_reading_shows_everything_either_way_round_and_moves_no_group(self, log: Log, group: str) -> None:
         publish(log, *numbered(100))
 

@@ -37,18 +37,21 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _pipeline_checks(log: Log) -> Sequence[Check]:
-    """Whether the stages keep up: one that stands still shows as records that nobody deals with."""
+    """Whether every stage is at work and keeps up: one that stands still shows as records that nobody deals with."""
 
-    def behind(group: str, topics: Sequence[Topic]) -> Check:
+    def stage(group: str, topics: Sequence[Topic]) -> Check:
         def check() -> str | None:
             try:
                 lag = sum(log.group_lag(group, topics).values())
+                unread = log.unread(group, topics)
             except Transient as trouble:
                 return f"the log does not answer: {trouble}"
-            if lag <= READY_LAG_RECORDS_MAX:
-                return None
-            return f"{lag} records wait for `nullsender {group}`: is it running, and does its log say why it is slow?"
+            if unread:
+                return f"nobody reads {unread[0].topic} for `nullsender {group}`: is it running?"
+            if lag > READY_LAG_RECORDS_MAX:
+                return f"{lag} records wait for `nullsender {group}`: does its log say why it is slow?"
+            return None
 
         return check
 
-    return [behind("classify", (Topic.BOUNCES, Topic.COMPLAINTS, Topic.UNSUBSCRIBES)), behind("suppress", (Topic.OUTCOMES,))]
+    return [stage("classify", (Topic.BOUNCES, Topic.COMPLAINTS, Topic.UNSUBSCRIBES)), stage("suppress", (Topic.OUTCOMES,))]
