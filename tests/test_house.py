@@ -40,7 +40,7 @@ def _functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
 def test_no_function_outgrows_a_page() -> None:
     long = [
         f"{path.relative_to(ROOT)}:{function.lineno} {function.name}"
-        for path in _tracked("*.py")
+        for path in _tracked("*.py", ":!migrations")  # a migration is a list of tables
         for function in _functions(path)
         if (function.end_lineno or 0) - function.lineno >= FUNCTION_LINES_MAX
     ]
