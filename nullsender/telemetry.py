@@ -90,6 +90,21 @@ OUTCOMES = counter(
     remedy="Many of category `unknown`: new wording is about; `nullsender explain` shows which words no rule knows.",
 )
 
+# --- the list ---------------------------------------------------------------------------------------------------------
+
+APPLIED = counter(
+    "nullsender_applied_total",
+    "Reports applied to the list, by what they did (added, hardened, renewed, kept, counted, capped, recorded, repeated).",
+    ("did",),
+    remedy="`capped`: a source makes more provisional entries an hour than it may; see which in the log of `suppress`, and "
+    "name it in mx.trusted_sources if it is yours. Many `repeated`: a consumer starts over and over.",
+)
+STORE_TURN_SECONDS = histogram(
+    "nullsender_store_turn_seconds",
+    "How long a write to the store took, its wait for the turn and its commit included.",
+    remedy="Slow turns: look at the disk of the database, and for a process that holds a transaction open.",
+)
+
 # --- supervision -------------------------------------------------------------------------------------------------------
 
 ROLE_RESTARTS = counter(

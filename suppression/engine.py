@@ -93,6 +93,8 @@ def _open_postgresql(url: URL) -> Engine:
     engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
         connect_args={"connect_timeout": STORE_CONNECT_SECONDS_MAX},
+        # A turn has to see what was committed while it waited; a stricter level would fail there instead (40001).
+        isolation_level="READ COMMITTED",
         pool_pre_ping=True,  # the first to notice that the server was restarted is nobody's request
         hide_parameters=True,  # they are addresses, and errors are logged
         **_POOL,

@@ -5,27 +5,27 @@ at all, and a report changes the list once however often it comes (G3). The ques
 API in `store_keys.py`; `Store` has them all.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import msgspec
-from sqlalchemy import delete, select
 
+from nullsender import telemetry
 from nullsender.address import canonical
 from nullsender.errors import Invalid
 from nullsender.events import Outcome
 from nullsender.limits import PROVISIONAL_COUNTS_KEPT_DAYS
 from nullsender.log import Partition
 from suppression.engine import writing
-from suppression.models import entries, provisional_counts
 from suppression.policy import PROTECTED, Cause, Claim, Did, decide
 from suppression.records import Addition, Applied, ConsentRequired, Entry
 from suppression.store_apply import Applier
 from suppression.store_keys import StoreKeys
 from suppression.store_read import StoreReader
-from suppression.store_rows import Key, Person
-from suppression.store_text import clean_words, require_name
+from suppression.store_rows import Key, Person, take_pen
+from suppression.store_text import clean_name, clean_words, require_name
 from suppression.store_turn import Grounds, Turn
 
 _CLOCK_ACTOR = "clock"  # who ends an entry that expires, as the history names it
@@ -38,13 +38,6 @@ class Store(StoreReader, StoreKeys):
     done wholly: trying again is safe either way.
     """
 
-    @contextmanager
-    def _turn(self) -> Iterator[Turn]:
-        with writing(self._engine) as connection:
-            turn = Turn(connection, self._clock.now())
-            yield turn
-            turn.finish()
-
     def apply(self, outcomes: Sequence[Outcome], *, group: str, positions: Mapping[Partition, int]) -> Sequence[Applied]:
         """Apply outcomes and remember how far `group` has come, in one transaction; what each of them did.
 
@@ -53,6 +46,8 @@ class Store(StoreReader, StoreKeys):
         with self._turn() as turn:
             applied = Applier(turn, self._hasher, self._policy).apply(outcomes)
             turn.remember(group, positions)
+        for did, count in Counter(one.did for one in applied).items():
+            telemetry.APPLIED.labels(did.value).inc(count)
         return applied
 
     def add(
@@ -114,7 +109,7 @@ class Store(StoreReader, StoreKeys):
                     "this person complained or unsubscribed: say in `consent` how they agreed to get mail again, "
                     "or name another cause"
                 )
-            grounds = Grounds(actor=actor, reason=clean_words(reason), consent=consent and clean_words(consent))
+            grounds = Grounds(actor=clean_words(actor), reason=clean_words(reason), consent=consent and clean_words(consent))
             lifted = [_end(turn, key, entry, Did.LIFTED, grounds) for key, entry in standing]
         return [msgspec.structs.replace(entry, address=name) for entry in lifted]
 
@@ -124,21 +119,23 @@ class Store(StoreReader, StoreKeys):
         An entry stops no mail from the moment it expires; this is for the history and the feed. Also forgets old counts of
         provisional entries.
         """
-        ended = entries.c.ended_at.is_(None) & (entries.c.expires_at <= now)
-        with writing(self._engine) as connection:
-            turn = Turn(connection, now)
-            asked = select(entries.c.tenant, entries.c.address_hash, entries.c.scope, entries.c.cause).where(ended)
-            rows = connection.execute(asked.order_by(entries.c.expires_at).limit(limit)).all()
-            keys = [Key(Person(row.tenant, row.address_hash), row.scope, Cause(row.cause)) for row in rows]
-            turn.load({key.person for key in keys})
-            for key in keys:
-                entry = turn.entry(key)
-                assert entry is not None, "it was read in this turn"
+        with self._turn(now) as turn:
+            expired = turn.load_expired(limit)
+            for key, entry in expired:
                 _end(turn, key, entry, Did.EXPIRED, Grounds(actor=_CLOCK_ACTOR, reason="its time is over"))
+            turn.forget_provisional(now - timedelta(days=PROVISIONAL_COUNTS_KEPT_DAYS))
+        return len(expired)
+
+    @contextmanager
+    def _turn(self, now: datetime | None = None) -> Iterator[Turn]:
+        started_seconds = self._clock.monotonic_seconds()
+        with writing(self._engine) as connection:
+            last = take_pen(connection)
+            # The time is taken with the pen in hand, so that the times of changes follow their numbers.
+            turn = Turn(connection, last=last, now=now or self._clock.now())
+            yield turn
             turn.finish()
-            old = provisional_counts.c.hour < now - timedelta(days=PROVISIONAL_COUNTS_KEPT_DAYS)
-            connection.execute(delete(provisional_counts).where(old))
-        return len(keys)
+        telemetry.STORE_TURN_SECONDS.observe(self._clock.monotonic_seconds() - started_seconds)
 
 
 def cause_of(text: str) -> Cause:
@@ -160,7 +157,11 @@ def _add(turn: Turn, person: Person, address: str, addition: Addition, actor: st
     claim = Claim(cause=addition.cause, scope=addition.scope, at=at, proven=True, expires=addition.expires)
     did, standing = decide(turn.standing(key), claim)
     if did is not Did.KEPT and standing is not None:
-        grounds = Grounds(actor=actor, reason=clean_words(addition.reason), evidence=addition.evidence)
+        grounds = Grounds(
+            actor=clean_words(actor),
+            reason=clean_words(addition.reason),
+            evidence=addition.evidence and clean_name(addition.evidence),
+        )
         entry = turn.put(key, did, standing, grounds)
         turn.name(person.address_hash, address)
     assert entry is not None, "what is kept is there"

@@ -34,7 +34,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoreReader(StoreBase):
-    """The questions. Each is answered from one state of the database; `Transient` where it can not be asked."""
+    """The questions; `Transient` where they can not be asked."""
 
     def check(self, tenant: str, stream: str | None, canonical_addresses: Sequence[str]) -> Mapping[int, Entry]:
         """Index -> the entry that stops mail to that address; an index that is missing may be sent to.

@@ -70,6 +70,11 @@ def entry_of(row: Row[Any], address: str | None = None) -> Entry:
     )
 
 
+def key_of(row: Row[Any]) -> Key:
+    """The key of a row of `entries`."""
+    return Key(Person(row.tenant, row.address_hash), row.scope, Cause(row.cause))
+
+
 def entry_row(key: Key, entry: Entry) -> dict[str, object]:
     """The row of `entries` for an entry."""
     return {

@@ -14,12 +14,12 @@ from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Table, select, update
+from sqlalchemy import Connection, Table, delete, select, update
 
 from nullsender.address import domain_of
 from nullsender.log import Partition, Topic
 from suppression.models import addresses, changes, consumer_offsets, entries, numbering, outcomes, provisional_counts, strikes
-from suppression.policy import Cause, Did, Standing, Strike
+from suppression.policy import Did, Standing, Strike
 from suppression.records import Entry
 from suppression.store_rows import (
     Held,
@@ -31,8 +31,8 @@ from suppression.store_rows import (
     entry_of,
     entry_row,
     insert_rows,
+    key_of,
     one_of,
-    take_pen,
     update_rows,
 )
 
@@ -68,10 +68,10 @@ _STRIKES = msgspec.json.Decoder(tuple[Strike, ...])
 class Turn:
     """A write that is under way: all that it reads and changes. Lives inside one `engine.writing` block."""
 
-    def __init__(self, connection: Connection, now: datetime) -> None:
+    def __init__(self, connection: Connection, *, last: int, now: datetime) -> None:
         self.now = now
         self._connection = connection
-        self._last = take_pen(connection)
+        self._last = last
         self._entries: Held[Key, Entry] = Held()
         self._strikes: Held[Place, tuple[Strike, ...]] = Held()
         self._made: Held[Slot, int] = Held()
@@ -84,7 +84,7 @@ class Turn:
         """Read every entry and all strikes of `people`; nothing is known of anybody else."""
         for these in about(entries, people):
             for row in self._connection.execute(select(entries).where(these)):
-                self._entries.read(Key(Person(row.tenant, row.address_hash), row.scope, Cause(row.cause)), entry_of(row))
+                self._entries.read(key_of(row), entry_of(row))
         for these in about(strikes, people):
             for row in self._connection.execute(select(strikes).where(these)):
                 self._strikes.read(Place(Person(row.tenant, row.address_hash), row.scope), _STRIKES.decode(row.newest))
@@ -108,6 +108,14 @@ class Turn:
     def entries_of(self, person: Person) -> list[tuple[Key, Entry]]:
         """Every entry of `person`, ended ones included."""
         return [(key, entry) for key, entry in self._entries.items() if key.person == person]
+
+    def load_expired(self, limit: int) -> list[tuple[Key, Entry]]:
+        """At most `limit` entries whose time is over by now and that have not ended yet, the oldest first."""
+        over = entries.c.ended_at.is_(None) & (entries.c.expires_at <= self.now)
+        rows = self._connection.execute(select(entries).where(over).order_by(entries.c.expires_at).limit(limit)).all()
+        for row in rows:
+            self._entries.read(key_of(row), entry_of(row))
+        return [(key_of(row), entry_of(row)) for row in rows]
 
     def put(self, key: Key, did: Did, standing: Standing, grounds: Grounds) -> Entry:
         """Let the entry of `key` stand like that from now on, and write the change down."""
@@ -175,6 +183,10 @@ class Turn:
         self._made.put(slot, (made or 0) + 1)
         return True
 
+    def forget_provisional(self, before: datetime) -> None:
+        """Drop the counts of the hours before that."""
+        self._connection.execute(delete(provisional_counts).where(provisional_counts.c.hour < before))
+
     def remember(self, group: str, positions: Mapping[Partition, int]) -> None:
         """Keep how far `group` has come. The last word counts: an offset that goes back only means reading again."""
         for partition, next_offset in positions_of(self._connection, group).items():
@@ -217,7 +229,7 @@ def positions_of(connection: Connection, group: str) -> dict[Partition, int]:
 
 
 def _changed(key: Key, before: Entry | None, seq: int, did: Did, standing: Standing, grounds: Grounds) -> Entry:
-    """The entry after a change: a new period is a new entry, what strengthens one is its new grounds, an end changes no grounds."""
+    """The entry after a change: a new period is a new entry; what strengthens one is its new grounds; an end leaves them."""
     if did is Did.ADDED:
         return Entry(
             id=seq,

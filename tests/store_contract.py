@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
@@ -162,6 +163,15 @@ class StoreContract:
         assert stops(store) is Cause.COMPLAINT
 
         assert {cause for _, cause, _ in live(store)} == set(Cause)
+
+    def test_what_reports_did_is_counted(self, store: Store) -> None:
+        def counted() -> float:
+            return REGISTRY.get_sample_value("nullsender_applied_total", {"did": "repeated"}) or 0.0
+
+        before = counted()
+        tell(store, an_outcome("1"), an_outcome("1"), an_outcome("1"))
+
+        assert counted() - before == 2
 
     # --- once ---
 

@@ -2,6 +2,7 @@
 
 import stat
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,32 @@ def test_a_connection_that_is_cut_is_trouble_that_passes(store: Store, engine: E
         lose_the_connection()
 
     assert did(store, an_outcome("1")) == [Did.ADDED]
+
+
+@only_postgresql
+def test_a_transaction_that_lost_to_another_may_be_tried_again(store: Store, engine: Engine) -> None:
+    def lose_to_another() -> None:
+        with writing(engine) as connection:
+            connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+            connection.execute(text("SELECT * FROM numbering"))
+            put(store)
+            connection.execute(text("UPDATE numbering SET last = 0"))
+
+    with pytest.raises(Transient, match="serialize"):
+        lose_to_another()
+
+
+@only_postgresql
+def test_a_server_with_a_stricter_default_makes_no_difference(store_url: str, engine: Engine, clock: FakeClock) -> None:
+    with writing(engine) as connection:
+        name = connection.execute(text("SELECT current_database()")).scalar_one()
+        connection.execute(text(f"ALTER DATABASE \"{name}\" SET default_transaction_isolation = 'serializable'"))
+
+    with opened(store_url) as strict, ThreadPoolExecutor(4) as threads:
+        store = store_on(strict, clock)
+        entries = list(threads.map(lambda number: put(store, f"{number}@example.com"), range(40)))
+
+    assert len({entry.id for entry in entries}) == 40
 
 
 @only_postgresql
