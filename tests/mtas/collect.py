@@ -19,15 +19,17 @@ from email.utils import format_datetime
 from pathlib import Path
 
 from tests.mtas.cases import ALIASES, CASES, Case
+from tests.mtas.courier import Courier
 from tests.mtas.exim import Exim
 from tests.mtas.mta import Mta
 from tests.mtas.opensmtpd import OpenSmtpd
 from tests.mtas.postfix import Postfix
 from tests.mtas.refusing_server import REFUSALS, Envelope, Stage
+from tests.mtas.sendmail import Sendmail
 from tests.mtas.world import LOCAL_DOMAIN, NAMESERVER, STORIES, World, world
 
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures" / "mail"
-MTAS: Mapping[str, type[Mta]] = {mta.name: mta for mta in (Postfix, Exim, OpenSmtpd)}
+MTAS: Mapping[str, type[Mta]] = {mta.name: mta for mta in (Postfix, Exim, OpenSmtpd, Sendmail, Courier)}
 QUEUE_LIFETIME_SECONDS = 20
 DELAY_WARNING_SECONDS = 4
 COLLECT_SECONDS_MAX = 60.0  # the lifetime, plus the slowest MTA's rounds through its queue

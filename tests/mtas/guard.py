@@ -1,13 +1,14 @@
 """Run one MTA inside a root folder, and leave nothing of it behind.
 
-    python guard.py ROOT SECONDS_MAX COMMAND...
+    python guard.py ROOT HOSTNAME SECONDS_MAX COMMAND...
 
 An MTA is a family of daemons that detach, fork and change users; a parent that only knows the first one's id loses the
 rest.  The guard starts the first, in ROOT by chroot, and ends the whole family when any of these comes: its standard
 input closes (whoever wanted the MTA is done, or died), SECONDS_MAX have passed, or the first process has ended.
 It knows the family by `/proc/<pid>/root`: whoever is rooted in ROOT was started by it, and nobody else is.
 
-It is also the MTA's syslog: what comes to ROOT/dev/log goes to ROOT/var/log/syslog.
+It also gives the MTA a host name of its own, where the system allows that, and is its syslog: what comes to
+ROOT/dev/log goes to ROOT/var/log/syslog.
 
 A program of its own, on the standard library alone, so that it survives the test process it serves.
 """
@@ -26,15 +27,20 @@ import time
 from pathlib import Path
 
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+CLONE_NEWUTS = 0x04000000  # linux/sched.h
 GRACE_SECONDS = 3.0  # for an orderly end, so that a queue is written and a log complete
 SYSLOG_BYTES_MAX = 65536
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/root", "TZ": "UTC"}
 
 
-def main(root: str, seconds_max: str, *command: str) -> int:
+def main(root: str, hostname: str, seconds_max: str, *command: str) -> int:
     """Run until one of the three ends; the first process's exit code, or 0 if it was us who ended it."""
+    libc = ctypes.CDLL(None, use_errno=True)
     # Orphaned daemons become our children instead of init's, so that we can reap them.
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    # Courier writes the host's name into its bounces.  A container may forbid the change; then it is the container's.
+    if libc.unshare(CLONE_NEWUTS) == 0:
+        socket.sethostname(hostname)
     for ignored in (signal.SIGINT, signal.SIGHUP):  # Ctrl-C is for the test; the closed input tells us
         signal.signal(ignored, signal.SIG_IGN)
     syslog = _syslog(Path(root))

@@ -41,7 +41,9 @@ DEVICES: Mapping[str, tuple[int, int]] = {
 }
 
 Address = HostPort | tuple[str, int]
+NOBODY = "127.0.0.1"  # a nameserver that refuses at once, unless this machine has one there
 READER = "reader"  # the user with the one mailbox
+HOME = "/home/reader"
 READER_ID = 62500
 
 
@@ -75,7 +77,7 @@ class Mta(ABC):
         routes: Mapping[str, Address] | None = None,
         relay: Address | None = None,
         hostname: str | None = None,
-        nameserver: str = "127.0.0.1",
+        nameserver: str = NOBODY,
         queue_lifetime_seconds: int = 30,
         delay_warning_seconds: int = 0,
         aliases: Mapping[str, str] | None = None,
@@ -183,19 +185,18 @@ class Mta(ABC):
         self._inside(path).chmod(mode)  # after chown, which drops set-id bits
 
     def run(self, *command: str, text: str = "") -> str:
-        """Run a command in the root to its end; its output.  Raises MtaFailed if it fails."""
+        """Run a command in the root to its end; its standard output.  Raises MtaFailed if it fails."""
         done = subprocess.run(
             ["chroot", str(self.root), *command],
             input=text.encode(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            capture_output=True,
             env=guard.ENVIRONMENT,
             timeout=COMMAND_SECONDS_MAX,
         )
-        output = done.stdout.decode(errors="replace")
         if done.returncode:
-            raise MtaFailed(f"{' '.join(command)} in {self.name}'s root ended with {done.returncode}:\n{output}")
-        return output
+            said = (done.stdout + done.stderr).decode(errors="replace")
+            raise MtaFailed(f"{' '.join(command)} in {self.name}'s root ended with {done.returncode}:\n{said}")
+        return done.stdout.decode(errors="replace")
 
     @property
     def _output_file(self) -> Path:
@@ -208,7 +209,8 @@ class Mta(ABC):
         return {"root": 0, READER: READER_ID, **self.users}[user]
 
     def _start_guard(self) -> None:
-        command = [sys.executable, "-I", guard.__file__, str(self.root), str(RUN_SECONDS_MAX), *self.command()]
+        arguments = [str(self.root), self.hostname, str(RUN_SECONDS_MAX), *self.command()]
+        command = [sys.executable, "-I", guard.__file__, *arguments]
         with self._output_file.open("wb") as output:
             self._guard = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
@@ -221,7 +223,9 @@ class Mta(ABC):
 
     def _write_system_files(self) -> None:
         users = {"root": 0, "nobody": 65534, READER: READER_ID, **self.users}
-        self.write("/etc/passwd", "".join(f"{name}:x:{uid}:{uid}::/:/bin/sh\n" for name, uid in users.items()))
+        homes = {READER: HOME}
+        lines = [f"{name}:x:{uid}:{uid}::{homes.get(name, '/')}:/bin/sh\n" for name, uid in users.items()]
+        self.write("/etc/passwd", "".join(lines))
         self.write("/etc/group", "".join(f"{name}:x:{uid}:\n" for name, uid in users.items()))
         self.write("/etc/shadow", "".join(f"{name}:*:19000:0:99999:7:::\n" for name in users), mode=0o600)
         # The machine's own name too: an MTA looks it up at the start even if it is told another.
