@@ -24,7 +24,7 @@ from tests.mtas import guard
 from tests.mtas.addresses import HostPort, free_port, wait_for_greeting
 from tests.mtas.roots import Root, ensure_root
 
-START_SECONDS_MAX = 30.0  # Postfix needs one, Courier five; a loaded machine more
+START_SECONDS_MAX = 30.0  # each needs less than one; a loaded machine more
 STOP_SECONDS_MAX = 15.0  # the guard allows itself six
 RUN_SECONDS_MAX = 600.0  # nobody wants an MTA for longer; a forgotten one ends by itself
 COMMAND_SECONDS_MAX = 60.0

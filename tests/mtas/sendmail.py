@@ -32,7 +32,9 @@ class Sendmail(Mta):
         "A reply that contradicts itself (550 4.2.2) loses its Diagnostic-Code, and is called 5.1.1.",
         "Of a reply of several lines only the first is in Diagnostic-Code.",
         "Eight-bit replies are copied into the report as they are, in whatever encoding.",
-        "Without a reply from another host there is no Diagnostic-Code; Remote-MTA is then the domain or host looked for.",
+        "Replies that Sendmail makes up itself look like the other host's (`SMTP; 550 Host unknown`); where it makes up none "
+        "there is no Diagnostic-Code, or an empty one.",
+        "Remote-MTA is the domain or host looked for, even if nobody was reached.",
     )
 
     def configure(self) -> None:
