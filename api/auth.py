@@ -42,8 +42,8 @@ _TENANT_MEANING = "For a key of every tenant: whose list is meant (`default` wit
 _bearer = HTTPBearer(
     auto_error=False,
     description=(
-        "A key that `nullsender keys create` printed. It belongs to one tenant. Scopes: `check` (lookups), `read` (entries and "
-        "histories), `write` (add and lift), `admin` (all of these)."
+        "A key that `nullsender keys create` printed. It belongs to one tenant or to all. Scopes: `check` (lookups), `read` "
+        "(entries and histories), `write` (add and lift), `admin` (all of these)."
     ),
 )
 

@@ -21,6 +21,7 @@ class TableReader:
         self._clock = clock
         self.staleness_seconds_max = staleness_seconds_max
         self._table: Table | None = None
+        self._file: int | None = None
         self._look_again_at_seconds = -math.inf
 
     def fresh(self) -> Table | None:
@@ -55,5 +56,14 @@ class TableReader:
         return self._clock.monotonic_seconds() - checked_at_seconds
 
     def _opened(self) -> Table | None:
-        self._table = open_table(self._path, identity=self._identity)
+        """The table at the path now: mapped anew only where it is another file, because mapping a big one takes its time."""
+        file = self._file_now()
+        if self._table is None or file != self._file:
+            self._table, self._file = open_table(self._path, identity=self._identity), file
         return self._table
+
+    def _file_now(self) -> int | None:
+        try:
+            return self._path.stat().st_ino  # nobody else gets this number while we have the file mapped
+        except OSError:
+            return None

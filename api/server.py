@@ -27,6 +27,7 @@ def serve(api: Api, host: str, port: int, stopping: Callable[[], bool]) -> None:
         log_config=None,  # the role's own logging stays as it is
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # nothing here depends on who a proxy says is calling
         timeout_keep_alive=API_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=API_STOP_SECONDS_MAX,
     )

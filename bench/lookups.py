@@ -4,7 +4,8 @@
 
 Three processes on loopback: the follower, the API, and this one, which asks. Where the machine has several cores the API gets
 one to itself. Every connection asks its next question when it has the answer to its last one, and every answer is checked. The
-column `server` says how busy the API's process was: far below 100 % it was the asking that was slow, or the store's disk.
+column `server` says how busy the API's process was: far below 100 % it was the asking that was slow, or the store's disk. The
+first line says how fast this core runs Python at all at the moment: on a shared machine that varies more than anything here.
 """
 
 import argparse
@@ -230,6 +231,14 @@ def wait_until_ready(folder: Path, port: int, count: int) -> float:
             if table is not None and table.count >= count and caller.connect_ex((HOST, port)) == 0:
                 return time.perf_counter() - began
         time.sleep(0.05)
+
+
+def python_speed() -> float:
+    """Rounds of an empty loop, in millions a second of this core's time."""
+    rounds, began = 2_000_000, time.process_time()
+    for _ in range(rounds):
+        pass
+    return rounds / (time.process_time() - began) / 1e6
 
 
 def main() -> None:

@@ -96,8 +96,8 @@ LAST_READER_CHARACTERS_MAX = 16_000
 LAST_READER_LINE_CHARACTERS_MAX = 400
 
 # --- lookups -----------------------------------------------------------------------------------------------------------
-# How long the follower sleeps when the feed had nothing: the usual age of the table, at 60-odd cheap queries a second.
-FOLLOW_POLL_SECONDS = 0.015
+# How long the follower sleeps when the feed had nothing: the usual age of the table, at fewer than 50 small queries a second.
+FOLLOW_POLL_SECONDS = 0.02
 # The longest wait before the follower asks a store in trouble again: meanwhile every lookup costs the store a query.
 FOLLOW_RETRY_SECONDS_MAX = 1.0
 # Changes, or hashes of a full build, that the follower takes at once.

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from api.follower import table_path
+from api.follower import Follower, table_path
 from api.lookup import InvalidAddress
 from nullsender.errors import Transient
 from nullsender.limits import TABLE_REOPEN_SECONDS
@@ -137,6 +137,32 @@ def test_a_reader_finds_a_table_that_is_made_later(world: World) -> None:
     world.clock.advance(seconds=TABLE_REOPEN_SECONDS)
 
     assert lookup.is_surely_clean("default", "clean@example.com")
+
+
+def test_a_stale_table_is_not_mapped_over_and_over(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.catch_up()
+    lookup = world.lookup()
+    assert lookup.is_fresh()
+    monkeypatch.setattr("api.reader.open_table", lambda *_, **__: pytest.fail("it is mapped already"))
+
+    for _ in range(3):
+        world.clock.advance(seconds=STALENESS_SECONDS_MAX * 2)
+        assert not lookup.is_fresh()
+
+
+def test_a_reader_whose_file_was_removed_moves_to_the_new_one(world: World) -> None:
+    world.catch_up()
+    lookup = world.lookup()
+    assert lookup.is_fresh()
+    table_path(world.index_folder).unlink()
+    world.clock.advance(seconds=STALENESS_SECONDS_MAX * 2)
+    assert not lookup.is_fresh()
+
+    world.follower = Follower(world.store, world.index_folder, world.clock)
+    world.catch_up()
+    world.clock.advance(seconds=TABLE_REOPEN_SECONDS)
+
+    assert lookup.is_fresh()
 
 
 def test_a_batch_keeps_every_place_and_one_bad_item_spoils_nothing(world: World) -> None:
