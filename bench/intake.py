@@ -40,7 +40,8 @@ WARM_UP_SECONDS = 0.5
 
 def dsn() -> bytes:
     """A bounce of about 5 KB: words, report, and the headers of the mail that came back."""
-    returned = "".join(f"X-Header-{number}: {'value ' * 10}\r\n" for number in range(55))
+    folded = "\r\n\t".join(["words of a value that goes on for about as long as a line does"] * 3)
+    returned = "".join(f"X-Header-{number}: {folded}\r\n" for number in range(18))
     return (
         "From: MAILER-DAEMON@mta.example\r\nTo: bounces@bounces.example\r\nSubject: Undelivered Mail Returned to Sender\r\n"
         "MIME-Version: 1.0\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n"
