@@ -11,9 +11,10 @@ import re
 _STATUS = re.compile(r"(?<![\w.\[])(?<![A-Za-z]-)([245]\.\d{1,3}\.\d{1,3})(?!\w|\.\d|-\d)")
 
 _CODE = r"([45][0-5]\d)"
-# What follows a code; "550.5", "450-900" (a range), "450 kB" and "450 bytes" are none, "550-192.0.2.1 is listed" is one.
+# What follows a code; "550.5", "450-900" (a range), "450 kB" and "450 bytes" are none, "550-192.0.2.1 is listed"
+# is one, a group of an IPv6 address is none.
 _AFTER = (
-    r"(?=[\s\-:;,.)\]<>#'\"]|$)(?!\.\d)(?!-\d{1,5}(?![\d.]))(?!\s?[kKMG]?[bB]\b)"
+    r"(?=[\s\-:;,.)\]<>#'\"]|$)(?!\.\d)(?!-\d{1,5}(?![\d.]))(?!:[0-9A-Fa-f]{0,4}:)(?!\s?[kKMG]?[bB]\b)"
     r"(?!\s(?:bytes|hours?|days?|minutes?|seconds?|times|users|messages)\b)"
 )
 _REPLY_AT_START = re.compile(rf"^[\s<>:;,'\"(\[]{{0,8}}{_CODE}{_AFTER}")

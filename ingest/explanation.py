@@ -16,7 +16,6 @@ from ingest.namings import Naming
 from ingest.notice_words import Notice
 
 _SENTENCE_LINES_MAX = 3
-_LETTERS_MIN = 4
 
 
 class Explanations:
@@ -46,9 +45,9 @@ class Explanations:
         behind = _joined(lines[near_end:end])
         if not place.is_listed:
             return f"{near} {behind}".strip()
-        if _says_something(near):
+        if says_something(near):
             return near
-        if _says_something(behind):
+        if says_something(behind):
             return behind if alone or _has_code(behind) else self._paragraphs_with_codes or behind
         return self._paragraphs_with_codes or _joined(lines[: place.line])
 
@@ -131,5 +130,9 @@ def _has_code(words: str) -> bool:
     return reply_code_in(words) is not None or status_code_in(words) is not None
 
 
-def _says_something(words: str) -> bool:
-    return sum(character.isalpha() for character in words) >= _LETTERS_MIN
+def says_something(words: str) -> bool:
+    """Whether there are words in it, and not only numbers and signs: `X-Unix; 69` is no reason."""
+    return _WORD.search(words) is not None
+
+
+_WORD = re.compile(r"[^\W\d_]{3}")

@@ -4,10 +4,12 @@ A reader takes the tree of a message and answers with a `Reading`'s raw material
 its format. `ingest/report.py` asks them in order and makes reports of the findings.
 """
 
+import re
 from datetime import datetime
 
 import msgspec
 
+from ingest.charsets import decode_bytes
 from ingest.codes import reply_code_in, status_code_in
 from ingest.returned import Returned
 from nullsender.events import Action, DerivedFrom, Kind
@@ -45,13 +47,21 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
 
 def with_diagnostic(finding: Finding, words: str) -> Finding:
     """`finding` with `words` as its diagnostic, and with the codes that stand in them where it has none yet."""
-    diagnostic = one_line(words)
+    diagnostic = one_line(_ESCAPED_OCTETS.sub(_octets, words) if "\\" in words else words)
     return msgspec.structs.replace(
         finding,
         diagnostic=diagnostic or None,
         status=finding.status or status_code_in(diagnostic),
         reply_code=finding.reply_code or reply_code_in(diagnostic),
     )
+
+
+# Exim writes what is not ASCII in a reply as octal escapes: \303\244.
+_ESCAPED_OCTETS = re.compile(r"(?:\\[23][0-7]{2})+")
+
+
+def _octets(match: re.Match[str]) -> str:
+    return decode_bytes(bytes(int(octet, 8) for octet in match.group().split("\\")[1:]))
 
 
 def one_line(words: str) -> str:

@@ -10,11 +10,16 @@ from typing import NamedTuple
 
 from nullsender.limits import ADDRESS_CHARACTERS_MAX, ADDRESSES_TRIED_MAX
 
-# RFC 5322 3.2.3 atext and the dot; matched on the reversed text, from the @ to the left.
-_LOCAL_REVERSED = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,128}", re.ASCII)
-_LOCAL_REVERSED_INTERNATIONAL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,128}")
-_DOMAIN = re.compile(r"(?:[\w-]{1,63}\.){0,10}[\w-]{1,63}|\[[\w.:]{3,60}\]", re.ASCII)
-_DOMAIN_INTERNATIONAL = re.compile(r"(?:[\w-]{1,63}\.){0,10}[\w-]{1,63}")
+# Scripts that put no space between words would glue a sentence to the address in it: 宛先user@example.orgは. So letters of
+# Chinese, Japanese and Korean belong to an address only where it begins or ends with them altogether.
+_GLUE = "\u3000-\u9fff\uac00-\ud7af\uff00-\uffef"
+_LETTER, _ANY_LETTER = rf"[^\W{_GLUE}]", r"\w"
+# RFC 5322 3.2.3 atext and the dot (RFC 6532 3.2 adds letters); matched on the reversed text, from the @ to the left.
+_LOCALS_REVERSED = tuple(re.compile(rf"(?:{letter}|[.!#$%&'*+/=?^`{{|}}~-]){{1,128}}") for letter in (_LETTER, _ANY_LETTER))
+_DOMAINS = tuple(
+    re.compile(rf"(?:(?:{letter}|-){{1,63}}\.){{0,10}}(?:{letter}|-){{1,63}}|\[[\w.:]{{3,60}}\]")
+    for letter in (_LETTER, _ANY_LETTER)
+)
 
 
 class Mention(NamedTuple):
@@ -40,8 +45,9 @@ def mentions_in(text: str) -> Iterator[Mention]:
 
 def _around(text: str, at: int) -> Mention | None:
     """The address whose `@` stands at `at`, or None where there is none around it."""
-    domain = _DOMAIN.match(text, at + 1) or _DOMAIN_INTERNATIONAL.match(text, at + 1)
-    if domain is None or not _is_domain(domain.group()):
+    domains = (domain.match(text, at + 1) for domain in _DOMAINS)
+    domain = next((match for match in domains if match and _is_domain(match.group())), None)
+    if domain is None:
         return None
     start = _start_of_local_part(text, at)
     if start == at:
@@ -55,7 +61,7 @@ def _start_of_local_part(text: str, at: int) -> int:
         opening = text.rfind('"', max(0, at - 66), at - 1)
         return opening if opening >= 0 else at
     reversed_left = text[max(0, at - 128) : at][::-1]
-    match = _LOCAL_REVERSED.match(reversed_left) or _LOCAL_REVERSED_INTERNATIONAL.match(reversed_left)
+    match = next(filter(None, (local.match(reversed_left) for local in _LOCALS_REVERSED)), None)
     if match is None:
         return at
     return at - len(match.group()[::-1].lstrip("'.*=`|"))

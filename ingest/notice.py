@@ -5,7 +5,7 @@ from itertools import islice
 
 import msgspec
 
-from ingest.explanation import Explanations
+from ingest.explanation import Explanations, says_something
 from ingest.finding import Finding, Findings, with_diagnostic
 from ingest.last_reader import last_recipients
 from ingest.mentions import is_address, mentions_in
@@ -60,8 +60,8 @@ def _with_name(finding: Finding, spare: Iterator[str], derived_from: DerivedFrom
 def _with_words(finding: Finding, explanations: Explanations, *, alone: bool) -> Finding:
     if finding.action not in (Action.FAILED, Action.DELAYED):
         return finding
-    if finding.diagnostic is None:
-        return with_diagnostic(finding, explanations.of(finding.recipient, alone=alone))
+    if not says_something(finding.diagnostic or ""):
+        return with_diagnostic(finding, f"{finding.diagnostic or ''} {explanations.of(finding.recipient, alone=alone)}")
     return with_diagnostic(finding, explanations.end_of_reply(finding.diagnostic))
 
 

@@ -62,8 +62,8 @@ class Notice(msgspec.Struct, frozen=True):
         return Notice(text, _lines_of(text), self.was_cut, self.returned)
 
     def has_reply(self) -> bool:
-        """Whether a line is a negative SMTP reply."""
-        return has_reply_line(self.text)
+        """Whether a line is a negative SMTP reply, and not one that a person quotes."""
+        return has_reply_line(self.unquoted())
 
 
 def read_notice(message: Part) -> Notice:

@@ -15,6 +15,7 @@ from ingest.arf import read_arf
 from ingest.auto_reply import is_challenge, read_auto_reply, read_receipt
 from ingest.bounce_signs import looks_like_a_bounce
 from ingest.dsn import REPORT_TYPES, read_dsn, read_dsn_fields, where_fields_begin
+from ingest.explanation import says_something
 from ingest.finding import Finding, Findings
 from ingest.mime import Part, parse
 from ingest.notice import explained, read_words
@@ -98,7 +99,8 @@ def _as_it_means(finding: Finding) -> Finding:
 
 
 def _is_complete(finding: Finding) -> bool:
-    return bool(finding.recipient and finding.diagnostic) and (finding.diagnostic or "")[3:4] != "-"
+    diagnostic = finding.diagnostic or ""
+    return bool(finding.recipient) and says_something(diagnostic) and diagnostic[3:4] != "-"
 
 
 def _read_bounce_without_report(mail: Mail) -> Findings | None:

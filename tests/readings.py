@@ -41,8 +41,10 @@ def only(reading: Reading) -> Report:
 def expected_of(path: Path | str) -> dict[str, object]:
     """The reading of a fixture in the form of the JSON beside it: of each report the fields that its reader set."""
     reading = read_file(path)
+    # Collected mail is collected anew from time to time, so its times change; handmade mail keeps them.
+    left_out = _IDENTITY if Path(path).parent.name == "handmade" else (*_IDENTITY, "occurred_at")
     records = [json.loads(encode(report)) for report in reading.reports]
-    reports = [{name: value for name, value in record.items() if name not in _IDENTITY} for record in records]
+    reports = [{name: value for name, value in record.items() if name not in left_out} for record in records]
     return {"kind": reading.kind.value, "format": reading.format, "reports": reports}
 
 
