@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import logging
 import random
 import socket
 import ssl
@@ -92,6 +93,19 @@ def test_stuffed_dots_are_taken_off_wherever_a_chunk_ends(mx: Mx) -> None:
         assert client.reply().startswith("250")
 
     assert b"Subject: stuffed dots\r\n\r\n.one\r\n..\r\nno. dot\r\n" in [raw.content for raw in mx.raw()]
+
+
+def test_a_message_is_one_line_in_the_log_of_the_process(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "mx")
+    with running_mx(tmp_path / "log") as mx, mx.greeted() as client:
+        reply = client.deliver(MESSAGE)
+        reports = mx.reports()
+
+    (line,) = (record for record in caplog.records if record.message == "stored")
+    facts = line.__dict__["facts"]
+    assert facts.pop("took_ms") >= 0
+    assert facts.pop("message_id") in reply
+    assert facts == {"kind": reports[0].kind, "reports": len(reports), "ip": "127.0.0.1"}
 
 
 def test_the_same_message_again_has_the_same_name(mx: Mx) -> None:
