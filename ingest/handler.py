@@ -73,6 +73,8 @@ class MxHandler:
             return self._deferred()
         took_seconds = self._clock.monotonic_seconds() - started_seconds
         telemetry.MX_MESSAGES.labels(taken.kind).inc()
+        for record in taken.records:
+            telemetry.MX_RECORDS.labels(record.topic).inc()
         telemetry.MX_RECORDING.observe(took_seconds)
         _log.info("stored", extra={"facts": {**taken.facts(), "ip": source.ip, "took_ms": round(took_seconds * 1000, 1)}})
         return recorded(taken.message_id, taken.reports)

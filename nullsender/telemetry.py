@@ -158,6 +158,12 @@ MX_MESSAGES = counter(
     ("kind",),
     remedy="Many `unreadable`: `nullsender dead-letters list` shows each with its reason.",
 )
+MX_RECORDS = counter(
+    "nullsender_mx_records_total",
+    "Records that the MX put on the log, by topic: a message's bytes, its reports, or the dead letter that it became.",
+    ("topic",),
+    remedy="Every report becomes an outcome: fewer in nullsender_outcomes_total for long means that `nullsender classify` lags.",
+)
 MX_DEFERRED = counter(
     "nullsender_mx_deferred_total",
     "Messages answered 451 because they could not be recorded; their senders keep them and come again.",

@@ -57,6 +57,10 @@ class System:
                 stdout=output,
                 stderr=output,
             )
+        self.wait_until_ready()
+
+    def wait_until_ready(self) -> None:
+        """Return when the MX listens and /readyz says yes."""
         wait_for(self._is_ready, what="nullsender to be ready", seconds=START_SECONDS_MAX)
 
     def _is_ready(self) -> bool:

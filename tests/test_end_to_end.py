@@ -189,8 +189,10 @@ def test_everything_that_was_counted_at_the_mx_is_counted_as_an_outcome(system: 
         return sum(float(line.rsplit(" ", 1)[1]) for line in rows)
 
     def balance() -> bool:
-        reports = counted("nullsender_mx_reports_total")
-        return reports > 0 and reports == counted("nullsender_records_done_total", group="classify")
+        reports = sum(
+            counted("nullsender_mx_records_total", topic=topic) for topic in ("bounces", "complaints", "unsubscribes")
+        )
+        return reports > 0 and reports == counted("nullsender_outcomes_total")
 
     wait_for(balance, what="the counts to add up")
 
