@@ -162,7 +162,7 @@ MX_RECORDS = counter(
     "nullsender_mx_records_total",
     "Records that the MX put on the log, by topic: a message's bytes, its reports, or the dead letter that it became.",
     ("topic",),
-    remedy="Every report becomes an outcome: fewer in nullsender_outcomes_total for long means that `nullsender classify` lags.",
+    remedy="Every report becomes an outcome: fewer in nullsender_outcomes_total for long means that `classify` lags.",
 )
 MX_DEFERRED = counter(
     "nullsender_mx_deferred_total",
