@@ -3,7 +3,7 @@
 All texts of all rules stand in one Hyperscan database: one pass over the reply, in time proportional to its length, finds every
 text that occurs, however many rules there are. The first rule in the stated order (rulebook.py) that holds decides. Three
 guards stand behind the rules, so that none of them can cut off a good customer by itself: only a category that can be hard is
-hard, a temporary answer never is, and neither is an answer to the connection or to MAIL FROM.
+hard; what the report or the reply calls temporary never is; and neither is an answer to the connection or to MAIL FROM.
 """
 
 import re
@@ -206,7 +206,8 @@ class Rules:
         rule = verdict.rule
         if rule is None:
             return self._settled(outcome or Result.SOFT, Category.UNKNOWN, "none", permanent=permanent)
-        hard = rule.hard and not _is_temporary(reply) and _BEFORE_THE_RECIPIENT.isdisjoint(verdict.phases)
+        doubtful = not permanent or _is_temporary(reply) or not _BEFORE_THE_RECIPIENT.isdisjoint(verdict.phases)
+        hard = rule.hard and not doubtful
         meaning = MEANINGS[rule.category]
         assert not hard or meaning.fault is Fault.RECIPIENT, "only the recipient's fault is hard (G7)"
         return Decision(
