@@ -65,13 +65,24 @@ def namings_in(notice: Notice) -> list[Naming]:
     return [_as_we_wrote_it(naming, notice.lines) for naming in namings]
 
 
+# RFC 5322 3.4 name-addr: what stands before <user@example.org> is a name, even if it looks like an address.
+_NAMES_THE_NEXT = re.compile(r"[\"']?\s?<(?=[^<>\s@]{1,128}@)")
+
+
 def _namings_in_line(lines: Sequence[str], number: int) -> Iterator[Naming]:
-    for mention in mentions_in(lines[number]):
-        way = _way(lines[number], mention)
+    line = lines[number]
+    name_start: int | None = None
+    for mention in mentions_in(line):
+        start = mention.start if name_start is None else name_start
+        if _NAMES_THE_NEXT.match(line, mention.end):
+            name_start = start
+            continue
+        name_start = None
+        way = _way(line, mention._replace(start=start))
         if way is Way.LISTED and _continues(lines, number):
             way = Way.PASSING
         if way is not None:
-            yield Naming(mention.address, number, mention.start, mention.end, way)
+            yield Naming(mention.address, number, start, mention.end, way)
 
 
 # What may stand between the beginning of a line and an address that it lists: brackets, quotes, bullets, dashes.

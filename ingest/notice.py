@@ -75,7 +75,8 @@ def _recipients(
 ) -> tuple[tuple[str, ...], DerivedFrom]:
     """The failed recipients: from the field that names them, the words, the returned mail, the last reader; in this order."""
     if failed := _in_failed_recipients_field(message):
-        return failed, DerivedFrom.FAILED_RECIPIENTS
+        listed = _listed_against(failed, namings, returned)
+        return (listed, DerivedFrom.TEXT) if listed else (failed, DerivedFrom.FAILED_RECIPIENTS)
     if named := _surest(namings, _own_addresses(message, returned, source), returned):
         return named, DerivedFrom.TEXT
     recipient, derived_from = returned.recipient()
@@ -90,6 +91,14 @@ def _in_failed_recipients_field(message: Part) -> tuple[str, ...]:
     values = message.headers.all("x-failed-recipients")
     mentions = (mention.address for value in values for mention in mentions_in(value))
     return _distinct(islice(mentions, REPORTS_MAX))
+
+
+def _listed_against(failed: Sequence[str], namings: Iterable[Naming], returned: Returned) -> tuple[str, ...]:
+    """What the words list and the returned mail was for, where the field names none of the addresses of the words."""
+    listed = {naming.address.lower(): naming.address for naming in namings if naming.is_listed}
+    if any(address.lower() in listed for address in failed):
+        return ()
+    return tuple(listed[address.lower()] for address in returned.recipients() if address.lower() in listed)
 
 
 def _surest(namings: Iterable[Naming], own: frozenset[str], returned: Returned) -> tuple[str, ...]:

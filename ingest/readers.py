@@ -5,7 +5,6 @@
 3. what is left                    an automatic answer, mail to an unsubscribe address, any other mail
 """
 
-from collections.abc import Iterator
 from functools import cached_property
 
 import msgspec
@@ -62,7 +61,7 @@ def read_mail(mail: Mail) -> Findings:
 
 def _read_status_part(mail: Mail) -> Findings | None:
     """A DSN as RFC 3464 has it. What its fields leave out is looked for in its words and in the returned mail."""
-    found = _first_dsn(mail.message.walk_outside())
+    found = _first_dsn(mail.message)
     if found is None:
         return None
     if found.kind is Kind.BOUNCE and _is_disguised_challenge(found, mail):
@@ -70,8 +69,9 @@ def _read_status_part(mail: Mail) -> Findings | None:
     return _completed(found, mail)
 
 
-def _first_dsn(parts: Iterator[Part]) -> Findings | None:
-    return next((found for part in parts if part.media_type in REPORT_TYPES and (found := read_dsn(part))), None)
+def _first_dsn(message: Part) -> Findings | None:
+    parts = (part for part in message.walk_outside() if part.media_type in REPORT_TYPES)
+    return next(filter(None, map(read_dsn, parts)), None)
 
 
 def _is_disguised_challenge(found: Findings, mail: Mail) -> bool:
@@ -123,7 +123,7 @@ def _read_wrapped(mail: Mail) -> Findings | None:
     if not mail.returned.content:
         return None
     inner = parse(mail.returned.content)
-    found = _first_dsn(inner.walk_outside())
+    found = _first_dsn(inner)
     if found is None or found.kind is not Kind.BOUNCE:
         return None
     return msgspec.structs.replace(_completed(found, mail), returned=returned_message(inner))
