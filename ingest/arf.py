@@ -48,7 +48,7 @@ def read_arf(message: Part, returned: Returned) -> Findings | None:
 
 def _report_fields(message: Part) -> Headers | None:
     """The fields of the report part; some providers mislabel it, but then the message says that it is a report."""
-    for part in message.walk_outside():
+    for part in message.walk():
         if part.media_type == FEEDBACK_TYPE:
             return read_fields(part.content().strip(b"\n"), keep_stray_lines=True)
     if message.parameters.get("report-type", "").lower() != "feedback-report":

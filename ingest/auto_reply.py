@@ -36,7 +36,7 @@ _MARKS = (
 
 def read_receipt(message: Part, notice: Notice) -> Findings | None:
     """What a message disposition notification says (RFC 8098), or None where `message` is none."""
-    part = next((part for part in message.walk_outside() if part.media_type in RECEIPT_TYPES), None)
+    part = next((part for part in message.walk() if part.media_type in RECEIPT_TYPES), None)
     if part is None:
         return None
     fields = read_fields(part.content().strip(b"\n"), keep_stray_lines=True)

@@ -5,35 +5,37 @@ have RFC 5322's shape. Names are kept in lower case, values unfolded; of a field
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from ingest.charsets import decode_bytes, decode_words
 from nullsender.limits import HEADER_BYTES_MAX, HEADER_FIELDS_MAX, HEADER_VALUE_CHARACTERS_MAX
 
 # RFC 5322 2.2 and 3.6.8: a name of printable US-ASCII without space and colon, and a value that goes on in every line that
 # begins with white space (2.2.3). The possessive repeat never goes back, so the time is linear.
-_NAME = r"[!-9;-~]++[ \t]*+:"
-_FIELD = re.compile(rf"^({_NAME})(.*(?:\n[ \t].*)*)", re.MULTILINE)
+_FIELD = re.compile(r"^([!-9;-~]++)[ \t]*+:(.*(?:\n[ \t].*)*)", re.MULTILINE)
 _FOLD = re.compile(r"\n[ \t]+")
-_STRAY_LINE = re.compile(rf"\n(?!{_NAME})")
+_STRAY_LINE = re.compile(r"\n(?![!-9;-~]++[ \t]*+:)")
 
 
 class Headers:
-    """The fields of one header block. Immutable; asking for a field that is not there gives `""` or `()`."""
+    """The fields of one header block. Immutable; asking for a field that is not there gives `""` or `()`.
+
+    Of a bounce's fields three or four are asked for, so values are unfolded when they are.
+    """
 
     __slots__ = ("_fields",)
 
-    def __init__(self, fields: Mapping[str, tuple[str, ...]]) -> None:
+    def __init__(self, fields: Mapping[str, Sequence[str]]) -> None:
         self._fields = fields
 
     def get(self, name: str) -> str:
         """The first value of the field `name` (lower case), unfolded and trimmed, or `""`."""
         values = self._fields.get(name)
-        return values[0] if values else ""
+        return _unfolded(values[0]) if values else ""
 
     def all(self, name: str) -> tuple[str, ...]:
         """Every value of the field `name` (lower case), in order."""
-        return self._fields.get(name, ())
+        return tuple(map(_unfolded, self._fields.get(name, ())))
 
     def text(self, name: str) -> str:
         """The first value of the field `name` with its encoded words (RFC 2047) decoded."""
@@ -52,6 +54,11 @@ class Headers:
 NO_HEADERS = Headers({})
 
 
+def _unfolded(value: str) -> str:
+    value = value[:HEADER_VALUE_CHARACTERS_MAX]
+    return (_FOLD.sub(" ", value) if "\n" in value else value).strip()
+
+
 def read_fields(block: bytes, *, keep_stray_lines: bool = False) -> Headers:
     """The fields in `block` (line ends are LF already).
 
@@ -63,9 +70,8 @@ def read_fields(block: bytes, *, keep_stray_lines: bool = False) -> Headers:
         text = _STRAY_LINE.sub("\n ", text)
     fields: dict[str, list[str]] = {}
     for name, value in _FIELD.findall(text)[:HEADER_FIELDS_MAX]:
-        unfolded = _FOLD.sub(" ", value) if "\n" in value else value
-        fields.setdefault(name[:-1].rstrip().lower(), []).append(unfolded.strip()[:HEADER_VALUE_CHARACTERS_MAX])
-    return Headers({name: tuple(values) for name, values in fields.items()})
+        fields.setdefault(name.lower(), []).append(value)
+    return Headers(fields)
 
 
 def split_head(data: bytes) -> tuple[bytes, bytes]:

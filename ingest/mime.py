@@ -22,7 +22,7 @@ HEAD_TYPES = frozenset({"text/rfc822-headers", "text/rfc822-header", "message/gl
 
 
 class Part(msgspec.Struct, frozen=True):
-    """One part of a message, or the whole of it. A message inside a message is the only child of its part."""
+    """One part of a message, or the whole of it. A message inside it is the only child of its part, and is not taken apart."""
 
     headers: Headers
     media_type: str
@@ -31,20 +31,12 @@ class Part(msgspec.Struct, frozen=True):
     children: "tuple[Part, ...]" = ()
 
     def walk(self) -> "Iterator[Part]":
-        """This part and all below it, in the order in which they stand; into returned messages too."""
+        """This part and all below it, in the order in which they stand. Messages inside it are given and not entered."""
         waiting = [self]
         while waiting:
             part = waiting.pop()
             yield part
-            waiting.extend(reversed(part.children))
-
-    def walk_outside(self) -> "Iterator[Part]":
-        """Like `walk`, but a message inside the message is given as one part and not entered."""
-        waiting = [self]
-        while waiting:
-            part = waiting.pop()
-            yield part
-            if part.media_type not in MESSAGE_TYPES or part is self:
+            if part.media_type not in MESSAGE_TYPES:
                 waiting.extend(reversed(part.children))
 
     def content(self) -> bytes:
@@ -87,18 +79,16 @@ class _Scanner:
     def message(self, data: bytes, depth: int = 0) -> Part:
         """The part that `data`, head and body, is."""
         self._parts_left -= 1
-        head, body = split_head(data)
-        headers = read_fields(head) if head else NO_HEADERS
+        headers, body = _head_and_body(data)
         media_type, parameters = _media_type(headers)
         children: tuple[Part, ...] = ()
-        if depth < PART_DEPTH_MAX:
-            if media_type.startswith("multipart/"):
-                children = tuple(self._parts_of(body, parameters.get("boundary", ""), depth))
-                if not children:  # gateways keep the type and lose the parts: what is left is text
-                    media_type = "text/plain"
-            elif media_type in MESSAGE_TYPES and self._parts_left > 0:
-                inner = _decoded(body, headers).lstrip(b"\n")
-                children = (self.message(inner, depth + 1),) if inner else ()
+        if media_type in MESSAGE_TYPES:
+            inner = _decoded(body, headers).lstrip(b"\n")
+            children = (_unopened(inner),) if inner else ()
+        elif media_type.startswith("multipart/") and depth < PART_DEPTH_MAX:
+            children = tuple(self._parts_of(body, parameters.get("boundary", ""), depth))
+            if not children:  # gateways keep the type and lose the parts: what is left is text
+                media_type = "text/plain"
         return Part(headers, media_type, parameters, body, children)
 
     def _parts_of(self, body: bytes, boundary: str, depth: int) -> Iterator[Part]:
@@ -106,6 +96,17 @@ class _Scanner:
             if self._parts_left <= 0:
                 return
             yield self.message(part, depth + 1)
+
+
+def _head_and_body(data: bytes) -> tuple[Headers, bytes]:
+    head, body = split_head(data)
+    return (read_fields(head) if head else NO_HEADERS), body
+
+
+def _unopened(data: bytes) -> Part:
+    """A message inside the message: its fields and its body. Whoever wants its parts too parses it by itself."""
+    headers, body = _head_and_body(data)
+    return Part(headers, *_media_type(headers), body)
 
 
 def _media_type(headers: Headers) -> tuple[str, dict[str, str]]:

@@ -82,7 +82,7 @@ def _own_text(message: Part) -> str:
     """The text parts that stand before a returned message; the plain ones, or the HTML ones where there is no plain one."""
     plain: list[str] = []
     html: list[str] = []
-    for part in message.walk_outside():
+    for part in message.walk():
         if part.children or len(plain) >= _TEXT_PARTS_MAX or part.media_type in MESSAGE_TYPES:
             continue
         if part.media_type == "text/html":

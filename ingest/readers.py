@@ -70,7 +70,7 @@ def _read_status_part(mail: Mail) -> Findings | None:
 
 
 def _first_dsn(message: Part) -> Findings | None:
-    parts = (part for part in message.walk_outside() if part.media_type in REPORT_TYPES)
+    parts = (part for part in message.walk() if part.media_type in REPORT_TYPES)
     return next(filter(None, map(read_dsn, parts)), None)
 
 
@@ -120,7 +120,7 @@ def _read_loose_fields(mail: Mail) -> Findings | None:
 
 def _read_wrapped(mail: Mail) -> Findings | None:
     """A DSN that a gateway sent on inside a notice of its own. A person who forwards one does not write like a mail system."""
-    if not mail.returned.content:
+    if b"delivery-status" not in mail.returned.content.lower():
         return None
     inner = parse(mail.returned.content)
     found = _first_dsn(inner)

@@ -58,9 +58,7 @@ NOTHING_RETURNED = Returned()
 
 def returned_message(message: Part) -> Returned:
     """The message that `message` carries inside: the first that has fields."""
-    for part in message.walk_outside():
-        if part is message:
-            continue
+    for part in message.walk():
         if part.media_type in MESSAGE_TYPES:
             fields = part.children[0].headers if part.children else NO_HEADERS
         elif part.media_type in HEAD_TYPES:
