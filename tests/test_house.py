@@ -1,6 +1,7 @@
 """The house keeps its order: our names are ours, generated pages are current, functions stay short, files tell their story."""
 
 import ast
+import re
 import subprocess
 from collections.abc import Iterator
 from importlib import import_module
@@ -56,3 +57,22 @@ def test_every_module_opens_with_its_story() -> None:
     ]
 
     assert not silent
+
+
+def test_every_test_that_the_guarantees_name_exists() -> None:
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / "guarantees.md").read_text()))
+    existing = {function.name for path in _tracked("tests/*.py") for function in _functions(path)}
+
+    assert named
+    assert named <= existing, named - existing
+
+
+def test_every_page_that_a_page_points_to_exists() -> None:
+    broken = [
+        f"{page.relative_to(ROOT)} -> {target}"
+        for page in _tracked("*.md")
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text())
+        if not (page.parent / target).exists()
+    ]
+
+    assert not broken
