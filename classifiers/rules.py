@@ -1,27 +1,25 @@
 """Decides what a report means: hard, soft, complaint, unsubscribe or none, why, and by which rule.
 
-All texts of all rules stand in one Hyperscan database: one pass over the reply, in time proportional to its length, finds every
-text that occurs, however many rules there are. The first rule in the stated order (rulebook.py) that holds decides. Three
-guards stand behind the rules, so that none of them can cut off a good customer by itself: only a category that can be hard is
-hard; what the report or the reply calls temporary never is; and neither is an answer to the connection or to MAIL FROM.
+One pass over the reply finds every text that a rule may ask for (texts.py); the first rule in the stated order (rulebook.py)
+that holds decides. Three guards stand behind the rules, so that none of them can cut off a good customer by itself: only a
+category that can be hard is hard; what the report or the reply calls temporary never is; and neither is an answer to the
+connection or to MAIL FROM.
 """
 
 import re
-import threading
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-import hyperscan
-
 from classifiers.outcome import MEANINGS, Category
 from classifiers.reply import Reply, is_status, read_reply
 from classifiers.rulebook import RULES_FOLDER, Example, Provider, Rule, Rulebook, read_rulebook
+from classifiers.texts import Texts
 from nullsender.address import domain_of
 from nullsender.errors import Misconfigured
 from nullsender.events import Action, Decision, Fault, Kind, Report, Result
-from nullsender.limits import DECIDING_WORDS_CHARACTERS_MAX, STATUSES_REMEMBERED_MAX
+from nullsender.limits import STATUSES_REMEMBERED_MAX
 
 #: RFC 5965 7.3 and RFC 6430, RFC 6591: what each feedback type is to us. One that is not known is taken for a complaint.
 FEEDBACK: Mapping[str, tuple[Result, Category]] = {
@@ -38,32 +36,16 @@ FEEDBACK: Mapping[str, tuple[Result, Category]] = {
 
 #: Actions after which the mail is there.
 ARRIVED = (Action.DELIVERED, Action.RELAYED, Action.EXPANDED)
+# Reports write "mx.example.com [192.0.2.1]" and "mx.example.com (192.0.2.1)".
+_AFTER_THE_HOST = re.compile(r"[\s\[(]")
 _BEFORE_THE_RECIPIENT = frozenset({"connect", "sender"})
-_SINGLE = hyperscan.HS_FLAG_SINGLEMATCH
-
-
-class _PerThread(threading.local):
-    """Hyperscan's working memory, which only one scan may use at a time; each thread that decides gets its own."""
-
-    def __init__(self, database: hyperscan.Database) -> None:
-        self.scratch = hyperscan.Scratch(database)
-
-
-class _Text(NamedTuple):
-    """One text of the database and what it tells: for or against a rule (its place in the order), a phase, or a provider."""
-
-    pattern: str
-    rule: int | None = None
-    against: int | None = None
-    phase: str | None = None
-    provider: str | None = None
 
 
 class _Verdict(NamedTuple):
     """The rule that held (None where none did), in which phases of the dialog the reply was given, and what decided."""
 
     rule: Rule | None
-    phases: frozenset[str]
+    phases: set[str]
     words: str | None
 
 
@@ -75,9 +57,7 @@ class Rules:
         self.version = book.version
         self._rules = book.rules
         self._hosts, self._provider_names = _provider_index(book.signs.providers)
-        self._texts = list(_texts(book))
-        self._database = _compile(self._texts)
-        self._thread = _PerThread(self._database)
+        self._texts = Texts(book)
         self._by_status: dict[str, tuple[int, ...]] = {}
         self._by_code: dict[int | None, tuple[int, ...]] = {}
         for place, rule in enumerate(self._rules):
@@ -138,42 +118,24 @@ class Rules:
     def _judge(self, reply: Reply, named: str | None, hosts: tuple[str, ...]) -> _Verdict:
         """The first rule that holds for `reply`, given by the provider `named` or by one of `hosts`."""
         folded = reply.folded.encode("utf-8", "replace")
-        found: dict[int, tuple[int, int]] = {}  # rules of which a text occurs -> (the text, where it ends)
-        signs: list[_Text] = []
-        for number, end in self._scan(folded):
-            text = self._texts[number]
-            if text.rule is None:
-                signs.append(text)
-            else:
-                found.setdefault(text.rule, (number, end))
-        phases = frozenset(sign.phase for sign in signs if sign.phase)
+        found = self._texts.scan(folded)
         keys = _status_keys(reply.status)
-        places = found.keys() | self._textless(keys, reply.reply_code)
+        places = found.rules.keys() | self._textless(keys, reply.reply_code)
         providers: set[str] | None = None
-        for place in sorted(places.difference(sign.against for sign in signs)):
+        for place in sorted(places - found.against):
             rule = self._rules[place]
             if rule.providers and providers is None:
-                providers = {sign.provider for sign in signs if sign.provider}
-                providers |= self._providers(named, (*hosts, *reply.domains()))
+                providers = found.providers | self._providers(named, (*hosts, *reply.domains()))
             if (
                 (not rule.statuses or not rule.statuses.isdisjoint(keys))
                 and (not rule.reply_codes or reply.reply_code in rule.reply_codes)
-                and (not rule.phases or not rule.phases.isdisjoint(phases))
+                and (not rule.phases or not rule.phases.isdisjoint(found.phases))
                 and (not rule.providers or not rule.providers.isdisjoint(providers or ()))
             ):
-                words = self._words(reply, folded, *found[place]) if place in found else _code_words(reply)
-                return _Verdict(rule, phases, words)
-        return _Verdict(None, phases, None)
-
-    def _scan(self, folded: bytes) -> list[tuple[int, int]]:
-        """Every text that occurs: its number, and where its first occurrence ends."""
-        hits: list[tuple[int, int]] = []
-
-        def note(number: int, _start: int, end: int, _flags: int, _context: object) -> None:
-            hits.append((number, end))
-
-        self._database.scan(folded, match_event_handler=note, scratch=self._thread.scratch)
-        return hits
+                hit = found.rules.get(place)
+                words = _as_written(self._texts.words(folded, hit), reply) if hit else _code_words(reply)
+                return _Verdict(rule, found.phases, words)
+        return _Verdict(None, found.phases, None)
 
     def _textless(self, keys: Iterable[str], reply_code: int | None) -> set[int]:
         places = set(self._by_code.get(reply_code, ()))
@@ -184,23 +146,12 @@ class Rules:
     def _providers(self, named: str | None, hosts: Iterable[str]) -> set[str]:
         found = {named} if named else set()
         for host in hosts:
-            name = host.lower().rstrip(".")
+            name = _AFTER_THE_HOST.split(host.lower(), 1)[0].rstrip(".")
             while name and name not in self._hosts:
                 name = name.partition(".")[2]
             if name:
                 found.add(self._hosts[name])
         return found
-
-    def _words(self, reply: Reply, folded: bytes, number: int, end: int) -> str:
-        """What was matched, as the server wrote it where that can be told.
-
-        Hyperscan knows where a match ends; where it begins is looked for in a short stretch before that.
-        """
-        window = folded[max(0, end - DECIDING_WORDS_CHARACTERS_MAX) : end]
-        match = re.search(self._texts[number].pattern.encode(), window)  # re keeps what it compiled last
-        words = (match.group() if match else window).decode("utf-8", "replace").strip()
-        start = reply.text.lower().find(words)
-        return reply.text[start : start + len(words)] if start >= 0 else words
 
     def _decision(self, verdict: _Verdict, reply: Reply, *, permanent: bool | None, outcome: Result | None = None) -> Decision:
         rule = verdict.rule
@@ -235,27 +186,6 @@ class Rules:
             )
 
 
-def _texts(book: Rulebook) -> Iterable[_Text]:
-    for place, rule in enumerate(book.rules):
-        yield from (_Text(pattern, rule=place) for pattern in rule.texts)
-        yield from (_Text(pattern, against=place) for pattern in rule.unless)
-    for phase, patterns in book.signs.phases.items():
-        yield from (_Text(pattern, phase=phase) for pattern in patterns)
-    for name, provider in book.signs.providers.items():
-        yield from (_Text(pattern, provider=name) for pattern in provider.texts)
-        yield from (_Text(rf"\b{re.escape(host)}\b", provider=name) for host in provider.hosts)
-
-
-def _compile(texts: list[_Text]) -> hyperscan.Database:
-    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-    patterns = [text.pattern.encode() for text in texts]
-    try:
-        database.compile(expressions=patterns, ids=list(range(len(texts))), flags=[_SINGLE] * len(texts))
-    except hyperscan.HyperscanError as error:
-        raise Misconfigured(f"the texts of the rules can not be compiled: {error}") from error
-    return database
-
-
 def _provider_index(providers: Mapping[str, Provider]) -> tuple[dict[str, str], dict[str, str]]:
     """Which provider a host name's end means, and which a name means."""
     hosts = {host: name for name, provider in providers.items() for host in provider.hosts}
@@ -274,6 +204,12 @@ def _status_keys(status: str | None) -> tuple[str, ...]:
     return (
         f"{kind}.{subject}.{detail}", f"x.{subject}.{detail}", f"{kind}.{subject}.x", f"x.{subject}.x", f"{kind}.x.x",
     )  # fmt: skip
+
+
+def _as_written(words: str, reply: Reply) -> str:
+    """`words` of the folded reply as the server wrote them, where that can be told."""
+    start = reply.text.lower().find(words)
+    return reply.text[start : start + len(words)] if start >= 0 else words
 
 
 def _code_words(reply: Reply) -> str | None:

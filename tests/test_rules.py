@@ -196,6 +196,13 @@ def test_the_provider_is_known_by_the_remote_mta() -> None:
     assert RULES.decide(report(diagnostic=text, remote_mta="mx.example.com")).outcome is Result.SOFT
 
 
+@pytest.mark.parametrize("name", ["MX1.hotmail.com.", "mx1.hotmail.com [192.0.2.1]", "mx1.hotmail.com (192.0.2.1)"])
+def test_the_remote_mta_may_be_written_in_any_way(name: str) -> None:
+    text = "550 Requested action not taken: mailbox unavailable"
+
+    assert RULES.decide(report(diagnostic=text, remote_mta=name)).outcome is Result.HARD
+
+
 def test_the_provider_is_known_by_the_recipients_domain() -> None:
     text = "550 Unknown user kiji"
 
