@@ -60,9 +60,10 @@ def _with_name(finding: Finding, spare: Iterator[str], derived_from: DerivedFrom
 def _with_words(finding: Finding, explanations: Explanations, *, alone: bool) -> Finding:
     if finding.action not in (Action.FAILED, Action.DELAYED):
         return finding
-    if not says_something(finding.diagnostic or ""):
-        return with_diagnostic(finding, f"{finding.diagnostic or ''} {explanations.of(finding.recipient, alone=alone)}")
-    return with_diagnostic(finding, explanations.end_of_reply(finding.diagnostic))
+    diagnostic = finding.diagnostic or ""
+    if says_something(diagnostic):
+        return with_diagnostic(finding, explanations.end_of_reply(diagnostic))
+    return with_diagnostic(finding, f"{diagnostic} {explanations.of(finding.recipient, alone=alone)}")
 
 
 def _action(message: Part, notice: Notice) -> Action:
