@@ -15,8 +15,9 @@ from nullsender.limits import DIAGNOSTIC_CHARACTERS_MAX
 # RFC 3463 2: class "." subject "." detail. The search runs for the middle, which is rare; the rest is checked around it.
 _SUBJECT = re.compile(r"\.\d{1,3}\.")
 _STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}(?!\d|\.\d)")
-# RFC 5321 4.2: three digits where a reply begins: behind a colon, a bracket or an arrow.
-_REPLY_CODE = re.compile(r"(?:[:;'\"(\[#=]|<<<|->|\bsmtp|\berror)[ #]?([245]\d\d)(?=[ \-:#]|$)", re.IGNORECASE)
+# RFC 5321 4.2: three digits where a reply begins, which is told by what stands before them.
+_THREE_DIGITS = re.compile(r"[245]\d\d(?=[ \-:#]|$)")
+_BEFORE_A_REPLY = (":", ";", "'", '"', "(", "[", "=", ">", "<<<", "smtp", "error")
 # The look-behind starts each try at the head of a token, and what was taken is not given back: linear on any text.
 _ADDRESS = re.compile(r"<?(?<![^\s<>()\[\]\"',;:])[^\s<>()\[\]\"',;:@]*+@([^\s<>()\[\]\"',;:@]*+)>?")
 _MARKS = re.compile(r"[\u0300-\u036f]")
@@ -34,7 +35,8 @@ class Reply(NamedTuple):
 
     def domains(self) -> list[str]:
         """The domains of the addresses that stand in the text, in lower case."""
-        return [domain for domain in _ADDRESS.findall(self.text.lower()) if domain] if "@" in self.text else []
+        words = (word for word in self.text.lower().split(" ") if "@" in word)
+        return [domain for word in words for domain in _ADDRESS.findall(word) if domain]
 
 
 def read_reply(text: str | None, status: str | None = None, reply_code: int | None = None) -> Reply:
@@ -87,8 +89,11 @@ def _leading_code(words: str) -> int | None:
 
 
 def _code_inside(words: str) -> int | None:
-    match = _REPLY_CODE.search(words)
-    return int(match.group(1)) if match else None
+    for match in _THREE_DIGITS.finditer(words):
+        before = words[max(0, match.start() - 8) : match.start()].rstrip(" #").lower()
+        if before.endswith(_BEFORE_A_REPLY):
+            return int(match.group())
+    return None
 
 
 def fold(text: str) -> str:
