@@ -22,13 +22,13 @@ from typing import NamedTuple
 import uvloop
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from ingest.handler import MxHandler
 from ingest.intake import Intake
-from ingest.recipients import Recipients
-from ingest.replies import recorded
-from ingest.server import MxServer, MxSettings
-from ingest.session import SessionLimits
-from ingest.signing import SigningKeys
+from ingest.mx.handler import MxHandler
+from ingest.mx.recipients import Recipients
+from ingest.mx.replies import recorded
+from ingest.mx.server import MxServer, MxSettings
+from ingest.mx.session import SessionLimits
+from ingest.signing.keys import SigningKeys
 from nullsender.clock import SystemClock
 from nullsender.log import Producer, Record
 from nullsender.log_embedded import EmbeddedLog

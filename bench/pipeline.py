@@ -22,8 +22,8 @@ import msgspec
 import uvloop
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from ingest.return_path import ReturnPaths
-from ingest.signing import Claims, SigningKeys
+from ingest.signing.keys import Claims, SigningKeys
+from ingest.signing.return_path import ReturnPaths
 from nullsender import secret_keys
 from tests.system import KEY, System
 
@@ -244,9 +244,7 @@ def _print_latencies(latencies: Sequence[float], rate: float) -> None:
 
 
 def _print_flood(options: argparse.Namespace, accepted_seconds: float, listed_seconds: float, gone_seconds: float) -> None:
-    print(
-        f"| {options.messages} messages over {options.sessions} sessions | messages/s | of plain aiosmtpd |\n| --- | --- | --- |"
-    )
+    print(f"| {options.messages} messages, {options.sessions} sessions | messages/s | of plain aiosmtpd |\n| --- | --- | --- |")
     for name, seconds in (
         ("taken: 250, durable on the log", accepted_seconds),
         ("through: on the list, the lookup turns", listed_seconds),

@@ -26,7 +26,7 @@ class Decides(Protocol):
         """The decision on `report`; total and pure."""
 
 
-class Classifier:
+class ClassifyStage:
     """Publishes the outcome of every report of a batch."""
 
     def __init__(self, rules: Decides, *, outcomes: Producer, clock: Clock) -> None:

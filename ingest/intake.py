@@ -12,9 +12,9 @@ from ipaddress import IPv4Network, IPv6Network
 import msgspec
 
 from ingest.proof import Prover
-from ingest.recipients import role_of
-from ingest.report import Unreadable, message_id_of, read_message
-from ingest.signing import SigningKeys
+from ingest.reading.report import Unreadable, message_id_of, read_message
+from ingest.roles import role_of
+from ingest.signing.keys import SigningKeys
 from nullsender.address import canonical
 from nullsender.errors import Invalid
 from nullsender.events import DeadLetter, Kind, RawMessage, Report, Source, encode

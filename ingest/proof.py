@@ -13,10 +13,10 @@ from itertools import islice
 
 import msgspec
 
-from ingest.report import Reading
-from ingest.return_path import ReturnPaths, is_return_path
-from ingest.signing import Claims, SigningKeys
-from ingest.token import Tokens
+from ingest.reading.report import Reading
+from ingest.signing.keys import Claims, SigningKeys
+from ingest.signing.return_path import ReturnPaths, is_return_path
+from ingest.signing.token import Tokens
 from nullsender.address import canonical
 from nullsender.errors import Invalid
 from nullsender.events import DerivedFrom, Proof, Report, Source

@@ -15,7 +15,7 @@ import msgspec
 
 from classifiers.outcome import MEANINGS, Category
 from classifiers.rules import ARRIVED, Rules
-from ingest.report import Reading, Unreadable, read_message
+from ingest.reading.report import Reading, Unreadable, read_message
 from nullsender.events import Decision, DerivedFrom, Fault, Kind, Report, Result, Source
 from nullsender.limits import MESSAGE_BYTES_MAX, SHOWN_CHARACTERS_MAX
 

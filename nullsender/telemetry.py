@@ -171,7 +171,7 @@ MX_DEFERRED = counter(
 )
 MX_REFUSALS = counter(
     "nullsender_mx_refusals_total",
-    "Replies other than yes, by their name in ingest/replies.py.",
+    "Replies other than yes, by their name in ingest/mx/replies.py.",
     ("reply",),
     remedy="`too_many_…`: somebody floods us, or a limit is too low; `no_such_mailbox`: mail for addresses we never made.",
 )

@@ -14,7 +14,7 @@ GROUP = "suppress"
 TOPICS = (Topic.OUTCOMES,)
 
 
-class Applier:
+class SuppressStage:
     """Applies every outcome of a batch to the store."""
 
     def __init__(self, store: Store) -> None:
@@ -26,7 +26,7 @@ class Applier:
         return self._store.positions(GROUP).get(partition)
 
     def handle(self, batch: Sequence[StoredRecord], next_offsets: Mapping[Partition, int]) -> None:
-        """Apply the batch in one transaction. `Invalid` for a record that holds no outcome, `Transient` for the store's trouble."""
+        """Apply the batch in one transaction. `Invalid`: a record holds no outcome; `Transient`: the store has trouble."""
         outcomes = [decode(Outcome, record.value) for record in batch]
         for applied in self._store.apply(outcomes, group=GROUP, positions=next_offsets):
             self._log.info("applied", extra={"facts": {"report": applied.report_id, "did": applied.did, "why": applied.why}})

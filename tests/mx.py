@@ -15,9 +15,9 @@ from typing import Any
 import msgspec
 import uvloop
 
-from ingest.server import MxSettings, serve
-from ingest.session import SessionLimits
-from ingest.signing import SigningKeys
+from ingest.mx.server import MxSettings, serve
+from ingest.mx.session import SessionLimits
+from ingest.signing.keys import SigningKeys
 from nullsender.clock import SystemClock
 from nullsender.events import DeadLetter, RawMessage, Report, decode
 from nullsender.log import Log, Producer, StoredRecord, Topic

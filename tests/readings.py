@@ -8,7 +8,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ingest.report import Reading, Unreadable, read_message
+from ingest.reading.report import Reading, Unreadable, read_message
 from nullsender.events import Report, Source, encode
 
 RECEIVED_AT = datetime(2026, 3, 3, 12, tzinfo=UTC)

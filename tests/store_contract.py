@@ -342,6 +342,16 @@ class StoreContract:
         assert new.id > old.id
         assert stops(store) is Cause.MANUAL
 
+    def test_an_operators_word_counts_where_another_machines_clock_is_ahead(
+        self, store: Store, engine: Engine, clock: FakeClock
+    ) -> None:
+        put(store)
+        ahead = FakeClock(clock.now() + timedelta(minutes=5))
+        lift(store_on(engine, ahead))
+
+        assert put(store).ended is None
+        assert stops(store) is Cause.MANUAL
+
     # --- expiry ---
 
     def test_an_expiry_is_noted_once(self, store: Store, clock: FakeClock) -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from ingest.capacity import Connections, HeldBytes
-from ingest.replies import Reply
+from ingest.mx.capacity import Connections, HeldBytes
+from ingest.mx.replies import Reply
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ingest.codes import has_reply_line, reply_code_in, status_code_in
+from ingest.reading.codes import has_reply_line, reply_code_in, status_code_in
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.report import Reading, read_message
+from ingest.reading.report import Reading, read_message
 from nullsender.events import Report, Source, decode, encode
 from nullsender.limits import ADDRESS_CHARACTERS_MAX, DIAGNOSTIC_CHARACTERS_MAX, NAME_CHARACTERS_MAX, REPORTS_MAX
 from tests.readings import MAIL, RECEIVED_AT

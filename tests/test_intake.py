@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 import ingest.intake
 from ingest.intake import Intake
-from ingest.recipients import Recipients, role_of
-from ingest.replies import Reply
-from ingest.return_path import Purpose, ReturnPaths
-from ingest.signing import Claims, SigningKeys
+from ingest.mx.recipients import Recipients
+from ingest.mx.replies import Reply
+from ingest.roles import role_of
+from ingest.signing.keys import Claims, SigningKeys
+from ingest.signing.return_path import Purpose, ReturnPaths
 from nullsender.events import DeadLetter, Proof, RawMessage, Report, Source, decode
 from nullsender.log import Topic
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ingest.mentions import address_in_field, is_address, mentions_in
+from ingest.reading.mentions import address_in_field, is_address, mentions_in
 
 
 @pytest.mark.parametrize(

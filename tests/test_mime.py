@@ -2,9 +2,9 @@
 
 import pytest
 
-from ingest.charsets import decode_base64, decode_bytes, decode_words
-from ingest.headers import parameters_of, read_fields, split_head
-from ingest.mime import parse, text_of_html
+from ingest.reading.charsets import decode_base64, decode_bytes, decode_words
+from ingest.reading.headers import parameters_of, read_fields, split_head
+from ingest.reading.mime import parse, text_of_html
 from nullsender.limits import PART_DEPTH_MAX, PARTS_MAX
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from ingest.bounce_signs import looks_like_a_bounce
-from ingest.mime import parse
-from ingest.namings import Way, namings_in
-from ingest.notice_words import Notice, read_notice
+from ingest.reading.bounce_signs import looks_like_a_bounce
+from ingest.reading.mime import parse
+from ingest.reading.namings import Way, namings_in
+from ingest.reading.notice_words import Notice, read_notice
 from nullsender.events import Source
 from tests.readings import read
 

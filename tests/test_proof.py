@@ -6,10 +6,10 @@ from ipaddress import ip_network
 import msgspec
 
 from ingest.proof import SOMEONE_ELSE, Prover
-from ingest.report import Reading
-from ingest.return_path import Purpose, ReturnPaths
-from ingest.signing import Claims, SigningKeys
-from ingest.token import Tokens
+from ingest.reading.report import Reading
+from ingest.signing.keys import Claims, SigningKeys
+from ingest.signing.return_path import Purpose, ReturnPaths
+from ingest.signing.token import Tokens
 from nullsender.events import DerivedFrom, Kind, Proof, Report, Source
 from nullsender.limits import RETURN_PATH_DAYS, TOKEN_DAYS
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from ingest.report import Reading, Unreadable, message_id_of, read_message
+from ingest.reading.report import Reading, Unreadable, message_id_of, read_message
 from nullsender.events import Kind, Source
 from tests.readings import MAIL, RECEIVED_AT, only, read, read_file
 

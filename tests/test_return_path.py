@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.return_path import Purpose, ReturnPaths, is_return_path
-from ingest.signing import Claims, SigningKeys
-from ingest.token import Tokens
+from ingest.signing.keys import Claims, SigningKeys
+from ingest.signing.return_path import Purpose, ReturnPaths, is_return_path
+from ingest.signing.token import Tokens
 from nullsender.address import canonical
 from nullsender.errors import Invalid, Misconfigured
 from nullsender.limits import LOCAL_PART_OCTETS_MAX, RETURN_PATH_DAYS, TOKEN_DAYS

@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from ingest.replies import Reply
+from ingest.mx.replies import Reply
 from nullsender.errors import Transient
 from nullsender.log import Producer, Record, Topic
 from tests.dialogs import play, scripts, settings_of
@@ -174,7 +174,7 @@ def test_trouble_of_ours_is_one_fixed_451_and_the_session_goes_on(
 
 
 def test_a_log_that_never_answers_is_a_451(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ingest.handler.PUBLISH_SECONDS_MAX", 0.05)
+    monkeypatch.setattr("ingest.mx.handler.PUBLISH_SECONDS_MAX", 0.05)
     silent = Broken(Future)
     with running_mx(tmp_path / "log", producer=lambda _real: silent) as mx, mx.greeted() as client:
         assert client.deliver(MESSAGE) == Reply.TROUBLE

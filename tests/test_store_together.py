@@ -67,6 +67,20 @@ def test_appliers_of_overlapping_batches_double_nothing(store_url: str, engine: 
     require_whole(engine, told)
 
 
+def test_several_may_open_a_new_list_and_bring_the_same_key_at_once(store_url: str) -> None:
+    together = threading.Barrier(4)
+
+    def bring_key(_: int) -> str:
+        with opened(store_url) as own:
+            together.wait()
+            store = store_on(own, SystemClock())
+            together.wait()
+            return store.create_key("first", scopes=[], tenant=None, expires=None, plain="the bootstrap key")[0]
+
+    with ThreadPoolExecutor(4) as threads:
+        assert len(set(threads.map(bring_key, range(4)))) == 1
+
+
 def test_a_follower_of_the_feed_misses_nothing(store_url: str, store: Store) -> None:
     writers = 4
     followed: list[int] = []

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.addresses import Path, parse_path
-from ingest.replies import Reply, recorded
-from ingest.wire import Command, CommandReader, MessageReader
+from ingest.mx.addresses import Path, parse_path
+from ingest.mx.replies import Reply, recorded
+from ingest.mx.wire import Command, CommandReader, MessageReader
 from nullsender.errors import Invalid
 from nullsender.limits import ADDRESS_CHARACTERS_MAX, COMMAND_BYTES_MAX
 

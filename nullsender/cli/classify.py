@@ -2,8 +2,8 @@
 
 import argparse
 
-from classifiers.consumer import GROUP, TOPICS, Classifier
-from classifiers.rules import Rules
+from classifiers.consumer import GROUP, TOPICS, ClassifyStage
+from stages.rules import Rules
 from nullsender.cli import parts
 from nullsender.cli.stopping import stop_on_signals
 from nullsender.consume import ConsumeLoop
@@ -19,10 +19,10 @@ def run(arguments: argparse.Namespace) -> int:
     settings = parts.start_role(arguments)
     stop = stop_on_signals(supervised=arguments.supervised)
     with parts.open_log(settings) as log, log.producer() as producer:
-        classifier = Classifier(Rules.load(), outcomes=producer, clock=parts.CLOCK)
+        stage = ClassifyStage(Rules.load(), outcomes=producer, clock=parts.CLOCK)
         consumers = [log.consumer(GROUP, [topic]) for topic in TOPICS]
         loops = [
-            ConsumeLoop(GROUP, consumer=consumer, handler=classifier, dead_letters=producer, clock=parts.CLOCK, stopping=stop)
+            ConsumeLoop(GROUP, consumer=consumer, handler=stage, dead_letters=producer, clock=parts.CLOCK, stopping=stop)
             for consumer in consumers
         ]
         try:

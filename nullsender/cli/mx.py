@@ -6,9 +6,9 @@ import ssl
 
 import uvloop
 
-from ingest.server import MxSettings, serve
-from ingest.session import SessionLimits
-from ingest.signing import SigningKeys
+from ingest.mx.server import MxSettings, serve
+from ingest.mx.session import SessionLimits
+from ingest.signing.keys import SigningKeys
 from nullsender.cli import parts
 from nullsender.cli.stopping import Stop, stop_on_signals
 from nullsender.config import Settings

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ingest.intake import Intake
-from ingest.signing import SigningKeys
+from ingest.signing.keys import SigningKeys
 from nullsender.cli import parts
 from nullsender.cli.dead_letters import chosen, open_letters
 from nullsender.config import Settings

@@ -3,10 +3,9 @@
 import argparse
 import secrets
 
-from ingest.return_path import Purpose, ReturnPaths
-from ingest.returned import TOKEN_HEADER
-from ingest.signing import Claims, SigningKeys
-from ingest.token import Tokens
+from ingest.signing.keys import Claims, SigningKeys
+from ingest.signing.return_path import Purpose, ReturnPaths
+from ingest.signing.token import TOKEN_HEADER, Tokens
 from nullsender.cli import parts
 
 _MESSAGE_BYTES = 4

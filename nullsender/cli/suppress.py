@@ -9,7 +9,7 @@ from nullsender.cli.stopping import Stop, stop_on_signals
 from nullsender.consume import ConsumeLoop
 from nullsender.errors import Transient
 from nullsender.limits import EXPIRE_BATCH_MAX, EXPIRE_EVERY_SECONDS
-from suppression.consumer import GROUP, TOPICS, Applier
+from suppression.consumer import GROUP, TOPICS, SuppressStage
 from suppression.store import Store
 
 
@@ -23,13 +23,13 @@ def run(arguments: argparse.Namespace) -> int:
     settings = parts.start_role(arguments)
     stop = stop_on_signals(supervised=arguments.supervised)
     store = store_parts.open_store(settings)
-    applier = Applier(store)
+    stage = SuppressStage(store)
     with (
         parts.open_log(settings) as log,
         log.producer() as producer,
-        log.consumer(GROUP, TOPICS, start_at=applier.start_at) as consumer,
+        log.consumer(GROUP, TOPICS, start_at=stage.start_at) as consumer,
     ):
-        loop = ConsumeLoop(GROUP, consumer=consumer, handler=applier, dead_letters=producer, clock=parts.CLOCK, stopping=stop)
+        loop = ConsumeLoop(GROUP, consumer=consumer, handler=stage, dead_letters=producer, clock=parts.CLOCK, stopping=stop)
         threading.Thread(target=_note_expiries, args=(store, stop), daemon=True, name="expiries").start()
         parts.run_loops([loop], stop)
     return 0

@@ -8,10 +8,10 @@ import re
 
 import msgspec
 
-from ingest.codes import has_reply_line
-from ingest.headers import read_fields
-from ingest.mime import MESSAGE_TYPES, Part
-from ingest.returned import NOTHING_RETURNED, Returned
+from ingest.reading.codes import has_reply_line
+from ingest.reading.headers import read_fields
+from ingest.reading.mime import MESSAGE_TYPES, Part
+from ingest.reading.returned import NOTHING_RETURNED, Returned
 from nullsender.limits import NOTICE_CHARACTERS_MAX, NOTICE_LINE_CHARACTERS_MAX, NOTICE_LINES_MAX
 
 _TEXT_PARTS_MAX = 4

@@ -11,10 +11,10 @@ from datetime import datetime
 
 import msgspec
 
-from ingest.finding import Finding, Findings, one_line
-from ingest.mime import Part, parse
-from ingest.readers import Mail, read_mail
-from ingest.returned import Returned
+from ingest.reading.finding import Finding, Findings, one_line
+from ingest.reading.mime import Part, parse
+from ingest.reading.readers import Mail, read_mail
+from ingest.reading.returned import Returned
 from nullsender.events import Kind, Report, Source
 from nullsender.limits import NAME_CHARACTERS_MAX
 

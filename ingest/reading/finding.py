@@ -1,7 +1,7 @@
 """What the readers of formats give back, before the message's own facts are added to it.
 
 A reader takes the tree of a message and answers with a `Reading`'s raw material, or with None where the message is not of
-its format. `ingest/report.py` asks them in order and makes reports of the findings.
+its format. `ingest/reading/report.py` asks them in order and makes reports of the findings.
 """
 
 import re
@@ -9,9 +9,9 @@ from datetime import datetime
 
 import msgspec
 
-from ingest.charsets import decode_bytes
-from ingest.codes import reply_code_in, status_code_in
-from ingest.returned import Returned
+from ingest.reading.charsets import decode_bytes
+from ingest.reading.codes import reply_code_in, status_code_in
+from ingest.reading.returned import Returned
 from nullsender.events import Action, DerivedFrom, Kind
 from nullsender.limits import DIAGNOSTIC_CHARACTERS_MAX
 

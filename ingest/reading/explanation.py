@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from functools import cached_property
 from operator import attrgetter
 
-from ingest.codes import has_reply_line, reply_code_in, status_code_in
-from ingest.finding import one_line
-from ingest.namings import Naming
-from ingest.notice_words import Notice
+from ingest.reading.codes import has_reply_line, reply_code_in, status_code_in
+from ingest.reading.finding import one_line
+from ingest.reading.namings import Naming
+from ingest.reading.notice_words import Notice
 
 _SENTENCE_LINES_MAX = 3
 

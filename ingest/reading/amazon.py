@@ -8,11 +8,11 @@ from typing import TypeVar
 
 import msgspec
 
-from ingest.dates import parse_timestamp
-from ingest.dsn import action_of, host_name
-from ingest.finding import Finding, Findings, with_diagnostic
-from ingest.mentions import is_address
-from ingest.mime import Part
+from ingest.reading.dates import parse_timestamp
+from ingest.reading.dsn import action_of, host_name
+from ingest.reading.finding import Finding, Findings, with_diagnostic
+from ingest.reading.mentions import is_address
+from ingest.reading.mime import Part
 from nullsender.events import Action, DerivedFrom, Kind
 from nullsender.limits import REPORTS_MAX
 

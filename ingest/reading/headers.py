@@ -7,7 +7,7 @@ have RFC 5322's shape. Names are kept in lower case, values unfolded; of a field
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from ingest.charsets import decode_bytes, decode_words
+from ingest.reading.charsets import decode_bytes, decode_words
 from nullsender.limits import HEADER_BYTES_MAX, HEADER_FIELDS_MAX, HEADER_VALUE_CHARACTERS_MAX
 
 # RFC 5322 2.2 and 3.6.8: a name of printable US-ASCII without space and colon, and a value that goes on in every line that

@@ -9,9 +9,9 @@ from email.message import Message
 
 from flufl.bounce import all_failures
 
-from ingest.mentions import is_address
-from ingest.mime import Part
-from ingest.notice_words import Notice
+from ingest.reading.mentions import is_address
+from ingest.reading.mime import Part
+from ingest.reading.notice_words import Notice
 from nullsender.limits import LAST_READER_CHARACTERS_MAX, LAST_READER_LINE_CHARACTERS_MAX, NAME_CHARACTERS_MAX
 
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from ingest.charsets import decode_base64, decode_bytes
-from ingest.headers import NO_HEADERS, Headers, parameters_of, read_fields, split_head
+from ingest.reading.charsets import decode_base64, decode_bytes
+from ingest.reading.headers import NO_HEADERS, Headers, parameters_of, read_fields, split_head
 from nullsender.limits import BOUNDARIES_TRIED_MAX, PART_DEPTH_MAX, PARTS_MAX, READ_BYTES_MAX, TEXT_BYTES_MAX
 
 # RFC 2046 5.2.1 and RFC 6532 3.7: a part that is a whole message.

@@ -6,13 +6,13 @@ anything for the address (abuse does, not-spam and auth-failure do not) is for t
 
 import re
 
-from ingest.dates import parse_date
-from ingest.dsn import host_name
-from ingest.finding import Finding, Findings
-from ingest.headers import Headers, read_fields
-from ingest.mentions import address_in_field, is_address
-from ingest.mime import Part
-from ingest.returned import Returned
+from ingest.reading.dates import parse_date
+from ingest.reading.dsn import host_name
+from ingest.reading.finding import Finding, Findings
+from ingest.reading.headers import Headers, read_fields
+from ingest.reading.mentions import address_in_field, is_address
+from ingest.reading.mime import Part
+from ingest.reading.returned import Returned
 from nullsender.events import DerivedFrom, Kind
 from nullsender.limits import NAME_CHARACTERS_MAX, REPORTS_MAX
 

@@ -4,14 +4,14 @@ They come back to the same addresses as bounces do, from the same null sender. T
 still end somewhere (G2). A rejection that is dressed as a receipt, as Dovecot's Sieve sends it, is a bounce after all.
 """
 
-from ingest.bounce_signs import is_from_daemon, is_from_null_sender
-from ingest.dsn import address_of_report, host_name
-from ingest.explanation import whole_of
-from ingest.finding import Finding, Findings, with_diagnostic
-from ingest.headers import read_fields
-from ingest.mime import Part
-from ingest.notice_words import Notice
-from ingest.phrases import AUTO_REPLY_SUBJECTS, CHALLENGES, WORDS, plain, says_any
+from ingest.reading.bounce_signs import is_from_daemon, is_from_null_sender
+from ingest.reading.dsn import address_of_report, host_name
+from ingest.reading.explanation import whole_of
+from ingest.reading.finding import Finding, Findings, with_diagnostic
+from ingest.reading.headers import read_fields
+from ingest.reading.mime import Part
+from ingest.reading.notice_words import Notice
+from ingest.reading.phrases import AUTO_REPLY_SUBJECTS, CHALLENGES, WORDS, plain, says_any
 from nullsender.events import Action, Kind, Source
 
 # RFC 8098 section 3.

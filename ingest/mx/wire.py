@@ -7,7 +7,7 @@ else (RFC 5321 4.1.1.4), so that nobody can smuggle a second message past an MTA
 import re
 from typing import NamedTuple
 
-from ingest.replies import Reply
+from ingest.mx.replies import Reply
 from nullsender.limits import COMMAND_BYTES_MAX
 
 _END_OF_MESSAGE = b"\r\n.\r\n"

@@ -13,9 +13,9 @@ from typing import cast
 
 from aiosmtpd.smtp import SMTP
 
-from ingest.capacity import Connections, HeldBytes
-from ingest.handler import MxHandler
-from ingest.replies import Reply
+from ingest.mx.capacity import Connections, HeldBytes
+from ingest.mx.handler import MxHandler
+from ingest.mx.replies import Reply
 from nullsender import limits, telemetry
 
 _log = logging.getLogger("mx")

@@ -6,13 +6,12 @@ whoever wrote the report until `ingest/proof.py` has checked it.
 
 import msgspec
 
-from ingest.headers import NO_HEADERS, Headers, read_fields
-from ingest.mentions import is_address, mentions_in
-from ingest.mime import HEAD_TYPES, MESSAGE_TYPES, Part
+from ingest.reading.headers import NO_HEADERS, Headers, read_fields
+from ingest.reading.mentions import is_address, mentions_in
+from ingest.reading.mime import HEAD_TYPES, MESSAGE_TYPES, Part
+from ingest.signing.token import TOKEN_HEADER
 from nullsender.events import DerivedFrom
 from nullsender.limits import NAME_CHARACTERS_MAX
-
-TOKEN_HEADER = "X-Nullsender-Token"  # noqa: S105  (the name of the field)
 
 # Fields that a receiver writes into the mail with the address that it accepted it for, most telling first. Microsoft's
 # feedback loop (JMRP) names the complainer in the first.

@@ -9,12 +9,12 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
-from ingest.codes import status_code_in
-from ingest.dates import parse_date
-from ingest.finding import Finding, Findings, with_diagnostic
-from ingest.headers import NO_HEADERS, Headers, read_fields
-from ingest.mentions import address_in_field, is_address
-from ingest.mime import Part
+from ingest.reading.codes import status_code_in
+from ingest.reading.dates import parse_date
+from ingest.reading.finding import Finding, Findings, with_diagnostic
+from ingest.reading.headers import NO_HEADERS, Headers, read_fields
+from ingest.reading.mentions import address_in_field, is_address
+from ingest.reading.mime import Part
 from nullsender.events import Action, DerivedFrom, Kind
 from nullsender.limits import NAME_CHARACTERS_MAX, REPORTS_MAX
 

@@ -10,10 +10,10 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from ingest.addresses import Path, parse_path
-from ingest.connection import MxConnection, Shared
-from ingest.replies import Reply
-from ingest.wire import Command, CommandReader, MessageReader
+from ingest.mx.addresses import Path, parse_path
+from ingest.mx.connection import MxConnection, Shared
+from ingest.mx.replies import Reply
+from ingest.mx.wire import Command, CommandReader, MessageReader
 from nullsender import limits
 from nullsender.errors import Invalid
 

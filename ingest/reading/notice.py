@@ -5,16 +5,16 @@ from itertools import islice
 
 import msgspec
 
-from ingest.explanation import Explanations, says_something
-from ingest.finding import Finding, Findings, with_diagnostic
-from ingest.last_reader import last_recipients
-from ingest.mentions import is_address, mentions_in
-from ingest.mime import Part
-from ingest.namings import Naming, Way, namings_in
-from ingest.notice_format import format_of
-from ingest.notice_words import Notice
-from ingest.phrases import DELAYED, GIVEN_UP, plain, says_any
-from ingest.returned import Returned
+from ingest.reading.explanation import Explanations, says_something
+from ingest.reading.finding import Finding, Findings, with_diagnostic
+from ingest.reading.last_reader import last_recipients
+from ingest.reading.mentions import is_address, mentions_in
+from ingest.reading.mime import Part
+from ingest.reading.namings import Naming, Way, namings_in
+from ingest.reading.notice_format import format_of
+from ingest.reading.notice_words import Notice
+from ingest.reading.phrases import DELAYED, GIVEN_UP, plain, says_any
+from ingest.reading.returned import Returned
 from nullsender.events import Action, DerivedFrom, Kind, Source
 from nullsender.limits import EXPLAINED_RECIPIENTS_MAX, REPORTS_MAX
 

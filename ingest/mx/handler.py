@@ -13,8 +13,8 @@ from concurrent.futures import Future
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from ingest.intake import Intake, Taken
-from ingest.recipients import Recipients
-from ingest.replies import Reply, recorded
+from ingest.mx.recipients import Recipients
+from ingest.mx.replies import Reply, recorded
 from nullsender import telemetry
 from nullsender.clock import Clock
 from nullsender.errors import NullsenderError

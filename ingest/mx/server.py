@@ -8,13 +8,13 @@ from ipaddress import IPv4Network, IPv6Network
 
 import msgspec
 
-from ingest.capacity import Connections, HeldBytes
-from ingest.connection import Shared
-from ingest.handler import MxHandler
 from ingest.intake import Intake
-from ingest.recipients import Recipients
-from ingest.session import MxSession, SessionLimits
-from ingest.signing import SigningKeys
+from ingest.mx.capacity import Connections, HeldBytes
+from ingest.mx.connection import Shared
+from ingest.mx.handler import MxHandler
+from ingest.mx.recipients import Recipients
+from ingest.mx.session import MxSession, SessionLimits
+from ingest.signing.keys import SigningKeys
 from nullsender import limits
 from nullsender.clock import Clock
 from nullsender.log import Producer

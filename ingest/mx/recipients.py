@@ -1,34 +1,11 @@
-"""Whom the MX takes mail for, and what each address is there for.
-
-`bounces@`, `complaints@` (`fbl@`) and `unsubscribe@` of our domains, with or without `+anything`, are role addresses; signed
-return paths come on top. RFC 5321 4.5.1 wants postmaster@, RFC 2142 abuse@: their mail is read like all the rest.
-"""
+"""Whom the MX takes mail for: role addresses and signed return paths of our domains, and nobody else."""
 
 from collections.abc import Iterable
 
-from ingest.replies import Reply
-from ingest.return_path import is_return_path
+from ingest.mx.replies import Reply
+from ingest.roles import role_of
 from nullsender.address import domain_to_ascii
 from nullsender.errors import Invalid
-from nullsender.log import Topic
-
-#: Which topic the reports of a message go to that does not say itself what it is.
-ROLES = {
-    "bounces": Topic.BOUNCES,
-    "complaints": Topic.COMPLAINTS,
-    "fbl": Topic.COMPLAINTS,
-    "unsubscribe": Topic.UNSUBSCRIBES,
-    "postmaster": Topic.BOUNCES,
-    "abuse": Topic.COMPLAINTS,
-}
-
-
-def role_of(address: str) -> Topic | None:
-    """The topic that the local part of `address` stands for."""
-    local_part = address.rpartition("@")[0] or address
-    if is_return_path(local_part):
-        return Topic.UNSUBSCRIBES if local_part.lower().startswith("unsubscribe+") else Topic.BOUNCES
-    return ROLES.get(local_part.partition("+")[0].lower())
 
 
 class Recipients:

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from datetime import date
 from enum import StrEnum
 
-from ingest.signing import SIGNATURE_CHARACTERS, Claims, SigningKeys, day_of, days_since_epoch, require_fresh
+from ingest.signing.keys import SIGNATURE_CHARACTERS, Claims, SigningKeys, day_of, days_since_epoch, require_fresh
 from nullsender.address import canonical
 from nullsender.errors import Invalid
 from nullsender.limits import LOCAL_PART_OCTETS_MAX, RETURN_PATH_DAYS

@@ -3,7 +3,7 @@
 from collections import Counter
 from ipaddress import IPv6Address, ip_address, ip_network
 
-from ingest.replies import Reply
+from ingest.mx.replies import Reply
 from nullsender.limits import CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX, MESSAGES_HELD_BYTES_MAX
 
 

@@ -4,10 +4,10 @@ Who wants out is who wrote it (RFC 2369 section 3.2 says no more than that); a t
 and is looked at later, with the other proofs.
 """
 
-from ingest.finding import Finding, Findings
-from ingest.mentions import address_in_field, is_address
-from ingest.mime import Part
-from ingest.recipients import role_of
+from ingest.reading.finding import Finding, Findings
+from ingest.reading.mentions import address_in_field, is_address
+from ingest.reading.mime import Part
+from ingest.roles import role_of
 from nullsender.events import DerivedFrom, Kind, Source
 from nullsender.log import Topic
 

@@ -1,8 +1,8 @@
 """Which system wrote a notice: for people who read reports, and for rules that know a system's habits."""
 
-from ingest.mime import Part
-from ingest.notice_words import Notice
-from ingest.phrases import plain, says_any
+from ingest.reading.mime import Part
+from ingest.reading.notice_words import Notice
+from ingest.reading.phrases import plain, says_any
 
 # The first whose mark stands in the notice (or in the From and Subject before it) is it.
 _MARKS: tuple[tuple[str, tuple[str, ...]], ...] = (

@@ -17,9 +17,9 @@ from enum import IntEnum
 from itertools import islice
 from typing import NamedTuple
 
-from ingest.mentions import Mention, mentions_in
-from ingest.notice_words import Notice
-from ingest.phrases import (
+from ingest.reading.mentions import Mention, mentions_in
+from ingest.reading.notice_words import Notice
+from ingest.reading.phrases import (
     ASKS,
     ENDINGS_BEFORE_RECIPIENTS,
     LABELS,

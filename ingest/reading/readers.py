@@ -9,18 +9,18 @@ from functools import cached_property
 
 import msgspec
 
-from ingest.amazon import read_amazon
-from ingest.arf import read_arf
-from ingest.auto_reply import is_challenge, read_auto_reply, read_receipt
-from ingest.bounce_signs import looks_like_a_bounce
-from ingest.dsn import REPORT_TYPES, read_dsn, read_dsn_fields, where_fields_begin
-from ingest.explanation import says_something
-from ingest.finding import Finding, Findings
-from ingest.mime import Part, parse
-from ingest.notice import explained, read_words
-from ingest.notice_words import Notice, read_notice
-from ingest.returned import NOTHING_RETURNED, Returned, returned_message
-from ingest.unsubscribe import read_client_unsubscribe, read_unsubscribe
+from ingest.reading.amazon import read_amazon
+from ingest.reading.arf import read_arf
+from ingest.reading.auto_reply import is_challenge, read_auto_reply, read_receipt
+from ingest.reading.bounce_signs import looks_like_a_bounce
+from ingest.reading.dsn import REPORT_TYPES, read_dsn, read_dsn_fields, where_fields_begin
+from ingest.reading.explanation import says_something
+from ingest.reading.finding import Finding, Findings
+from ingest.reading.mime import Part, parse
+from ingest.reading.notice import explained, read_words
+from ingest.reading.notice_words import Notice, read_notice
+from ingest.reading.returned import NOTHING_RETURNED, Returned, returned_message
+from ingest.reading.unsubscribe import read_client_unsubscribe, read_unsubscribe
 from nullsender.events import Action, Kind, Source
 
 

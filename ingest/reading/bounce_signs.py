@@ -7,10 +7,10 @@ person's mail take away from it.
 
 import re
 
-from ingest.mentions import mentions_in
-from ingest.mime import MESSAGE_TYPES, Part
-from ingest.notice_words import Notice
-from ingest.phrases import CHALLENGES, DAEMON_NAMES, SUBJECTS, WORDS, plain, says_any
+from ingest.reading.mentions import mentions_in
+from ingest.reading.mime import MESSAGE_TYPES, Part
+from ingest.reading.notice_words import Notice
+from ingest.reading.phrases import CHALLENGES, DAEMON_NAMES, SUBJECTS, WORDS, plain, says_any
 from nullsender.events import Source
 
 _TIPS_AT = 3
