@@ -3,7 +3,7 @@
 import argparse
 
 from classifiers.consumer import GROUP, TOPICS, ClassifyStage
-from stages.rules import Rules
+from classifiers.rules import Rules
 from nullsender.cli import parts
 from nullsender.cli.stopping import stop_on_signals
 from nullsender.consume import ConsumeLoop
