@@ -17,7 +17,6 @@ up: install ## set up and start everything on one machine (SMTP 127.0.0.1:2525, 
 dev: ## install what tests and checks need as well
 	@setup/venv dev
 test: dev check ## set up, then run lint, types, layers and every test
-	@setup/test-servers
 	$(BIN)/python -m pytest -n auto --dist loadgroup tests
 check: lint types layers ## lint, types and layers
 lint: dev

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from classifiers.rules import Rules
-from nullsender.explain import explain_files, reply_lines
+from nullsender.cli.explain import explain_files, reply_lines
 from nullsender.limits import MESSAGE_BYTES_MAX
 
 RULES = Rules.load()

@@ -5,7 +5,9 @@ The same readers and rules as the pipeline, without its log and list. For a pers
 Words of strangers are shown without their control characters: a bounce must not write to somebody's terminal.
 """
 
+import argparse
 import json
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +18,7 @@ import msgspec
 from classifiers.outcome import MEANINGS, Category
 from classifiers.rules import ARRIVED, Rules
 from ingest.reading.report import Reading, Unreadable, read_message
+from nullsender.cli import parts
 from nullsender.events import Decision, DerivedFrom, Fault, Kind, Report, Result, Source
 from nullsender.limits import MESSAGE_BYTES_MAX, SHOWN_CHARACTERS_MAX
 
@@ -55,6 +58,25 @@ class _ReplyLine(msgspec.Struct, frozen=True):
     status: str | None = None
     reply_code: int | str | None = None
     provider: str | None = None
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which files, for whom."""
+    parser.add_argument("files", nargs="+", metavar="FILE", help="messages as they came; - is standard input")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Explain the files."""
+    return explain_files(
+        arguments.files,
+        as_json=arguments.json,
+        rules=Rules.load(),
+        now=parts.CLOCK.now(),
+        standard_input=sys.stdin.buffer,
+        out=sys.stdout,
+        errors=sys.stderr,
+    )
 
 
 def explain_files(
