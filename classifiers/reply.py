@@ -19,7 +19,7 @@ _STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}(?!\d|\.\d)")
 _THREE_DIGITS = re.compile(r"[245]\d\d(?=[ \-:#]|$)")
 _BEFORE_A_REPLY = (":", ";", "'", '"', "(", "[", "=", ">", "<<<", "smtp", "error")
 # The look-behind starts each try at the head of a token, and what was taken is not given back: linear on any text.
-_ADDRESS = re.compile(r"<?(?<![^\s<>()\[\]\"',;:])[^\s<>()\[\]\"',;:@]*+@([^\s<>()\[\]\"',;:@]*+)>?")
+_ADDRESS = re.compile(r"<?(?<![^\s<>()\[\]\"',;:])[^\s<>()\[\]\"',;:@]*+@([^\s<>()\[\]\"',;:@]*+)[^\s<>()\[\]\"',;:]*+>?")
 _MARKS = re.compile(r"[\u0300-\u036f]")
 # Curly quotes and long dashes to the ones that rules are written with.
 _PLAIN = str.maketrans({"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "\u2014": "-"})
