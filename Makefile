@@ -11,6 +11,7 @@ help: ## show this
 install: ## put everything that running needs into .venv, the command `nullsender` included
 	@setup/venv run
 up: install ## set up and start everything on one machine (SMTP 127.0.0.1:2525, HTTP 127.0.0.1:8080)
+	@command -v curl >/dev/null || setup/packages curl || true # for the lines that it gives you to try
 	@exec $(BIN)/nullsender up
 
 ##@ Develop
