@@ -13,8 +13,7 @@ from suppression.models import metadata
 
 def run(connection: Connection) -> None:
     """Run the steps in the transaction that `connection` is in."""
-    # Both databases can undo DDL; Alembic does not expect it of SQLite.
-    context.configure(connection=connection, target_metadata=metadata, transactional_ddl=True)
+    context.configure(connection=connection, target_metadata=metadata)
     with context.begin_transaction():
         context.run_migrations()
 

@@ -10,12 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, delete, func, select
 
 from nullsender.clock import SystemClock
 from nullsender.events import Outcome, encode
-from suppression.engine import reading
-from suppression.models import changes, entries, numbering, outcomes
+from suppression.engine import reading, writing
+from suppression.models import api_keys, changes, entries, meta, numbering, outcomes
 from suppression.policy import Did
 from suppression.store import Store
 from tests.outcomes import an_outcome
@@ -67,18 +67,32 @@ def test_appliers_of_overlapping_batches_double_nothing(store_url: str, engine: 
     require_whole(engine, told)
 
 
-def test_several_may_open_a_new_list_and_bring_the_same_key_at_once(store_url: str) -> None:
-    together = threading.Barrier(4)
+def test_several_may_open_a_new_list_and_bring_the_same_key_at_once(store_url: str, engine: Engine) -> None:
+    rounds, workers = 5, 4
+    together = threading.Barrier(workers, timeout=20)  # one that fails leaves nobody waiting
 
-    def bring_key(_: int) -> str:
+    def make_the_list_new() -> None:
+        with writing(engine) as connection:
+            connection.execute(delete(meta))
+            connection.execute(delete(api_keys))
+
+    def open_and_bring_the_key(worker: int) -> list[str]:
+        ids = []
         with opened(store_url) as own:
-            together.wait()
-            store = store_on(own, SystemClock())
-            together.wait()
-            return store.create_key("first", scopes=[], tenant=None, expires=None, plain="the bootstrap key")[0]
+            for _ in range(rounds):
+                if worker == 0:
+                    make_the_list_new()
+                together.wait()
+                store = store_on(own, SystemClock())
+                ids.append(store.create_key("first", scopes=[], tenant=None, expires=None, plain="the bootstrap key")[0])
+                together.wait()
+        return ids
 
-    with ThreadPoolExecutor(4) as threads:
-        assert len(set(threads.map(bring_key, range(4)))) == 1
+    with ThreadPoolExecutor(workers) as threads:
+        ids = list(threads.map(open_and_bring_the_key, range(workers)))
+
+    assert all(same == ids[0] for same in ids)
+    assert len(set(ids[0])) == rounds
 
 
 def test_a_follower_of_the_feed_misses_nothing(store_url: str, store: Store) -> None:

@@ -76,9 +76,17 @@ def postgres_server(*, durable: bool = False) -> Iterator[Postgres]:
         settings |= {} if durable else _QUICK
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with (folder / "log").open("wb") as log:
-            server = subprocess.Popen(
-                [binaries / "postgres", "-D", folder / "data", *options], user=owner, stdout=log, stderr=log, cwd=folder
-            )
+            # Should the tests be killed, the server stops by itself.
+            command: list[str | Path] = [
+                "setpriv",
+                "--pdeathsig",
+                "INT",
+                binaries / "postgres",
+                "-D",
+                folder / "data",
+                *options,
+            ]
+            server = subprocess.Popen(command, user=owner, stdout=log, stderr=log, cwd=folder)
         try:
             _await_ready(server, folder)
             yield Postgres(folder)
