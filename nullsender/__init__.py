@@ -1,6 +1,7 @@
-"""nullsender's floor and wiring: what every stage shares, and what puts the stages together.
+"""nullsender's own package: the floor that every stage shares, and the wiring that puts the stages together.
 
-Floor without I/O: `events`, `address`, `errors`, `limits`, `clock`, `log` (the interface of the log between the stages).
-Floor with I/O: `log_embedded`, `consume` (the one loop of every consumer), `config`, `secret_keys`, `telemetry`.
-Wiring: `cli` and what only it uses (`supervise`, `roles`, `explain`).
+    errors, limits, clock, address, events, log       without I/O: words, bounds, records, the log's interface
+    telemetry, config, secret_keys                    what is counted and said; settings; keys
+    log_embedded…, consume                            the log on one machine; the one loop of every consumer
+    cli                                               the command `nullsender`; it may import everything
 """
