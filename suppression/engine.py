@@ -28,9 +28,30 @@ from nullsender.limits import (
 
 _POOL: dict[str, Any] = {"pool_size": STORE_CONNECTIONS_MAX, "max_overflow": 0, "pool_timeout": STORE_TURN_SECONDS_MAX}
 
-# SQLite result codes (primary) that pass by themselves or by making room. IOERR is not among them: after a failed fsync nobody
-# knows what is on disk, so the process ends and the next one recovers from the write-ahead log.
-_SQLITE_MAY_PASS = frozenset({sqlite.SQLITE_BUSY, sqlite.SQLITE_LOCKED, sqlite.SQLITE_FULL, sqlite.SQLITE_CANTOPEN})
+# What is wrong with the database and not with what we said to it: busy, full, unreadable, damaged. Nothing was committed then,
+# and once somebody has mended it, trying again works. That holds for a failed fsync too: SQLite writes the pages again.
+_SQLITE_MAY_PASS = frozenset(
+    {
+        sqlite.SQLITE_BUSY,
+        sqlite.SQLITE_CANTOPEN,
+        sqlite.SQLITE_CORRUPT,
+        sqlite.SQLITE_FULL,
+        sqlite.SQLITE_IOERR,
+        sqlite.SQLITE_LOCKED,
+        sqlite.SQLITE_NOTADB,
+        sqlite.SQLITE_PERM,
+        sqlite.SQLITE_PROTOCOL,
+        sqlite.SQLITE_READONLY,
+    }
+)
+# The same of PostgreSQL by class of SQLSTATE; psycopg's OperationalError holds the rest of it: no connection, shutting down, no
+# space, deadlock (40P01), serialization (40001), time-outs.
+_POSTGRESQL_MAY_PASS = frozenset(
+    {
+        "25",  # after a failover we may talk to a standby (25006), or our idle transaction was ended (25P03)
+        "XX",  # damaged
+    }
+)
 
 
 def open_engine(url: str) -> Engine:
@@ -149,7 +170,6 @@ def _may_pass(error: BaseException | None) -> bool:
     if isinstance(error, sqlite.Error):
         return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _SQLITE_MAY_PASS
     if isinstance(error, psycopg.Error):
-        # Class 25: after a failover we may talk to a standby (25006), or our idle transaction was ended (25P03).
-        # OperationalError holds the rest: no connection, shutting down, deadlock (40P01), serialization (40001), time-outs.
-        return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) or (error.sqlstate or "").startswith("25")
+        operational = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+        return operational or (error.sqlstate or "")[:2] in _POSTGRESQL_MAY_PASS
     return False

@@ -19,6 +19,7 @@ from suppression.policy import (
     source_of,
 )
 from suppression.records import Applied
+from suppression.store_held import Columns
 from suppression.store_rows import Key, Person
 from suppression.store_text import body_of, clean_name, clean_time, clean_words
 from suppression.store_turn import Grounds, Place, Turn
@@ -75,7 +76,7 @@ class Applier:
     def _apply_new(self, report: Reported) -> Applied:
         seq = self._turn.number()
         applied = self._act(report)
-        self._turn.record(_row(seq, report, applied))
+        self._turn.record(_columns(seq, report, applied))
         if report.person:
             self._turn.name(report.person.address_hash, report.address)
         return applied
@@ -91,7 +92,7 @@ class Applier:
             together = self._strike(key, claim)
             if together is None:
                 policy = self._policy
-                why = f"a strike: {policy.soft_limit} within {policy.soft_window_days} days make an entry"
+                why = f"a soft report alone; {policy.soft_limit} within {policy.soft_window_days} days make an entry"
                 return Applied(report_id=report.id, did=Did.COUNTED, why=why)
             claim = together
         return self._claim(report, key, claim)
@@ -134,7 +135,7 @@ def _grounds(report: Reported) -> Grounds:
     )
 
 
-def _row(seq: int, report: Reported, applied: Applied) -> dict[str, object]:
+def _columns(seq: int, report: Reported, applied: Applied) -> Columns:
     told, decision = report.outcome.report, report.outcome.decision
     return {
         "report_id": report.id,

@@ -3,15 +3,16 @@
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from itertools import islice
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Column, ColumnElement, Connection, Row, Table, and_, bindparam, insert, or_, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Row, Table, and_, or_, select
 
 from nullsender.limits import STORE_IN_MAX
 from suppression.models import entries, numbering
 from suppression.policy import Cause, Did
 from suppression.records import Change, Entry
+from suppression.store_held import Columns
 
 
 class Person(NamedTuple):
@@ -75,7 +76,7 @@ def key_of(row: Row[Any]) -> Key:
     return Key(Person(row.tenant, row.address_hash), row.scope, Cause(row.cause))
 
 
-def entry_row(key: Key, entry: Entry) -> dict[str, object]:
+def entry_columns(key: Key, entry: Entry) -> Columns:
     """The row of `entries` for an entry."""
     return {
         "tenant": key.person.tenant,
@@ -123,59 +124,3 @@ def take_pen(connection: Connection) -> int:
     """Wait for the turn to write, which lasts until the transaction ends; the last number that was given."""
     last: int = connection.execute(select(numbering.c.last).with_for_update()).scalar_one()
     return last
-
-
-KeyType = TypeVar("KeyType")
-Value = TypeVar("Value")
-
-
-class Held(Generic[KeyType, Value]):
-    """Rows of one table in the memory of a turn: what was read, and what is to be written."""
-
-    def __init__(self) -> None:
-        self._values: dict[KeyType, Value] = {}
-        self._stored: set[KeyType] = set()
-        self._changed: dict[KeyType, None] = {}  # a set that keeps its order
-
-    def read(self, key: KeyType, value: Value) -> None:
-        """The table holds this."""
-        self._values[key] = value
-        self._stored.add(key)
-
-    def get(self, key: KeyType) -> Value | None:
-        """What stands there now."""
-        return self._values.get(key)
-
-    def put(self, key: KeyType, value: Value) -> None:
-        """Let this stand there."""
-        self._values[key] = value
-        self._changed[key] = None
-
-    def items(self) -> Iterable[tuple[KeyType, Value]]:
-        """Everything that is held."""
-        return self._values.items()
-
-    def to_insert(self) -> Iterator[tuple[KeyType, Value]]:
-        """What the table does not hold yet."""
-        return ((key, self._values[key]) for key in self._changed if key not in self._stored)
-
-    def to_update(self) -> Iterator[tuple[KeyType, Value]]:
-        """What the table holds otherwise."""
-        return ((key, self._values[key]) for key in self._changed if key in self._stored)
-
-
-def insert_rows(connection: Connection, table: Table, rows: list[dict[str, object]]) -> None:
-    """Insert them all; each has every column."""
-    if rows:
-        connection.execute(insert(table), rows)
-
-
-def update_rows(connection: Connection, table: Table, rows: list[dict[str, object]]) -> None:
-    """Write every other column of the rows with these primary keys."""
-    if not rows:
-        return
-    keys = {column.name for column in table.primary_key}
-    chosen = and_(*(table.c[name] == bindparam(f"key_{name}") for name in sorted(keys)))
-    changed: dict[str, Any] = {name: bindparam(f"new_{name}") for name in rows[0] if name not in keys}
-    renamed = [{f"key_{name}" if name in keys else f"new_{name}": value for name, value in row.items()} for row in rows]
-    connection.execute(update(table).where(chosen).values(changed), renamed)

@@ -9,32 +9,20 @@ the same, because SQLite has one writer anyway.
 A turn loads the entries of the people that it is about, keeps their new state in memory, and writes it all in `finish`.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Table, delete, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from nullsender.address import domain_of
 from nullsender.log import Partition, Topic
 from suppression.models import addresses, changes, consumer_offsets, entries, numbering, outcomes, provisional_counts, strikes
 from suppression.policy import Did, Standing, Strike
 from suppression.records import Entry
-from suppression.store_rows import (
-    Held,
-    Key,
-    KeyType,
-    Person,
-    Value,
-    about,
-    entry_of,
-    entry_row,
-    insert_rows,
-    key_of,
-    one_of,
-    update_rows,
-)
+from suppression.store_held import Columns, Held, insert_rows
+from suppression.store_rows import Key, Person, about, entry_columns, entry_of, key_of, one_of
 
 
 class Place(NamedTuple):
@@ -72,13 +60,13 @@ class Turn:
         self.now = now
         self._connection = connection
         self._last = last
-        self._entries: Held[Key, Entry] = Held()
-        self._strikes: Held[Place, tuple[Strike, ...]] = Held()
-        self._made: Held[Slot, int] = Held()
-        self._offsets: Held[tuple[str, Partition], int] = Held()
+        self._entries = Held(entries, entry_columns)
+        self._strikes = Held(strikes, _strikes_columns)
+        self._made = Held(provisional_counts, _made_columns)
+        self._offsets = Held(consumer_offsets, _offset_columns)
         self._names: dict[bytes, str] = {}
-        self._outcomes: list[dict[str, object]] = []
-        self._changes: list[dict[str, object]] = []
+        self._outcomes: list[Columns] = []
+        self._changes: list[Columns] = []
 
     def load(self, people: Collection[Person]) -> None:
         """Read every entry and all strikes of `people`; nothing is known of anybody else."""
@@ -157,7 +145,7 @@ class Turn:
             for report_id in self._connection.execute(select(outcomes.c.report_id).where(these)).scalars()
         }
 
-    def record(self, outcome: dict[str, object]) -> None:
+    def record(self, outcome: Columns) -> None:
         """Write a row of `outcomes`."""
         self._outcomes.append(outcome)
 
@@ -201,22 +189,18 @@ class Turn:
         self._insert_names()
         insert_rows(self._connection, outcomes, self._outcomes)
         insert_rows(self._connection, changes, self._changes)
-        self._save(entries, self._entries, entry_row)
-        self._save(strikes, self._strikes, _strikes_row)
-        self._save(provisional_counts, self._made, lambda slot, made: {**slot._asdict(), "made": made})
-        self._save(consumer_offsets, self._offsets, _offset_row)
+        self._entries.save(self._connection)
+        self._strikes.save(self._connection)
+        self._made.save(self._connection)
+        self._offsets.save(self._connection)
         self._connection.execute(update(numbering).values(last=self._last))
-
-    def _save(self, table: Table, held: Held[KeyType, Value], row_of: Callable[[KeyType, Value], dict[str, object]]) -> None:
-        insert_rows(self._connection, table, [row_of(key, value) for key, value in held.to_insert()])
-        update_rows(self._connection, table, [row_of(key, value) for key, value in held.to_update()])
 
     def _insert_names(self) -> None:
         column = addresses.c.address_hash
         for these in one_of(column, self._names):
             for known in self._connection.execute(select(column).where(these)).scalars():
                 del self._names[known]
-        rows: list[dict[str, object]] = [
+        rows: list[Columns] = [
             {"address_hash": key, "address": name, "domain": domain_of(name)} for key, name in self._names.items()
         ]
         insert_rows(self._connection, addresses, rows)
@@ -254,12 +238,16 @@ def _changed(key: Key, before: Entry | None, seq: int, did: Did, standing: Stand
     return msgspec.structs.replace(after, **because)
 
 
-def _strikes_row(place: Place, newest: tuple[Strike, ...]) -> dict[str, object]:
+def _strikes_columns(place: Place, newest: tuple[Strike, ...]) -> Columns:
     tenant, address_hash = place.person
     text = msgspec.json.encode(newest).decode()
     return {"tenant": tenant, "address_hash": address_hash, "scope": place.scope, "newest": text}
 
 
-def _offset_row(key: tuple[str, Partition], next_offset: int) -> dict[str, object]:
+def _made_columns(slot: Slot, made: int) -> Columns:
+    return {"hour": slot.hour, "source": slot.source, "made": made}
+
+
+def _offset_columns(key: tuple[str, Partition], next_offset: int) -> Columns:
     group, partition = key
     return {"consumer_group": group, "topic": partition.topic.value, "number": partition.number, "next_offset": next_offset}

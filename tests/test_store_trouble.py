@@ -146,6 +146,14 @@ def test_a_file_that_can_not_be_made_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("database", ["sqlite"])
+def test_a_damaged_file_costs_no_record(store_url: str, clock: FakeClock) -> None:
+    Path(store_url.removeprefix("sqlite:///")).write_bytes(b"this is no database any more" * 1_000)
+
+    with opened(store_url) as engine, pytest.raises(Transient, match="not a database"):
+        store_on(engine, clock)
+
+
+@pytest.mark.parametrize("database", ["sqlite"])
 def test_the_file_and_its_companions_are_for_their_owner_alone(empty_url: str) -> None:
     with opened(empty_url) as engine, writing(engine) as connection:
         connection.execute(text("CREATE TABLE anything (x INTEGER)"))
