@@ -7,6 +7,8 @@ A record ends in one of three ways, and the exception's type says which:
     never   `Invalid`, or our own code failed on it RECORD_ATTEMPTS_MAX times: the record goes to the dead letters, whole,
             with the reason, and only then does the offset move on
 
+`Misconfigured` is no record's fault: it ends the role, with the offset where it was.
+
 A brake stops the consumer when DEAD_LETTERS_IN_A_ROW_MAX records in a row are dead: then we are at fault, not the records, and
 stopping loses nothing while pouring a topic into the dead letters would bury it.
 """
@@ -19,7 +21,7 @@ from typing import Protocol
 
 from nullsender import telemetry
 from nullsender.clock import Clock
-from nullsender.errors import Invalid, NullsenderError, Transient
+from nullsender.errors import Invalid, Misconfigured, NullsenderError, Transient
 from nullsender.events import DeadLetter, encode
 from nullsender.limits import (
     DEAD_LETTERS_IN_A_ROW_MAX,
@@ -92,7 +94,7 @@ class ConsumeLoop:
     def _deal_with(self, batch: Sequence[StoredRecord]) -> None:
         try:
             self._finish(batch)
-        except Transient:
+        except (Transient, Misconfigured):
             raise
         except Exception as failure:
             # One record may spoil a batch for all the others: find it by taking them one at a time.
@@ -105,7 +107,7 @@ class ConsumeLoop:
         for attempt in range(1, RECORD_ATTEMPTS_MAX + 1):
             try:
                 return self._finish([record])
-            except Transient:
+            except (Transient, Misconfigured):
                 raise
             except Invalid as invalid:
                 return self._set_aside(record, invalid.reason, attempt)

@@ -7,7 +7,7 @@ import pytest
 
 from nullsender.clock import FakeClock, SystemClock
 from nullsender.consume import Braked, ConsumeLoop
-from nullsender.errors import Invalid, Transient
+from nullsender.errors import Invalid, Misconfigured, Transient
 from nullsender.events import DeadLetter, decode
 from nullsender.limits import DEAD_LETTERS_IN_A_ROW_MAX, RECORD_ATTEMPTS_MAX
 from nullsender.log import Log, Partition, Record, StoredRecord, Topic, wait_until_durable
@@ -145,6 +145,19 @@ def test_setting_a_record_aside_twice_makes_one_id(log: Log) -> None:
 
     first, second = dead(log)
     assert first.id == second.id
+
+
+def test_what_the_operator_has_to_mend_ends_the_role_and_blames_no_record(log: Log) -> None:
+    publish(log, b"1", b"2")
+
+    def trouble(_value: bytes) -> None:
+        raise Misconfigured("the store's schema is another one")
+
+    with pytest.raises(Misconfigured):
+        consume(log, Stage(trouble))
+
+    assert dead(log) == []
+    assert lag(log) == 2
 
 
 def test_too_many_dead_records_in_a_row_stop_the_consumer_with_nothing_lost(log: Log) -> None:
