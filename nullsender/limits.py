@@ -7,6 +7,9 @@ A bound that an operator may want to move is a setting (`config.py`) whose defau
 # RFC 5321 4.5.3.1 allows 64 + 1 + 255 octets; real systems take no more than 254, but reports quote longer ones.
 ADDRESS_CHARACTERS_MAX = 320
 
+# Tenants and streams: short enough to stand in a return path beside an address, long enough for a person to read.
+NAME_LENGTH_MAX = 64
+
 # --- the log -----------------------------------------------------------------------------------------------------------
 # A record holds one report, or one raw message with a little around it.
 RECORD_BYTES_MAX = 64 * 2**20
