@@ -5,6 +5,7 @@ two such addresses may be two people. Everyone who takes an address apart does i
 """
 
 import hashlib
+import re
 import unicodedata
 
 import idna
@@ -12,46 +13,57 @@ import idna
 from nullsender.errors import Invalid
 from nullsender.limits import ADDRESS_CHARACTERS_MAX
 
-_NEVER_IN_AN_ADDRESS = frozenset(chr(c) for c in (*range(0x21), 0x7F, 0x85, 0xA0, 0x2028, 0x2029, 0xFEFF))
+# RFC 5322 3.2.3: what may not stand in an unquoted local part or a domain, because it means something around an address.
+_SPECIALS = r"<>()\[\],;:\\\"@"
+_PLAIN = re.compile(rf"[^\x00-\x20\x7f{_SPECIALS}]+@[^\x00-\x20\x7f{_SPECIALS}]*[^\x00-\x20\x7f{_SPECIALS}.]")
+# RFC 5321 4.1.2 Quoted-string: a space (nothing else of that kind) may stand between quotes.
+_QUOTED_LOCAL = re.compile(r'"(?:[^\x00-\x1f\x7f"\\]|\\[\x20-\x7e])+"')
+_NEEDS_NO_QUOTES = re.compile(rf'"([^\s{_SPECIALS}.]+(?:\.[^\s{_SPECIALS}.]+)*)"')
+_LITERAL_DOMAIN = re.compile(r"\[[0-9a-z.:-]+\]")
+# Characters that nobody sees. The two joiners stay: some scripts spell with them.
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zs", "Zl", "Zp"})
+_JOINERS = frozenset("\u200c\u200d")
 
 
 def canonical(address: str) -> str:
     """The form under which the list knows `address`.
 
-    Raises `Invalid` where the text can not be an address at all. This is the hot path: it asks for one `@` with something
-    on both sides and no white space or control character, and leaves the rest of RFC 5321's grammar to those who add addresses.
+    Raises `Invalid` where the text is no address alone: brackets, a comma or a scheme around one would make it another address,
+    which nobody has suppressed. This is the hot path, and leaves the rest of RFC 5321's grammar to those who add addresses.
     """
-    text = address.strip()
-    if not text.isascii():
-        return _canonical_international(text)
-    text = text.lower()
-    _require_address(text)
-    return text
+    text = address.strip().lower()
+    if text.isascii():
+        return text if _PLAIN.fullmatch(text) and len(text) <= ADDRESS_CHARACTERS_MAX else _unusual(text)
+    return _unusual(unicodedata.normalize("NFC", unicodedata.normalize("NFC", address.strip()).lower()))
 
 
-def _canonical_international(text: str) -> str:
-    text = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).lower())
-    _require_address(text)
+def _unusual(text: str) -> str:
+    """International addresses, quoted local parts, literal domains, a domain with its final dot; `Invalid` for all others."""
     local, _, domain = text.rpartition("@")
-    return f"{local}@{domain_to_ascii(domain)}"
-
-
-def _require_address(text: str) -> None:
-    local, _, domain = text.rpartition("@")
+    domain = domain.removesuffix(".")
     if not local or not domain:
         raise Invalid("not an address: it needs something on both sides of an @")
     if len(text) > ADDRESS_CHARACTERS_MAX:
         raise Invalid(f"not an address: longer than {ADDRESS_CHARACTERS_MAX} characters")
-    if not _NEVER_IN_AN_ADDRESS.isdisjoint(text) and not _is_quoted(local, domain):
-        raise Invalid("not an address: it holds white space or a control character")
-    if not text.isascii() and any(0xD800 <= ord(c) < 0xE000 for c in text):
-        raise Invalid("not an address: it holds half a character (a lone surrogate)")
+    literal = _LITERAL_DOMAIN.fullmatch(domain) is not None
+    if not literal:
+        domain = domain_to_ascii(domain)
+    local = _without_needless_quotes(local)
+    quoted = _QUOTED_LOCAL.fullmatch(local) is not None
+    plain = _PLAIN.fullmatch(f"{'x' if quoted else local}@{'x' if literal else domain}")
+    if plain is None or _has_unseen(local.replace(" ", "") if quoted else local):
+        raise Invalid("not an address alone: it holds white space, brackets, or something else that stands around an address")
+    return f"{local}@{domain}"
 
 
-def _is_quoted(local: str, domain: str) -> bool:
-    """RFC 5321 4.1.2 Quoted-string: a space (nothing else of that kind) may stand between quotes in the local part."""
-    bare = local.replace(" ", "")
-    return local[:1] == '"' == local[-1:] and len(local) > 2 and _NEVER_IN_AN_ADDRESS.isdisjoint(bare + domain)
+def _without_needless_quotes(local: str) -> str:
+    """RFC 5321 4.1.2: quotes that nothing needs name the same mailbox as none."""
+    match = _NEEDS_NO_QUOTES.fullmatch(local)
+    return match[1] if match else local
+
+
+def _has_unseen(text: str) -> bool:
+    return any(unicodedata.category(c) in _UNSEEN and c not in _JOINERS for c in text)
 
 
 def domain_to_ascii(domain: str) -> str:

@@ -20,6 +20,12 @@ from nullsender.errors import Invalid
         ("JÖRG@BÜCHER.EXAMPLE", "jörg@xn--bcher-kva.example"),
         ('"two words"@example.com', '"two words"@example.com'),
         ('"at@sign"@example.com', '"at@sign"@example.com'),
+        ('"needless"@example.com', "needless@example.com"),
+        ('"needless.quotes"@example.com', "needless.quotes@example.com"),
+        ("user@example.com.", "user@example.com"),
+        ("user@[IPv6:2001:db8::1]", "user@[ipv6:2001:db8::1]"),
+        ("o'brien/x=y@example.com", "o'brien/x=y@example.com"),
+        ("dots..in.a.row.@example.com", "dots..in.a.row.@example.com"),
         ("user@[192.0.2.1]", "user@[192.0.2.1]"),
     ],
 )
@@ -37,6 +43,20 @@ def test_an_address_has_one_canonical_form(written: str, known_as: str) -> None:
         "@example.com",
         "two words@example.com",
         "user@exa mple.com",
+        "<user@example.com>",
+        "user@example.com>",
+        "User <user@example.com>",
+        "mailto:user@example.com",
+        "rfc822;user@example.com",
+        "someone@example.net,user@example.com",
+        "user@example.com,",
+        "(comment)user@example.com",
+        "user@example.com@example.com",
+        "us\u200ber@example.com",
+        "user@exam\u200bple@com",
+        '"user@example.com',
+        "user@[example",
+        "user@.",
         "user\x00@example.com",
         "user\r\n@example.com",
         '"user\n"@example.com',
@@ -48,7 +68,7 @@ def test_an_address_has_one_canonical_form(written: str, known_as: str) -> None:
     ],
 )
 def test_what_can_not_be_an_address_is_invalid_and_says_why(text: str) -> None:
-    with pytest.raises(Invalid, match="not an address: "):
+    with pytest.raises(Invalid, match="not an address"):
         canonical(text)
 
 
