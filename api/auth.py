@@ -14,7 +14,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.parts import UsedParts
 from api.problems import Problem
-from api.schemas import Name
+from api.schemas import TenantName
 from nullsender.limits import API_KEY_CHARACTERS_MAX
 from suppression.records import ApiKey
 
@@ -59,7 +59,7 @@ def _guard(scope: Scope) -> Callable[..., Awaitable[Caller]]:
     async def authenticated(
         parts: UsedParts,
         credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
-        tenant: Annotated[Name | None, Header(alias=TENANT_HEADER, description=_TENANT_MEANING)] = None,
+        tenant: Annotated[TenantName | None, Header(alias=TENANT_HEADER, description=_TENANT_MEANING)] = None,
     ) -> Caller:
         plain = credentials.credentials if credentials else ""
         if not plain:

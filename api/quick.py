@@ -18,7 +18,7 @@ from nullsender.address import canonical
 from nullsender.errors import Invalid
 
 # No `+`, which means a space here, and nothing but these two parameters, once each and in this order.
-_TARGET = re.compile(rb"/v1/check\?address=([\w.!$'()*,;:@/?%~-]{3,1000})(?:&stream=[\w.~-]{1,200})?", re.ASCII)
+_TARGET = re.compile(rb"/v1/check\?address=([\w.!$'()*,;:@/?%~-]{3,1000})(?:&stream=[\w.-]{1,64})?", re.ASCII)
 _BEARER = re.compile(rb"Bearer +([\x21-\x7e]{1,200})")
 # With one of these a request is not plain. `nullsender-tenant` chooses another list, the rest change how a request is read.
 _UNUSUAL = frozenset({b"nullsender-tenant", b"content-length", b"transfer-encoding", b"expect", b"upgrade", b"origin"})

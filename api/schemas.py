@@ -12,7 +12,9 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from api.lookup import Answer
 from nullsender import limits
-from suppression.policy import Cause
+from nullsender.errors import Invalid
+from nullsender.names import canonical_name
+from suppression.policy import EVERYWHERE, Cause
 from suppression.records import Change, Told
 
 
@@ -27,6 +29,23 @@ Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
 Name = Annotated[
     str, StringConstraints(min_length=1, max_length=limits.API_NAME_CHARACTERS_MAX, pattern=r"^[^\x00-\x1f\x7f]+$")
 ]
+
+
+def _name(text: str) -> str:
+    try:
+        return canonical_name(text)
+    except Invalid as invalid:
+        raise ValueError(invalid.reason) from invalid
+
+
+def _scope(text: str) -> str:
+    return EVERYWHERE if text.strip() == EVERYWHERE else _name(text)
+
+
+_NAME_SCHEMA = {"type": "string", "minLength": 1, "maxLength": limits.NAME_LENGTH_MAX}
+StreamName = Annotated[str, AfterValidator(_name), WithJsonSchema(_NAME_SCHEMA | {"pattern": "^[A-Za-z0-9_.-]+$"})]
+TenantName = StreamName
+ScopeName = Annotated[str, AfterValidator(_scope), WithJsonSchema(_NAME_SCHEMA | {"pattern": "^([*]|[A-Za-z0-9_.-]+)$"})]
 Text = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=limits.API_TEXT_CHARACTERS_MAX, pattern=r"^[^\x00]+$"),
@@ -60,7 +79,7 @@ class CheckQuery(Question):
 
     address: str = Field(examples=["user@example.com"])
     """The address that you want to send to."""
-    stream: Name | None = Field(default=None, examples=["marketing"])
+    stream: StreamName | None = Field(default=None, examples=["marketing"])
     """The stream that you send on. Without it only entries of scope `*` count."""
 
 
@@ -74,7 +93,7 @@ Addresses = Annotated[
 class CheckMany(Question):
     """Many addresses to be checked."""
 
-    stream: Name | None = None
+    stream: StreamName | None = None
     """The stream that you send on. Without it only entries of scope `*` count."""
     addresses: Addresses = Field(examples=[["user@example.com", "other@example.org"]])
     """The addresses that you want to send to."""
@@ -167,7 +186,7 @@ class CheckManyAnswer(Reply):
 class ScopeQuery(Question):
     """Which mail an entry stops."""
 
-    scope: Name = "*"
+    scope: ScopeName = EVERYWHERE
     """`*` (all mail) or the name of one stream."""
 
 
@@ -185,7 +204,7 @@ class PutSuppression(Question):
 class LiftQuery(Question):
     """Which entries of an address to lift; without either, all."""
 
-    scope: Name | None = None
+    scope: ScopeName | None = None
     """Only those of this scope."""
     cause: Cause | None = None
     """Only those with this cause."""
@@ -205,7 +224,7 @@ class ListQuery(Question):
 
     cause: Cause | None = None
     """Only entries with this cause."""
-    scope: Name | None = None
+    scope: ScopeName | None = None
     """Only entries of this scope."""
     domain: Name | None = Field(default=None, examples=["example.com"])
     """Only addresses of this domain."""

@@ -77,6 +77,27 @@ def test_a_suppressed_address_is_not_allowed_and_the_entry_is_named(client: Clie
     }
 
 
+def test_a_stream_is_the_same_however_it_is_written(client: Client) -> None:
+    body = {"cause": "unsubscribe", "reason": "a test"}
+    assert client.put("/v1/suppressions/reader@example.com?scope=Marketing", json=body).status_code == 201
+
+    for written in ("marketing", "MARKETING", " marketing "):
+        answer = client.get("/v1/check", params={"address": "reader@example.com", "stream": written}).json()
+        assert (answer["allowed"], answer["scope"]) == (False, "marketing")
+    assert client.get("/v1/check", params={"address": "a@example.com", "stream": "two words"}).status_code == 422
+
+
+@pytest.mark.parametrize(
+    "text", ["<gone@example.com>", "Gone <gone@example.com>", "mailto:gone@example.com", "gone@example.com,"]
+)
+def test_what_stands_around_an_address_is_told_and_never_allowed(client: Client, text: str) -> None:
+    put(client, "gone@example.com", cause="hard")
+
+    assert client.get("/v1/check", params={"address": text}).status_code == 422
+    batch = client.post("/v1/check", json={"addresses": [text]}).json()
+    assert [item["index"] for item in batch["invalid"]] == [0]
+
+
 def test_an_entry_that_expired_stops_nothing(client: Client, world: World) -> None:
     put(client, "back@example.com", expires=(world.clock.now() + timedelta(days=1)).isoformat())
     world.clock.advance(days=1)
@@ -204,7 +225,7 @@ def test_the_key_that_changed_the_list_stands_in_the_history(client: Client, wor
     [
         "a/b@example.com",
         "a+b@example.com",
-        'we"ird@example.com',
+        '"we ird"@example.com',
         '"quoted local"@example.com',
         "with%percent@example.com",
         "q?uery#hash@example.com",

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from api.auth import Scope
 from nullsender.cli import parts, store_parts
 from nullsender.errors import Invalid
+from nullsender.names import canonical_name
 from suppression.records import ApiKey
 from suppression.store import Store
 
@@ -60,7 +61,7 @@ def _create(store: Store, arguments: argparse.Namespace) -> None:
     if strangers:
         raise Invalid(f"there is no scope {', '.join(strangers)}; there are {', '.join(Scope)}")
     expires = None if arguments.days is None else parts.CLOCK.now() + timedelta(days=arguments.days)
-    tenant = None if arguments.tenant == "*" else arguments.tenant
+    tenant = None if arguments.tenant == "*" else canonical_name(arguments.tenant)
     key_id, plain = store.create_key(arguments.name, scopes=scopes, tenant=tenant, expires=expires)
     print(f"{plain}\n  id {key_id}, shown this once: keep it where secrets are kept")
 
