@@ -2,6 +2,9 @@
 
     start    the table that lies there, if it can be believed; else a full build from the store's hashes
     then     read the feed from the table's position, put in every key, move the position; when nothing is left: `checked_at`
+    each time the feed has to begin with the change that stands at the table's position. Where it does not, the store is another
+             one than the table was made from (restored, or failed over with changes lost) and gives the same numbers to other
+             changes: the table is marked at once, so that nobody believes it any more, and built anew
     full     a bigger table is written aside, renamed over the old one, and the old one marked, so that readers open the new one
 
 Every change puts its key in, whatever it was: one too many only costs a question to the store, one too few would be a guess.
@@ -12,7 +15,7 @@ import contextlib
 import fcntl
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import IO
@@ -77,17 +80,19 @@ class Follower:
     def step(self) -> bool:
         """Take one batch from the feed; True when that was all there is. `Transient`: the store or the disk has trouble."""
         try:
-            table = self._table or self._opened() or self._built()
+            table = self._table or open_table(self._path, identity=self._identity, writable=True) or self._built()
             self._table = table
             asked_at_seconds = self._clock.monotonic_seconds()
-            changes = self._store.feed(table.position, FOLLOW_BATCH_MAX)
+            changes = self._changes_after(table)
+            if changes is None:
+                self._disown(table)
+                return False
             for change in changes:
                 if table.is_full:
                     table = self._grown(table)
                 table.add(key_of(change.tenant, change.address_hash))
         except Transient:
-            # The store may come back as another one (restored, or failed over): look at the table again before going on.
-            self._table = None
+            self._table = None  # it may have been removed or damaged meanwhile: look at it again before going on
             raise
         if changes:
             table.move_to(changes[-1].seq, _fingerprint(changes[-1]))
@@ -97,15 +102,25 @@ class Follower:
             return True
         return False
 
-    def _opened(self) -> Table | None:
-        table = open_table(self._path, identity=self._identity, writable=True)
-        if table is not None and table.fingerprint != self._fingerprint_at(table.position):
-            _log.warning("the lookup table is of another past than the store's (restored from a backup?): building it anew")
-            # Unlinked first: whoever sees the mark finds nothing to open until the next table is complete.
-            self._path.unlink(missing_ok=True)
-            table.supersede()
+    def _changes_after(self, table: Table) -> Sequence[Change] | None:
+        """The next changes that the table does not have; None where it is of another past than the store's.
+
+        One statement asks for both, so that no reconnection to another store, which nothing tells us of, can lie in between.
+        """
+        if not table.position:
+            return self._store.feed(0, FOLLOW_BATCH_MAX)
+        changes = self._store.feed(table.position - 1, FOLLOW_BATCH_MAX + 1)
+        if not changes or changes[0].seq != table.position or _fingerprint(changes[0]) != table.fingerprint:
             return None
-        return table
+        return changes[1:]
+
+    def _disown(self, table: Table) -> None:
+        """Nobody believes `table` from now on."""
+        _log.warning("the lookup table is of another past than the store's (restored, or failed over?): building it anew")
+        # Unlinked first: whoever sees the mark finds nothing to open until the next table is complete.
+        self._path.unlink(missing_ok=True)
+        table.supersede()
+        self._table = None
 
     def _built(self) -> Table:
         """A table of everything that the store holds. Changes made meanwhile come from the feed afterwards."""

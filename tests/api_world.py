@@ -8,6 +8,7 @@ from typing import NamedTuple
 import httpx
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from fastapi import FastAPI
+from sqlalchemy import Engine
 
 from api.app import Api, open_api
 from api.follower import Follower, table_path
@@ -29,19 +30,30 @@ HASHER = AddressHasher(b"a key that is only for tests....")
 @contextmanager
 def opened_store(folder: Path, clock: Clock) -> Iterator[Store]:
     """An empty store in `folder`, or the one that lies there."""
+    with _opened_engine(folder) as engine:
+        yield _store_on(engine, clock)
+
+
+@contextmanager
+def _opened_engine(folder: Path) -> Iterator[Engine]:
     engine = open_engine(f"sqlite:///{folder / 'list.sqlite'}")
     try:
         upgrade(engine)
-        yield Store(engine, hasher=HASHER, clock=clock, policy=PolicySettings())
+        yield engine
     finally:
         engine.dispose()
+
+
+def _store_on(engine: Engine, clock: Clock) -> Store:
+    return Store(engine, hasher=HASHER, clock=clock, policy=PolicySettings())
 
 
 class World:
     """What a test needs of an installation."""
 
-    def __init__(self, folder: Path, store: Store, clock: FakeClock) -> None:
-        self.store = store
+    def __init__(self, folder: Path, engine: Engine, clock: FakeClock) -> None:
+        self._engine = engine
+        self.store = store = _store_on(engine, clock)
         self.clock = clock
         self.index_folder = folder / "index"
         self.index_folder.mkdir()
@@ -51,6 +63,10 @@ class World:
         """Let the follower do what it does until nothing is left."""
         while not self.follower.step():
             pass
+
+    def reconnect(self) -> None:
+        """Let the store's next question go over a new connection, as after a failover."""
+        self._engine.dispose()
 
     def reader(self) -> TableReader:
         """A reader's view of the table, as another process has it."""
@@ -89,8 +105,8 @@ class World:
 def opened_world(folder: Path) -> Iterator[World]:
     """A world in `folder`, on a fake clock."""
     clock = FakeClock()
-    with opened_store(folder, clock) as store:
-        yield World(folder, store, clock)
+    with _opened_engine(folder) as engine:
+        yield World(folder, engine, clock)
 
 
 class _OnPortal(httpx.BaseTransport):

@@ -15,7 +15,7 @@ from api.follower import Follower, follow, table_path
 from api.table import Table, create, identity_of, key_of, open_table
 from nullsender.clock import SystemClock
 from nullsender.errors import Misconfigured, Transient
-from nullsender.limits import TABLE_SLOTS_MIN
+from nullsender.limits import TABLE_REOPEN_SECONDS, TABLE_SLOTS_MIN
 from tests.api_world import HASHER, World, opened_store, opened_world
 from tests.waiting import wait_for
 
@@ -134,25 +134,75 @@ def test_a_table_of_another_boot_is_built_anew(world: World, monkeypatch: pytest
 def test_a_store_that_was_put_back_makes_the_follower_build_anew(world: World, tmp_path: Path, later: int) -> None:
     """However far the store has come since: a number may stand for another change than the one the table knows."""
     world.suppress("first@example.com")
-    backup = {file: file.read_bytes() for file in tmp_path.glob("list.sqlite*")}
+    backup = backup_of(tmp_path)
     world.suppress("lost@example.com")
     world.catch_up()
     before = table_of(world)
-    for file in tmp_path.glob("list.sqlite*"):
-        file.unlink()
-    for file, content in backup.items():
-        file.write_bytes(content)
+    put_back(backup, tmp_path)
     world.clock.advance(seconds=60)
     with opened_store(tmp_path, world.clock) as restored:
         addresses = [f"user{n}@example.com" for n in range(later)]
         for address in addresses:
             restored.add("default", address, scope="*", cause="hard", reason="a test", expires=None, actor="test")
 
-        Follower(restored, world.index_folder, world.clock).step()
+        world.follower = Follower(restored, world.index_folder, world.clock)
+        world.catch_up()
 
     assert before.superseded
     assert all(holds(world, address) for address in ["first@example.com", *addresses])
     assert not holds(world, "lost@example.com")
+
+
+@pytest.mark.parametrize("later", [0, 1, 3, 5])
+def test_a_store_that_lost_changes_is_noticed_by_the_next_poll_although_no_question_failed(
+    world: World, tmp_path: Path, later: int
+) -> None:
+    """A failover between two polls: the pool connects anew by itself, and numbers are given a second time."""
+    world.suppress("first@example.com")
+    backup = backup_of(tmp_path)
+    for n in range(3):
+        world.suppress(f"lost{n}@example.com")
+    world.catch_up()
+    lookup, before = world.lookup(), table_of(world)
+    assert lookup.is_fresh()
+    world.reconnect()
+    put_back(backup, tmp_path)
+    world.clock.advance(seconds=0.1)
+    again = [f"new{n}@example.com" for n in range(later)]
+    for address in again:
+        world.suppress(address)
+
+    assert world.follower.step() is False
+    assert before.superseded
+    assert not lookup.is_fresh()
+    world.catch_up()
+    world.clock.advance(seconds=TABLE_REOPEN_SECONDS)
+
+    assert lookup.is_fresh()
+    assert not any(lookup.check("default", None, address).allowed for address in ["first@example.com", *again])
+
+
+def test_a_store_that_was_emptied_is_noticed(world: World, tmp_path: Path) -> None:
+    backup = backup_of(tmp_path)
+    world.suppress("lost@example.com")
+    world.catch_up()
+    world.reconnect()
+    put_back(backup, tmp_path)
+
+    world.catch_up()
+
+    assert not holds(world, "lost@example.com")
+
+
+def backup_of(folder: Path) -> dict[Path, bytes]:
+    return {file: file.read_bytes() for file in folder.glob("list.sqlite*")}
+
+
+def put_back(backup: dict[Path, bytes], folder: Path) -> None:
+    for file in folder.glob("list.sqlite*"):
+        file.unlink()
+    for file, content in backup.items():
+        file.write_bytes(content)
 
 
 def test_a_store_in_trouble_leaves_the_table_to_grow_stale_and_recovers(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
