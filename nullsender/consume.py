@@ -9,8 +9,9 @@ A record ends in one of three ways, and the exception's type says which:
 
 `Misconfigured` is no record's fault: it ends the role, with the offset where it was.
 
-A brake stops the consumer when DEAD_LETTERS_IN_A_ROW_MAX records in a row are dead: then we are at fault, not the records, and
-stopping loses nothing while pouring a topic into the dead letters would bury it.
+A brake holds the consumer when DEAD_LETTERS_IN_A_ROW_MAX records in a row are dead: then we are at fault, not the records, and
+waiting loses nothing while pouring a topic into the dead letters would bury it. It stays where it is, says so, and tries the
+same record again now and then; other topics' loops go on.
 """
 
 import hashlib
@@ -21,7 +22,7 @@ from typing import Protocol
 
 from nullsender import telemetry
 from nullsender.clock import Clock
-from nullsender.errors import Invalid, Misconfigured, NullsenderError, Transient
+from nullsender.errors import Invalid, Misconfigured, Transient
 from nullsender.events import DeadLetter, encode
 from nullsender.limits import (
     DEAD_LETTERS_IN_A_ROW_MAX,
@@ -47,8 +48,8 @@ class Handler(Protocol):
         """
 
 
-class Braked(NullsenderError):
-    """So many records in a row are dead that the consumer stopped; an operator has to look."""
+class Braked(Transient):
+    """So many records in a row are dead that the consumer goes no further; an operator has to look."""
 
 
 class ConsumeLoop:
@@ -76,7 +77,7 @@ class ConsumeLoop:
         self._lag_due_at_seconds = 0.0
 
     def run(self) -> None:
-        """Consume until stopped. Raises `Braked`; nothing that was not stored is lost when it ends in any other way."""
+        """Consume until stopped; nothing that was not stored is lost however it ends."""
         while not self._stopping():
             self.run_once()
 
@@ -121,7 +122,9 @@ class ConsumeLoop:
         next_offsets = {record.partition: record.offset + 1 for record in batch}  # the last of a partition wins
         self._handler.handle(batch, next_offsets)
         self._consumer.store(next_offsets)
-        self._dead_in_a_row = 0
+        if self._dead_in_a_row:
+            self._dead_in_a_row = 0
+            telemetry.CONSUMER_BRAKED.labels(self._group).set(0)
         self._retry_seconds = RETRY_SECONDS_MIN
         telemetry.RECORDS_DONE.labels(self._group).inc(len(batch))
         age = self._clock.now() - min(record.appended_at for record in batch)
@@ -130,9 +133,10 @@ class ConsumeLoop:
     def _set_aside(self, record: StoredRecord, reason: str, attempts: int) -> None:
         """Publish the dead letter, and only then move on."""
         if self._dead_in_a_row >= DEAD_LETTERS_IN_A_ROW_MAX:
+            telemetry.CONSUMER_BRAKED.labels(self._group).set(1)
             raise Braked(
-                f"{self._group} stopped: {self._dead_in_a_row} records in a row can not be dealt with (the last: {reason}). "
-                "Nothing is lost. See `nullsender dead-letters list`, mend the cause, then start it again."
+                f"{self._group} goes no further: {self._dead_in_a_row} records in a row can not be dealt with (now: {reason}). "
+                "Nothing is lost. See `nullsender dead-letters list`, and mend the cause."
             )
         letter = dead_letter_of(record, reason=reason, stage=self._group, attempts=attempts, clock=self._clock)
         wait_until_durable(self._dead_letters.publish([Record(Topic.DEAD_LETTERS, letter.id.encode(), encode(letter))]))

@@ -6,14 +6,12 @@ role writes its numbers into one folder (PROMETHEUS_MULTIPROC_DIR, set for it by
 
 import json
 import logging
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
-
-_FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"  # the name is the library's
 
 
 @dataclass(frozen=True)
@@ -61,6 +59,12 @@ RECORDS_DEAD = counter(
     "Records set aside as dead letters, by consumer group.",
     ("group",),
     remedy="`nullsender dead-letters list` shows each with its reason; replay them after the cause is gone.",
+)
+CONSUMER_BRAKED = gauge(
+    "nullsender_consumer_braked",
+    "1 while a consumer goes no further because too many records in a row can not be dealt with.",
+    ("group",),
+    remedy="`nullsender dead-letters list` shows why; nothing is lost meanwhile. It goes on by itself when the cause is gone.",
 )
 BATCH_RETRIES = counter(
     "nullsender_batch_retries_total",
@@ -210,11 +214,21 @@ LOG_TRIMMED = counter(
 
 def exposition() -> bytes:
     """Every metric of every process, in the text format of Prometheus."""
-    if not os.environ.get(_FOLDER_VARIABLE):
-        return generate_latest()
     registry = CollectorRegistry()
-    multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    try:
+        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    except ValueError:
+        return generate_latest()  # this process stands alone: it was given no folder to share
     return generate_latest(registry)
+
+
+def forget_process(folder: Path, pid: int) -> None:
+    """Remove the numbers of a process that died young, so that one which keeps dying does not fill `folder`.
+
+    What lived longer keeps its counts: they are part of the sums.
+    """
+    for file in folder.glob(f"*_{pid}.db"):
+        file.unlink(missing_ok=True)
 
 
 def metrics_page() -> str:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import pytest
 
@@ -33,7 +34,7 @@ def supervisors() -> Iterator[list[Supervisor]]:
 
 
 def _started(roles: Mapping[str, list[str]], clock: FakeClock, supervisors: list[Supervisor]) -> Supervisor:
-    supervisor = Supervisor(roles, environment=os.environ, clock=clock)
+    supervisor = Supervisor(roles, environment=os.environ, metrics_folder=Path("nowhere"), clock=clock)
     supervisors.append(supervisor)
     supervisor.look_after()
     return supervisor
@@ -80,6 +81,30 @@ def test_a_role_that_keeps_dying_is_started_less_and_less_often(clock: FakeClock
     assert max(waits) == pytest.approx(RESTART_SECONDS_MAX, abs=RESTART_SECONDS_MIN)
 
 
+def test_a_role_that_can_not_be_started_is_tried_again_and_the_others_run(
+    clock: FakeClock, supervisors: list[Supervisor], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.ERROR):
+        supervisor = _started({"mx": ["/there/is/no/such/program"], "api": SLEEPER}, clock, supervisors)
+
+    assert set(supervisor.pids()) == {"api"}
+    assert "a role died" in caplog.text
+
+
+def test_one_that_keeps_dying_leaves_no_numbers_behind(clock: FakeClock, supervisors: list[Supervisor], tmp_path: Path) -> None:
+    supervisor = Supervisor({"mx": DIES_AT_ONCE}, environment=os.environ, metrics_folder=tmp_path, clock=clock)
+    supervisors.append(supervisor)
+    supervisor.look_after()
+    pid = supervisor.pids()["mx"]
+    for name in (f"counter_{pid}.db", f"gauge_mostrecent_{pid}.db", f"counter_{pid}1.db"):
+        (tmp_path / name).touch()
+
+    wait_for(lambda: _died(pid), what="the role to die")
+    supervisor.look_after()
+
+    assert [file.name for file in tmp_path.iterdir()] == [f"counter_{pid}1.db"]
+
+
 def test_one_role_dying_leaves_the_others_alone(clock: FakeClock, supervisors: list[Supervisor]) -> None:
     supervisor = _started({"mx": DIES_AT_ONCE, "api": SLEEPER}, clock, supervisors)
     api, mx = supervisor.pids()["api"], supervisor.pids()["mx"]
@@ -105,9 +130,12 @@ def test_a_role_does_not_outlive_a_supervisor_that_was_killed() -> None:
     """The supervisor is killed with -9; its role notices that its standard input has ended."""
     program = f"""
 import os, sys
+from pathlib import Path
 from nullsender.cli.supervise import Supervisor
 from nullsender.clock import SystemClock
-supervisor = Supervisor({{"role": {ENDS_WITH_ITS_INPUT!r}}}, environment=os.environ, clock=SystemClock())
+supervisor = Supervisor(
+    {{"role": {ENDS_WITH_ITS_INPUT!r}}}, environment=os.environ, metrics_folder=Path("nowhere"), clock=SystemClock()
+)
 supervisor.look_after()
 print(supervisor.pids()["role"], flush=True)
 SystemClock().sleep(60)
@@ -133,7 +161,7 @@ def _exists(pid: int) -> bool:
 
 def test_run_keeps_looking_after_roles_until_it_is_told_to_stop() -> None:
     looks = iter([False, False, True])
-    supervisor = Supervisor({"mx": SLEEPER}, environment=os.environ, clock=SystemClock())
+    supervisor = Supervisor({"mx": SLEEPER}, environment=os.environ, metrics_folder=Path("nowhere"), clock=SystemClock())
 
     supervisor.run(lambda: next(looks))
 

@@ -46,7 +46,7 @@ def test_a_role_that_is_killed_comes_back_and_what_was_acknowledged_reaches_the_
     running.send(bounce(f"after-{role}-died@example.net"))
     running.wait_until_suppressed(f"before-{role}-died@example.net")
     running.wait_until_suppressed(f"after-{role}-died@example.net")
-    assert re.search(rf'"a role died" role={role} exit=-9', running.said())
+    assert re.search(rf'"a role died" role={role} reason="exit -9"', running.said())
 
 
 def test_a_second_one_on_the_same_data_is_refused_with_what_to_do(running: System) -> None:

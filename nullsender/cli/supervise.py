@@ -8,6 +8,7 @@ import logging
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from nullsender import telemetry
 from nullsender.clock import Clock
@@ -31,9 +32,12 @@ class Supervised:
 class Supervisor:
     """Starts roles, restarts those that die, stops them all."""
 
-    def __init__(self, roles: Mapping[str, Sequence[str]], *, environment: Mapping[str, str], clock: Clock) -> None:
+    def __init__(
+        self, roles: Mapping[str, Sequence[str]], *, environment: Mapping[str, str], metrics_folder: Path, clock: Clock
+    ) -> None:
         self._roles = [Supervised(name, command) for name, command in roles.items()]
         self._environment = dict(environment)
+        self._metrics_folder = metrics_folder
         self._clock = clock
         self._log = logging.getLogger("supervisor")
 
@@ -76,19 +80,28 @@ class Supervisor:
                 process.stdin.close()
 
     def _start(self, role: Supervised, now_seconds: float) -> None:
-        # A session of its own: Ctrl-C reaches the supervisor alone, which then stops the roles in its own way.
-        role.process = subprocess.Popen(role.command, env=self._environment, stdin=subprocess.PIPE, start_new_session=True)
+        try:
+            # A session of its own: Ctrl-C reaches the supervisor alone, which then stops the roles in its own way.
+            role.process = subprocess.Popen(role.command, env=self._environment, stdin=subprocess.PIPE, start_new_session=True)
+        except OSError as error:  # no memory for one more process, as a rule just when the kernel has killed one
+            self._start_later(role, now_seconds, f"it could not be started: {error.strerror}")
+            return
         role.started_at_seconds = now_seconds
         self._log.info("started", extra={"facts": {"role": role.name, "pid": role.process.pid}})
 
     def _note_death(self, role: Supervised, process: subprocess.Popen[bytes], now_seconds: float) -> None:
         if now_seconds - role.started_at_seconds >= HEALTHY_AFTER_SECONDS:
             role.wait_seconds = RESTART_SECONDS_MIN
-        telemetry.ROLE_RESTARTS.labels(role.name).inc()
-        facts = {"role": role.name, "exit": process.returncode, "starting_again_in_seconds": role.wait_seconds}
-        self._log.error("a role died", extra={"facts": facts})
+        else:
+            telemetry.forget_process(self._metrics_folder, process.pid)
         if process.stdin is not None:
             process.stdin.close()
         role.process = None
+        self._start_later(role, now_seconds, f"exit {process.returncode}")
+
+    def _start_later(self, role: Supervised, now_seconds: float, reason: str) -> None:
+        telemetry.ROLE_RESTARTS.labels(role.name).inc()
+        facts = {"role": role.name, "reason": reason, "starting_again_in_seconds": role.wait_seconds}
+        self._log.error("a role died", extra={"facts": facts})
         role.start_due_at_seconds = now_seconds + role.wait_seconds
         role.wait_seconds = min(role.wait_seconds * 2, RESTART_SECONDS_MAX)

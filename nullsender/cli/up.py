@@ -60,7 +60,12 @@ def _supervise(settings: Settings, file: Path | None) -> None:
     stop = stop_on_signals(supervised=False)
     first_key = keys.ensure_first_key(store_parts.open_store(settings, migrate=True), settings.bootstrap_key)
     commands = {role: [sys.executable, "-m", "nullsender.cli", role, "--supervised"] for role in ROLES}
-    supervisor = Supervisor(commands, environment=config.environment_for(settings, file), clock=parts.CLOCK)
+    supervisor = Supervisor(
+        commands,
+        environment=config.environment_for(settings, file),
+        metrics_folder=settings.metrics_folder,
+        clock=parts.CLOCK,
+    )
     threading.Thread(target=_say_when_ready, args=(settings, first_key), daemon=True, name="ready").start()
     supervisor.run(stop)
 
