@@ -103,8 +103,11 @@ class StoreReader(StoreBase):
             return connection.execute(select(func.max(changes.c.seq))).scalar() or 0
 
     def hashes(self, after: tuple[str, bytes] | None, limit: int) -> Sequence[tuple[str, bytes]]:
-        """(tenant, address hash) of everyone with an entry that stands now, in key order, after `after`."""
-        asked = select(entries.c.tenant, entries.c.address_hash).where(is_live(self._clock.now())).distinct()
+        """(tenant, address hash) of everyone with an entry that has not ended, in key order, after `after`.
+
+        One whose time is over counts until that is noted: the feed tells of what is noted, but not of a clock that was wrong.
+        """
+        asked = select(entries.c.tenant, entries.c.address_hash).where(entries.c.ended_at.is_(None)).distinct()
         if after is not None:
             asked = asked.where(tuple_(entries.c.tenant, entries.c.address_hash) > after)
         with reading(self._engine) as connection:

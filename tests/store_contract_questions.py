@@ -137,6 +137,14 @@ class QuestionsContract:
         assert store.feed(0, 1)[0].address_hash == rest[0][1]
         assert store.hashes(rest[-1], 100) == []
 
+    def test_hashes_leave_out_what_has_expired_only_once_that_is_noted(self, store: Store, clock: FakeClock) -> None:
+        put(store, expires=START + timedelta(days=1))
+        clock.advance(days=2)
+
+        assert len(store.hashes(None, 100)) == 1
+        store.expire(clock.now(), 100)
+        assert store.hashes(None, 100) == []
+
 
 class KeysContract:
     """Who may ask."""

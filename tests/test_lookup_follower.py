@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from itertools import count
 from pathlib import Path
 
@@ -278,6 +279,24 @@ def test_whoever_is_on_the_list_is_in_the_table(shared_world: World, steps: list
     on_the_list = world.store.check(tenant, None, addresses)
 
     assert all(holds(world, addresses[index], tenant) for index in on_the_list)
+
+
+@pytest.mark.parametrize("noted", [False, True])
+def test_a_wrong_clock_while_the_table_is_built_hides_no_entry(world: World, noted: bool) -> None:
+    """It is a month ahead at the boot and put right a moment later; meanwhile expiries may have been noted."""
+    until = world.clock.now() + timedelta(days=7)
+    world.store.add("default", "user@example.com", scope="*", cause="soft", reason="x", expires=until, actor="test")
+    world.clock.advance(days=30)
+    if noted:
+        world.store.expire(world.clock.now(), 100)
+    world.catch_up()
+    world.clock.advance(days=-30)
+    if noted:
+        world.suppress("user@example.com", cause="soft")
+    world.catch_up()
+
+    assert world.store.check("default", None, ["user@example.com"])
+    assert holds(world, "user@example.com")
 
 
 def test_only_one_follower_of_a_machine_writes_and_the_next_one_takes_over(world: World) -> None:
