@@ -6,27 +6,43 @@ A mail that was forwarded is charged to the address that we sent it to, since th
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from itertools import islice
+from itertools import chain, islice
+from typing import NamedTuple
 
 import msgspec
 
 from ingest.reading.report import Reading
-from ingest.signing.keys import Claims, SigningKeys
-from ingest.signing.return_path import ReturnPaths, is_return_path
+from ingest.signing.keys import Claims, Expired, SigningKeys
+from ingest.signing.return_path import ReturnPaths, is_return_path, is_short_return_path
 from ingest.signing.token import Tokens
 from nullsender.address import canonical
 from nullsender.errors import Invalid
-from nullsender.events import DerivedFrom, Proof, Report, Source
-from nullsender.limits import RETURNED_ADDRESSES_TRIED_MAX, RETURNED_HEADER_BYTES_TRIED_MAX
+from nullsender.events import DerivedFrom, Kind, Proof, Report, Source
+from nullsender.limits import (
+    RETURN_PATH_CANDIDATES_MAX,
+    RETURNED_HEADER_BYTES_TRIED_MAX,
+    SHORT_RETURN_PATHS_TRIED_MAX,
+)
 
-_ADDRESS = re.compile(rb"[^\s<>,;:\"()@]{1,64}@[0-9A-Za-z.-]{1,255}")
+# It begins only where a word does and never goes back (`+`), so the time is linear.
+_ADDRESS = re.compile(rb"(?<![^\s<>,;:\"()@])[^\s<>,;:\"()@]{1,64}+@[0-9A-Za-z.-]{1,255}")
 #: Places that do not say whom the report is about, so that a token may: nowhere, and the To of a mail to several people.
 _GUESSED = frozenset({DerivedFrom.NOWHERE, DerivedFrom.ORIGINAL_TO})
 
 SOMEONE_ELSE = "it names someone else than the address that the mail was sent to"
+SEVERAL_STREAMS = "it came to return paths of several streams, and does not say which of their mails it is about"
+_PROVES_NOTHING = "it came to a return path that proves nothing: {}"
+
+
+class _Tie(NamedTuple):
+    """What one return path says, in which address it stood, and, where it is too old, so how old."""
+
+    claims: Claims
+    address: str
+    expired: str | None = None
 
 
 class Prover:
@@ -41,9 +57,13 @@ class Prover:
         """The reports of `reading` with what is proven about each; `source` is how the message came, `today` in UTC."""
         token, note = self._token(reading.reports, today)
         reports = tuple(_with_note(report, note) for report in reading.reports)
-        paths = [local for local in (address.rpartition("@")[0] for address in source.rcpt_to) if is_return_path(local)]
+        # Whatever the case, a return path is the same one.
+        paths = {local.lower(): address for address in source.rcpt_to if is_return_path(local := address.rpartition("@")[0])}
         if paths:
-            return self._by_return_path(reports, paths, token, reading.returned, today)
+            ties, reason = self._ties(paths, list(_candidates(reading, token)), today)
+            if reading.kind is Kind.UNSUBSCRIBE:
+                return _unsubscribes(reports[0], ties, reason)
+            return _by_return_path(reports, [tie for tie in ties if tie.expired is None], reason)
         alone = len(reports) == 1
         if token is not None:
             return tuple(_by_token(report, token, alone=alone) for report in reports)
@@ -59,26 +79,28 @@ class Prover:
         except Invalid as invalid:
             return None, f"the returned token proves nothing: {invalid.reason}"
 
-    def _by_return_path(
-        self, reports: tuple[Report, ...], paths: Iterable[str], token: Claims | None, returned: bytes, today: date
-    ) -> tuple[Report, ...]:
-        named = [*_recipients(reports), *([token.recipient] if token else []), *_addresses_in(returned)]
-        proven: dict[str, Claims] = {}
+    def _ties(self, paths: Mapping[str, str], candidates: Sequence[str], today: date) -> tuple[list[_Tie], str]:
+        """What the return paths say of each recipient's stream, in the order of the envelope; why the last bad one is bad."""
+        ties: dict[tuple[str, str | None, str], _Tie] = {}
         reason = ""
-        for path in paths:
+        short = filter(is_short_return_path, paths)
+        untried = frozenset(islice(short, SHORT_RETURN_PATHS_TRIED_MAX, None))
+        for path, address in paths.items():
+            if path in untried:
+                reason = f"more than {SHORT_RETURN_PATHS_TRIED_MAX} return paths without a recipient came together"
+                continue
             try:
-                claims = self._return_paths.verify(path, today=today, recipients=named)
-                proven[claims.recipient] = claims
+                tie = _Tie(self._return_paths.verify(path, today=today, recipients=candidates), address)
+            except Expired as expired:
+                reason = expired.reason
+                tie = _Tie(expired.claims, address, expired.reason)
             except Invalid as invalid:
                 reason = invalid.reason
-        if not proven:
-            why = f"it came to a return path that proves nothing: {reason}"
-            return tuple(msgspec.structs.replace(report, withheld=why) for report in reports)
-        # One report that came to one return path is about that path's recipient, whatever it says itself.
-        if len(reports) == 1 and len(proven) == 1:
-            (claims,) = proven.values()
-            return (_proven(reports[0], claims, Proof.RETURN_PATH, DerivedFrom.RETURN_PATH),)
-        return tuple(_about_one_of(report, proven) for report in reports)
+                continue
+            key = (tie.claims.tenant, tie.claims.stream, tie.claims.recipient)
+            if key not in ties or tie.expired is None:
+                ties[key] = tie
+        return list(ties.values()), reason
 
     def _is_trusted(self, ip: str) -> bool:
         if not self._trusted_sources or not ip:
@@ -94,14 +116,52 @@ def _by_token(report: Report, claims: Claims, *, alone: bool) -> Report:
         return _proven(report, claims, Proof.TOKEN, report.derived_from)
     if alone and (report.recipient is None or report.derived_from in _GUESSED):
         return _proven(report, claims, Proof.TOKEN, DerivedFrom.TOKEN)
-    return msgspec.structs.replace(report, withheld=SOMEONE_ELSE)
+    return _withheld(report, SOMEONE_ELSE)
 
 
-def _about_one_of(report: Report, proven: dict[str, Claims]) -> Report:
-    claims = proven.get(_canonical(report.recipient) or "")
-    if claims is None:
-        return msgspec.structs.replace(report, withheld=SOMEONE_ELSE)
-    return _proven(report, claims, Proof.RETURN_PATH, report.derived_from)
+def _by_return_path(reports: Sequence[Report], ties: Sequence[_Tie], reason: str) -> tuple[Report, ...]:
+    if not ties:
+        return tuple(_withheld(report, _PROVES_NOTHING.format(reason)) for report in reports)
+    # One report that came to one return path is about that path's recipient, whatever it says itself.
+    if len(reports) == 1 and len(ties) == 1:
+        return (_tied(reports[0], ties[0], DerivedFrom.RETURN_PATH),)
+    return tuple(_about_one_of(report, ties) for report in reports)
+
+
+def _about_one_of(report: Report, ties: Iterable[_Tie]) -> Report:
+    recipient = _canonical(report.recipient)
+    about = [tie for tie in ties if tie.claims.recipient == recipient]
+    if not about:
+        return _withheld(report, SOMEONE_ELSE)
+    if len(about) > 1:
+        return _withheld(report, SEVERAL_STREAMS)
+    return _tied(report, about[0], report.derived_from)
+
+
+def _unsubscribes(report: Report, ties: Sequence[_Tie], reason: str) -> tuple[Report, ...]:
+    """One report for each stream whose address it came to: people send one mail to all of them.
+
+    An address that is too old to be believed was signed by us all the same: it counts as much as a mail to `unsubscribe@`.
+    """
+    if not ties:
+        return (_withheld(report, _PROVES_NOTHING.format(reason)),)
+    return tuple(
+        msgspec.structs.replace(_tied(report, tie, DerivedFrom.RETURN_PATH), id=f"{report.message_id}-{index}")
+        for index, tie in enumerate(ties)
+    )
+
+
+def _tied(report: Report, tie: _Tie, derived_from: DerivedFrom) -> Report:
+    proof = Proof.RETURN_PATH if tie.expired is None else Proof.NONE
+    note = f"the return path proves nothing any more: {tie.expired}" if tie.expired else None
+    return msgspec.structs.replace(
+        _with_note(_proven(report, tie.claims, proof, derived_from), note),
+        source=msgspec.structs.replace(report.source, rcpt_to=(tie.address,)),
+    )
+
+
+def _withheld(report: Report, why: str) -> Report:
+    return msgspec.structs.replace(report, withheld=why)
 
 
 def _proven(report: Report, claims: Claims, proof: Proof, derived_from: DerivedFrom) -> Report:
@@ -119,8 +179,16 @@ def _with_note(report: Report, note: str | None) -> Report:
     return msgspec.structs.replace(report, notes=(*report.notes, note)) if note else report
 
 
-def _recipients(reports: Iterable[Report]) -> Iterator[str]:
-    return filter(None, (_canonical(report.recipient) for report in reports))
+def _candidates(reading: Reading, token: Claims | None) -> Iterator[str]:
+    """Whom a return path without a recipient may have been signed for, most likely first; not many, and each once."""
+    seen: set[str] = set()
+    named = filter(None, (_canonical(report.recipient) for report in reading.reports))
+    for address in chain([token.recipient] if token else [], named, _addresses_in(reading.returned)):
+        if address not in seen:
+            seen.add(address)
+            yield address
+            if len(seen) == RETURN_PATH_CANDIDATES_MAX:
+                return
 
 
 def _canonical(address: str | None) -> str | None:
@@ -130,8 +198,7 @@ def _canonical(address: str | None) -> str | None:
         return None
 
 
-def _addresses_in(returned: bytes) -> list[str]:
+def _addresses_in(returned: bytes) -> Iterator[str]:
     """Addresses at the top of the returned mail, which may be the one that a short return path was signed for."""
-    head = returned[:RETURNED_HEADER_BYTES_TRIED_MAX]
-    found = (match[0].decode("utf-8", "replace") for match in _ADDRESS.finditer(head))
-    return list(filter(None, map(_canonical, islice(found, RETURNED_ADDRESSES_TRIED_MAX))))
+    found = islice(_ADDRESS.finditer(returned[:RETURNED_HEADER_BYTES_TRIED_MAX]), RETURN_PATH_CANDIDATES_MAX)
+    return filter(None, (_canonical(match[0].decode("utf-8", "replace")) for match in found))

@@ -131,6 +131,15 @@ def test_a_signed_return_path_is_proven_on_the_way() -> None:
     assert record.key == b"jane@example.org"
 
 
+def test_a_report_keeps_the_recipients_that_count_and_the_raw_message_all() -> None:
+    everybody = _source(*(f"bounces+{number}" for number in range(99)), SIGNED)
+    raw, report, withheld = INTAKE.take(BOUNCE.replace(b"One@", b"jane@"), everybody, NOW).records
+
+    assert decode(RawMessage, raw.value).source == everybody
+    assert decode(Report, report.value).source.rcpt_to == _source(SIGNED).rcpt_to
+    assert decode(Report, withheld.value).source.rcpt_to == _source(SIGNED, "bounces+0", "bounces+1").rcpt_to
+
+
 def test_the_same_message_again_makes_the_same_records() -> None:
     assert INTAKE.take(BOUNCE, _source("bounces"), NOW) == INTAKE.take(BOUNCE, _source("bounces"), NOW)
 

@@ -1,17 +1,24 @@
 """A report acts on the one address that its proof names, or on nobody (G5)."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from ipaddress import ip_network
 
 import msgspec
+import pytest
 
-from ingest.proof import SOMEONE_ELSE, Prover
+from ingest.proof import SEVERAL_STREAMS, SOMEONE_ELSE, Prover
 from ingest.reading.report import Reading
 from ingest.signing.keys import Claims, SigningKeys
 from ingest.signing.return_path import Purpose, ReturnPaths
 from ingest.signing.token import Tokens
 from nullsender.events import DerivedFrom, Kind, Proof, Report, Source
-from nullsender.limits import RETURN_PATH_DAYS, TOKEN_DAYS
+from nullsender.limits import (
+    RETURN_PATH_CANDIDATES_MAX,
+    RETURN_PATH_DAYS,
+    SHORT_RETURN_PATHS_TRIED_MAX,
+    TOKEN_DAYS,
+    UNSUBSCRIBE_DAYS,
+)
 
 TODAY = date(2026, 5, 17)
 KEYS = SigningKeys({"k1": b"a secret of the tests, 32 bytes."})
@@ -30,6 +37,10 @@ def _token(claims: Claims = CLAIMS, keys: SigningKeys = KEYS) -> str:
     return Tokens(keys).make(claims)
 
 
+def _unsubscribe_path(*, stream: str = "news", days: int = 0, keys: SigningKeys = KEYS) -> str:
+    return _path(CLAIMS._replace(stream=stream, sent_on=TODAY - timedelta(days=days)), keys, Purpose.UNSUBSCRIBE)
+
+
 def _report(
     recipient: str | None, *, token: str | None = None, derived_from: DerivedFrom = DerivedFrom.FINAL_RECIPIENT
 ) -> Report:
@@ -46,9 +57,13 @@ def _report(
 
 
 def _prove(
-    *reports: Report, to: str = "bounces@bounces.example", ip: str = "198.51.100.7", returned: bytes = b""
+    *reports: Report,
+    to: str = "bounces@bounces.example",
+    ip: str = "198.51.100.7",
+    returned: bytes = b"",
+    kind: Kind = Kind.BOUNCE,
 ) -> tuple[Report, ...]:
-    reading = Reading(kind=Kind.BOUNCE, format="rfc3464", reports=reports, returned=returned)
+    reading = Reading(kind=kind, format="rfc3464", reports=reports, returned=returned)
     return PROVER.prove(reading, Source(ip=ip, rcpt_to=tuple(to.split())), today=TODAY)
 
 
@@ -115,6 +130,70 @@ def test_a_short_return_path_of_forwarded_mail_is_verified_by_the_returned_mail(
 
         assert report.recipient == LONG_CLAIMS.recipient
         assert report.proof is Proof.RETURN_PATH
+
+
+def test_however_many_return_paths_and_recipients_come_the_signatures_that_are_tried_stay_few(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tries = []
+    check = SigningKeys.check
+
+    def counted(self: SigningKeys, *arguments: str) -> None:
+        tries.append(arguments)
+        check(self, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(SigningKeys, "check", counted)
+    to = " ".join(_path(LONG_CLAIMS._replace(message=f"m{number}"), OTHER_KEYS) for number in range(100))
+    reports = _prove(*(_report(f"u{number}@example.org") for number in range(1_000)), to=f"{to} {to.upper()}")
+
+    assert len(tries) == SHORT_RETURN_PATHS_TRIED_MAX * RETURN_PATH_CANDIDATES_MAX
+    assert all(report.withheld for report in reports)
+
+
+def test_many_forged_return_paths_do_not_hide_one_that_carries_its_recipient() -> None:
+    forged = " ".join(_path(LONG_CLAIMS._replace(message=f"m{number}"), OTHER_KEYS) for number in range(50))
+
+    assert _prove(_report(None), to=f"{forged} {_path()}")[0].proof is Proof.RETURN_PATH
+
+
+def test_a_signed_unsubscribe_is_proven_long_after_bounces_have_ended() -> None:
+    for days in (RETURN_PATH_DAYS + 1, 400, UNSUBSCRIBE_DAYS):
+        (report,) = _prove(_report("jane@example.org"), to=_unsubscribe_path(days=days), kind=Kind.UNSUBSCRIBE)
+
+        assert (report.proof, report.stream, report.withheld) == (Proof.RETURN_PATH, "news", None)
+
+
+def test_an_unsubscribe_to_an_address_that_is_too_old_is_unproven_and_not_withheld() -> None:
+    too_old = _unsubscribe_path(days=UNSUBSCRIBE_DAYS + 1)
+    (report,) = _prove(_report("forwarded@example.org"), to=too_old, kind=Kind.UNSUBSCRIBE)
+
+    assert (report.recipient, report.tenant, report.stream) == ("jane@example.org", "acme", "news")
+    assert (report.proof, report.withheld) == (Proof.NONE, None)
+    assert "days old" in report.notes[-1]
+    assert _prove(_report("jane@example.org"), to=too_old)[0].withheld is not None  # a bounce that comes there is none of ours
+
+
+def test_an_unsubscribe_to_a_forged_address_acts_on_nobody() -> None:
+    (report,) = _prove(_report("jane@example.org"), to=_unsubscribe_path(keys=OTHER_KEYS), kind=Kind.UNSUBSCRIBE)
+
+    assert report.proof is Proof.NONE
+    assert report.withheld is not None
+
+
+def test_one_unsubscribe_mail_to_the_addresses_of_several_streams_is_one_report_for_each() -> None:
+    paths = [_unsubscribe_path(stream=stream, days=days) for stream, days in [("news", 900), ("bills", 1), ("news", 2)]]
+    news, bills = _prove(_report("jane@example.org"), to=" ".join(paths), kind=Kind.UNSUBSCRIBE)
+
+    assert (news.id, news.stream, news.proof, news.source.rcpt_to) == ("m-0", "news", Proof.RETURN_PATH, (paths[2],))
+    assert (bills.id, bills.stream, bills.proof, bills.source.rcpt_to) == ("m-1", "bills", Proof.RETURN_PATH, (paths[1],))
+
+
+def test_a_bounce_to_return_paths_of_several_streams_of_one_person_acts_on_neither() -> None:
+    to = f"{_path()} {_path(CLAIMS._replace(stream='bills'))}"
+    (report,) = _prove(_report("jane@example.org"), to=to)
+
+    assert (report.proof, report.withheld) == (Proof.NONE, SEVERAL_STREAMS)
+    assert _prove(_report("jane@example.org"), to=f"{_path()} {_path(CLAIMS._replace(message='m8'))}")[0].withheld is None
 
 
 def test_a_token_proves_the_report_about_its_recipient() -> None:

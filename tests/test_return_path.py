@@ -11,7 +11,7 @@ from ingest.signing.return_path import Purpose, ReturnPaths, is_return_path
 from ingest.signing.token import Tokens
 from nullsender.address import canonical
 from nullsender.errors import Invalid, Misconfigured
-from nullsender.limits import LOCAL_PART_OCTETS_MAX, RETURN_PATH_DAYS, TOKEN_DAYS
+from nullsender.limits import LOCAL_PART_OCTETS_MAX, RETURN_PATH_DAYS, TOKEN_DAYS, UNSUBSCRIBE_DAYS
 
 TODAY = date(2026, 5, 17)
 KEYS = SigningKeys({"k2": b"the newer secret, thirty-two bytes", "k1": b"the older secret, thirty-two bytes"})
@@ -86,6 +86,17 @@ def test_a_stranger_can_not_sign_and_an_old_key_still_verifies() -> None:
 )
 def test_a_return_path_is_good_for_its_days(days: int, good: bool) -> None:
     _expect(good, lambda: PATHS.verify(PATHS.make(CLAIMS), today=TODAY + timedelta(days=days)))
+
+
+@pytest.mark.parametrize(("days", "good"), [(-2, False), (-1, True), (UNSUBSCRIBE_DAYS, True), (UNSUBSCRIBE_DAYS + 1, False)])
+def test_an_unsubscribe_address_is_good_for_days_of_its_own(days: int, good: bool) -> None:
+    local_part = PATHS.make(CLAIMS, purpose=Purpose.UNSUBSCRIBE)
+    _expect(good, lambda: PATHS.verify(local_part, today=TODAY + timedelta(days=days)))
+
+
+def test_the_law_is_kept_by_the_days_of_an_unsubscribe_address() -> None:
+    """CASL asks for 60 days, CAN-SPAM for 30; people clear out mail of last year."""
+    assert UNSUBSCRIBE_DAYS >= 400
 
 
 @pytest.mark.parametrize(("days", "good"), [(-2, False), (-1, True), (TOKEN_DAYS, True), (TOKEN_DAYS + 1, False)])

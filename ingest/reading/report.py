@@ -15,8 +15,9 @@ from ingest.reading.finding import Finding, Findings, one_line
 from ingest.reading.mime import Part, parse
 from ingest.reading.readers import Mail, read_mail
 from ingest.reading.returned import Returned
+from ingest.signing.return_path import is_return_path
 from nullsender.events import Kind, Report, Source
-from nullsender.limits import NAME_CHARACTERS_MAX
+from nullsender.limits import NAME_CHARACTERS_MAX, REPORT_RECIPIENTS_KEPT_MAX
 
 _MESSAGE_ID_HEX_DIGITS = 32
 
@@ -52,8 +53,9 @@ def read_message(content: bytes, *, source: Source, received_at: datetime) -> Re
     found = read_mail(mail)
     returned = found.returned or mail.returned
     message_id = message_id_of(content, source)
+    kept = _kept(source)
     reports = tuple(
-        _report(finding, found, message, returned, message_id, index, source, received_at)
+        _report(finding, found, message, returned, message_id, index, kept, received_at)
         for index, finding in enumerate(found.findings)
     )
     return Reading(kind=found.kind, format=found.format, reports=reports, returned=returned.content)
@@ -64,6 +66,14 @@ def message_id_of(content: bytes, source: Source) -> str:
     digest = hashlib.sha256("\n".join(source.rcpt_to).encode("utf-8", "surrogatepass"))
     digest.update(b"\n\n" + content)
     return digest.hexdigest()[:_MESSAGE_ID_HEX_DIGITS]
+
+
+def _kept(source: Source) -> Source:
+    """What each report repeats of `source`: a few RCPTs, return paths first because those may prove something."""
+    if len(source.rcpt_to) <= REPORT_RECIPIENTS_KEPT_MAX:
+        return source
+    telling = sorted(source.rcpt_to, key=lambda address: not is_return_path(address.rpartition("@")[0]))
+    return msgspec.structs.replace(source, rcpt_to=tuple(telling[:REPORT_RECIPIENTS_KEPT_MAX]))
 
 
 def _what_stands_there(content: bytes) -> str:

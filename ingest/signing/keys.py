@@ -31,6 +31,14 @@ class Claims(NamedTuple):
     message: str
 
 
+class Expired(Invalid):
+    """We signed it, but longer ago than we believe in it; `claims` is what it said."""
+
+    def __init__(self, reason: str, claims: Claims) -> None:
+        super().__init__(reason)
+        self.claims = claims
+
+
 class SigningKeys:
     """Secrets by key id. The first one signs, all of them verify, so that a new one can be put in front while mail is out."""
 
@@ -82,9 +90,12 @@ def day_of(days: int) -> date:
 
 
 def require_fresh(claims: Claims, *, today: date, days_max: int) -> None:
-    """Raises `Invalid` where the claims are older than `days_max`, or from after tomorrow: clocks and zones differ by a day."""
+    """Raises `Expired` where the claims are older than `days_max`, `Invalid` where they are from after tomorrow.
+
+    Tomorrow is allowed because clocks and zones differ by a day.
+    """
     age_days = (today - claims.sent_on).days
     if age_days > days_max:
-        raise Invalid(f"it is {age_days} days old and was good for {days_max}")
+        raise Expired(f"it is {age_days} days old and was good for {days_max}", claims)
     if age_days < -1:
         raise Invalid("it was signed for a day that has not come")

@@ -16,7 +16,7 @@ from enum import StrEnum
 from ingest.signing.keys import SIGNATURE_CHARACTERS, Claims, SigningKeys, day_of, days_since_epoch, require_fresh
 from nullsender.address import canonical
 from nullsender.errors import Invalid
-from nullsender.limits import LOCAL_PART_OCTETS_MAX, RETURN_PATH_DAYS
+from nullsender.limits import LOCAL_PART_OCTETS_MAX, RETURN_PATH_DAYS, UNSUBSCRIBE_DAYS
 
 _DEFAULT_TENANT = "default"
 _NAME = re.compile(r"[a-z0-9_-]*")
@@ -35,9 +35,19 @@ class Purpose(StrEnum):
     UNSUBSCRIBE = "unsubscribe"
 
 
+#: For how many days each is believed.
+_DAYS_MAX = {Purpose.BOUNCE: RETURN_PATH_DAYS, Purpose.UNSUBSCRIBE: UNSUBSCRIBE_DAYS}
+
+
 def is_return_path(local_part: str) -> bool:
     """Whether `local_part` looks like one of ours; whether it is says `ReturnPaths.verify`."""
     return _SHAPE.fullmatch(local_part.lower()) is not None
+
+
+def is_short_return_path(local_part: str) -> bool:
+    """Whether `local_part` looks like one of ours without a recipient inside: each candidate costs a signature to try."""
+    match = _SHAPE.fullmatch(local_part.lower())
+    return match is not None and match["recipient"] is None
 
 
 class ReturnPaths:
@@ -68,7 +78,7 @@ class ReturnPaths:
     def verify(self, local_part: str, *, today: date, recipients: Iterable[str] = ()) -> Claims:
         """What the return path proves. `recipients` are canonical addresses that may stand behind the short form.
 
-        Raises `Invalid`, saying why, where it was not made by us, or is older than RETURN_PATH_DAYS.
+        Raises `Invalid`, saying why, where it was not made by us, and `Expired` where it is too old for its purpose.
         """
         match = _SHAPE.fullmatch(local_part.lower())
         if match is None:
@@ -76,7 +86,7 @@ class ReturnPaths:
         user, _, domain = (match["recipient"] or "").rpartition("=")
         candidates = [f"{user}@{domain}"] if user else list(recipients)
         claims = self._first_that_holds(match, candidates)
-        require_fresh(claims, today=today, days_max=RETURN_PATH_DAYS)
+        require_fresh(claims, today=today, days_max=_DAYS_MAX[Purpose(match["purpose"])])
         return claims
 
     def _first_that_holds(self, match: re.Match[str], candidates: Iterable[str]) -> Claims:
