@@ -1,5 +1,6 @@
 """/healthz, /readyz and /metrics: for those who run the system. They need no key and tell nothing about anybody."""
 
+import logging
 from collections.abc import Sequence
 from http import HTTPStatus
 
@@ -13,6 +14,8 @@ from api.schemas import HealthReply
 from nullsender import telemetry
 from nullsender.errors import Transient
 from suppression.store import Store
+
+_log = logging.getLogger("api")
 
 routes = APIRouter(tags=["operations"])
 
@@ -48,7 +51,8 @@ def _trouble_of_store(store: Store) -> str | None:
     try:
         store.ready()
     except Transient as trouble:
-        return f"the store does not answer: {trouble}"
+        _log.warning("the store does not answer", extra={"facts": {"what": trouble}})
+        return "the store does not answer"
     return None
 
 

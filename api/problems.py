@@ -1,7 +1,8 @@
 """Every error of the API is a problem (RFC 9457): what happened, in a shape for programs and in words that say what to do.
 
 Errors that we foresaw are raised as what they are (`Invalid`, `Transient`, or a `Problem`) and become answers here, together
-with those that the framework raises. What nobody foresaw is logged with its traceback and answered without it.
+with those that the framework raises. What nobody foresaw is logged with its traceback and answered without it. A driver's words
+name hosts, ports and paths of ours, and so they go to the log and never into an answer.
 """
 
 import json
@@ -80,7 +81,8 @@ def problem_of(error: Exception) -> Problem:
         case Invalid():
             return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", error.reason)
         case Transient():
-            return unavailable(f"{error}. Nothing was changed or guessed: ask again.")
+            _log.warning("a request could not be answered", extra={"facts": {"what": error}})
+            return unavailable("The store does not answer, or too many wait for it. Nothing was guessed: ask again.")
         case RequestValidationError():
             return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", _in_words(error.errors()))
         case HTTPException():

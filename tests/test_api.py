@@ -195,7 +195,21 @@ def test_a_lookup_without_table_and_store_says_that_it_can_not_be_told(client: C
 
 
 def in_trouble(*_arguments: object, **_named: object) -> object:
-    raise Transient("no database")
+    raise Transient("no database at db.internal:5432")
+
+
+@pytest.mark.parametrize("path", ["/readyz", "/v1/check?address=a@x.test", "/v1/suppressions/a@x.test"])
+def test_what_the_driver_says_goes_to_the_log_and_to_no_caller(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, path: str
+) -> None:
+    for question in ("ready", "find_key"):
+        monkeypatch.setattr(Store, question, in_trouble)
+    with opened_client(world.api(), "ns_x") as client:
+        detail = assert_problem(client.get(path), 503, "unavailable")["detail"]
+
+    assert "the store does not answer" in detail.lower()
+    assert "db.internal" not in detail
+    assert "db.internal" in str([vars(record) for record in caplog.records])
 
 
 # --- the list ----------------------------------------------------------------------------------------------------------
@@ -469,7 +483,7 @@ def test_readiness_says_what_is_wrong(world: World, monkeypatch: pytest.MonkeyPa
     with opened_client(api) as client:
         detail = assert_problem(client.get("/readyz"), 503, "unavailable")["detail"]
 
-        assert "the store does not answer: no database" in detail
+        assert "the store does not answer" in detail
         assert "the lookup table is stale or missing" in detail
         assert "the MX is not listening" in detail
         assert client.get("/healthz").status_code == 200
