@@ -30,8 +30,12 @@ _TOPICS = {
 }
 
 
+#: The kind of a message that nothing can be read in.
+UNREADABLE = "unreadable"
+
+
 class Taken(msgspec.Struct, frozen=True, kw_only=True):
-    """What to publish for one message: `kind` is the message's, or `unreadable`; `reports` is how many there are."""
+    """What to publish for one message: `kind` is the message's, or UNREADABLE; `reports` is how many there are."""
 
     message_id: str
     kind: str
@@ -101,4 +105,4 @@ def _dead(raw: RawMessage, reason: str) -> Taken:
         content=raw.content,
     )
     record = Record(Topic.DEAD_LETTERS, letter.id.encode(), encode(letter))
-    return Taken(message_id=raw.message_id, kind="unreadable", reports=0, records=(record,))
+    return Taken(message_id=raw.message_id, kind=UNREADABLE, reports=0, records=(record,))

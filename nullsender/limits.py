@@ -10,6 +10,12 @@ ADDRESS_CHARACTERS_MAX = 320
 # Tenants and streams: short enough to stand in a return path beside an address, long enough for a person to read.
 NAME_LENGTH_MAX = 64
 
+# --- keys ---------------------------------------------------------------------------------------------------------------
+# A key that is to work for longer than ten years is one without an end.
+KEY_DAYS_MAX = 3650
+# Time enough to roll out a new key everywhere; past it the old one was forgotten, not rotated.
+KEY_OVERLAP_HOURS_MAX = 24 * 90
+
 # --- the log -----------------------------------------------------------------------------------------------------------
 # A record holds one report, or one raw message with a little around it.
 RECORD_BYTES_MAX = 64 * 2**20
@@ -170,6 +176,14 @@ CONNECTIONS_MAX = 500
 CONNECTIONS_PER_ADDRESS_MAX = 50
 # Messages that are arriving or being recorded, all sessions together. Each costs about five times its size while it is read.
 MESSAGES_HELD_BYTES_MAX = 96 * 2**20
+# Which part of them one client's messages may take (always room for one message of the largest size): the rest is for others.
+MESSAGES_HELD_CLIENT_SHARE = 1 / 8
+# Unreadable messages that one client may leave with us within an hour. Each is kept whole, for months, in a place that holds
+# 2 GiB: one client needs more than five days to fill that. Honest software sends a few such messages in a year.
+UNREADABLE_PER_CLIENT_AND_HOUR_MAX = 100
+UNREADABLE_BYTES_PER_CLIENT_AND_HOUR_MAX = 16 * 2**20
+# Clients whose unreadable mail is counted within an hour, at 200 bytes each; further ones are asked to come later.
+UNREADABLE_CLIENTS_MAX = 1_000
 # What is read from a connection at once, and so the most that waits unread for a session: twice this.
 READ_CHUNK_BYTES = 64 * 2**10
 # A message past this is read in a thread, so that the other sessions are not kept waiting by it. What costs most for its bytes

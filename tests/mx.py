@@ -49,9 +49,9 @@ class Mx:
         """A connection, not greeted yet."""
         return Client(socket.create_connection(self.address, ANSWER_SECONDS_MAX, source_address=(source, 0)))
 
-    def greeted(self) -> "Client":
+    def greeted(self, *, source: str = "127.0.0.1") -> "Client":
         """A connection on which EHLO was said."""
-        client = self.connect()
+        client = self.connect(source=source)
         client.reply()
         client.say("EHLO client.example")
         assert client.reply().startswith("250")

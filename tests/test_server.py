@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 
 from ingest.mx.replies import Reply
 from nullsender.errors import Transient
+from nullsender.limits import UNREADABLE_PER_CLIENT_AND_HOUR_MAX
 from nullsender.log import Producer, Record, Topic
 from tests.dialogs import play, scripts, settings_of
 from tests.mx import DOMAIN, LOOPS, Client, Mx, running_mx
@@ -214,6 +215,35 @@ def test_messages_past_the_memory_for_them_are_deferred_and_the_memory_comes_bac
             gate.open()
             assert [first.reply()[:3] for _ in range(4)] == ["250", "250", "354", "250"]
             assert second.deliver(large).startswith("250")
+
+
+def test_one_client_can_not_take_all_the_memory_for_messages(tmp_path: Path) -> None:
+    gate = Gate()
+    limits: dict[str, Any] = {"messages_held_bytes_max": 2_000_000, "message_bytes_max": 400_000}
+    with running_mx(tmp_path / "log", producer=gate.before, **limits) as mx:
+        large = b"Subject: large\r\n\r\n" + b"x" * 390_000 + b"\r\n"
+        with mx.greeted() as first, mx.greeted() as second, mx.greeted(source="127.0.0.2") as other:
+            first.say("MAIL FROM:<>", f"RCPT TO:<bounces@{DOMAIN}>", "DATA")
+            first.send(large + b".\r\n")
+            assert gate.arrived.wait(20)
+            assert second.deliver(large) == Reply.TOO_MUCH_AT_ONCE
+            other.say("MAIL FROM:<>", f"RCPT TO:<bounces@{DOMAIN}>", "DATA")
+            other.send(large + b".\r\n")
+            gate.open()
+            for client in (first, other):
+                assert [client.reply()[:3] for _ in range(4)] == ["250", "250", "354", "250"]
+            assert second.deliver(large).startswith("250")
+
+
+def test_a_client_can_not_fill_the_place_for_unreadable_mail(tmp_path: Path) -> None:
+    with running_mx(tmp_path / "log") as mx, mx.greeted() as client, mx.greeted(source="127.0.0.2") as other:
+        for number in range(UNREADABLE_PER_CLIENT_AND_HOUR_MAX):
+            assert client.deliver(b"\x00 no mail %d\r\n" % number).startswith("250")
+
+        assert client.deliver(b"\x00 one too many\r\n") == Reply.TOO_MANY_UNREADABLE
+        assert client.deliver(MESSAGE).startswith("250")
+        assert other.deliver(b"\x00 of somebody else\r\n").startswith("250")
+        assert len(mx.dead_letters()) == UNREADABLE_PER_CLIENT_AND_HOUR_MAX + 1
 
 
 def test_a_message_past_the_limit_is_refused_and_the_session_goes_on(tmp_path: Path) -> None:

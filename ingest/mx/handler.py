@@ -12,7 +12,8 @@ from concurrent.futures import Future
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from ingest.intake import Intake, Taken
+from ingest.intake import UNREADABLE, Intake, Taken
+from ingest.mx.capacity import UnreadableMail
 from ingest.mx.recipients import Recipients
 from ingest.mx.replies import Reply, recorded
 from nullsender import telemetry
@@ -33,6 +34,7 @@ class MxHandler:
         self._intake = intake
         self._producer = producer
         self._clock = clock
+        self._unreadable = UnreadableMail(clock=clock)
 
     async def handle_RCPT(self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]) -> str:
         """Take the recipient or say why not."""
@@ -43,7 +45,7 @@ class MxHandler:
         return Reply.RECIPIENT_OK
 
     async def handle_DATA(self, _server: SMTP, session: Session, envelope: Envelope) -> str:
-        """250 with the message's id when its records are durable; 451 when they could not be made so."""
+        """250 with the message's id when its records are durable; 451 when they could not be, or should not be, made so."""
         assert isinstance(envelope.content, bytes)
         source = Source(
             ip=str(session.peer[0]) if session.peer else "",
@@ -68,6 +70,9 @@ class MxHandler:
     async def _record(self, content: bytes, source: Source) -> str:
         started_seconds = self._clock.monotonic_seconds()
         taken = await self._take(content, source)
+        if taken.kind == UNREADABLE and not self._unreadable.admit(source.ip, len(content)):
+            _log.warning("too much unreadable mail", extra={"facts": {"ip": source.ip, "message_id": taken.message_id}})
+            return Reply.TOO_MANY_UNREADABLE
         if not await self._is_durable(self._producer.publish(taken.records)):
             _log.error("not durable in time", extra={"facts": {"message_id": taken.message_id}})
             return self._deferred()

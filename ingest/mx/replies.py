@@ -27,6 +27,9 @@ class Reply(StrEnum):
     SESSION_TOO_LONG = "421 4.4.2 This session lasted long enough, connect again"
     TOO_MANY_COMMANDS = "421 4.7.0 Too many commands without a message"
     TOO_MANY_REFUSALS = "421 4.7.0 Too many refused commands"
+    TOO_MANY_UNREADABLE = (
+        "451 4.7.0 Too much mail from your address that is no mail to us, keep the message and try again later"
+    )
     TROUBLE = "451 4.3.0 Not recorded because of trouble on our side, keep the message and try again"
     TOO_MUCH_AT_ONCE = "452 4.3.1 Too much is arriving at once, keep the message and try again"
     TOO_MANY_RECIPIENTS = "452 4.5.3 Too many recipients, send the others in a message of their own"

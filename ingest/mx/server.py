@@ -41,6 +41,12 @@ class MxSettings(msgspec.Struct, frozen=True, kw_only=True):
     share_port: bool = False
 
 
+def _held_per_client(settings: MxSettings) -> int:
+    """A share of the memory for messages, and never too little for the largest message."""
+    share = int(settings.messages_held_bytes_max * limits.MESSAGES_HELD_CLIENT_SHARE)
+    return max(share, settings.session.message_bytes_max + 2 * limits.READ_CHUNK_BYTES)
+
+
 class MxServer:
     """One listening MX. `async with MxServer(...) as mx` listens at `mx.address` and stops gracefully at the end."""
 
@@ -70,7 +76,7 @@ class MxServer:
             handler=self._handler,
             tls=settings.tls,
             connections=Connections(total_max=settings.connections_max, per_address_max=settings.connections_per_address_max),
-            held=HeldBytes(bytes_max=settings.messages_held_bytes_max),
+            held=HeldBytes(total_max=settings.messages_held_bytes_max, per_client_max=_held_per_client(settings)),
         )
         self._shared = shared
         self._listener = await asyncio.get_running_loop().create_server(

@@ -199,7 +199,7 @@ class MxSession(MxConnection):
             try:
                 await self._answer(await self._record(message))
             finally:
-                self._shared.held.change(-held_bytes)
+                self._shared.held.change(self._ip, -held_bytes)
         finally:
             self._receiving = False
             self._begin_anew()
@@ -211,7 +211,7 @@ class MxSession(MxConnection):
         rest = message.feed(self._commands.take_rest())
         try:
             while True:
-                if self._shared.held.change(message.held_bytes - held_bytes):
+                if self._shared.held.change(self._ip, message.held_bytes - held_bytes):
                     held_bytes = message.held_bytes
                 else:
                     message.discard(Reply.TOO_MUCH_AT_ONCE)
@@ -224,7 +224,7 @@ class MxSession(MxConnection):
                     raise ConnectionResetError("gone in the middle of a message")
                 rest = message.feed(chunk)
         except BaseException:
-            self._shared.held.change(-held_bytes)
+            self._shared.held.change(self._ip, -held_bytes)
             raise
 
     async def _record(self, message: MessageReader) -> str:
