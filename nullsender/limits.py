@@ -41,7 +41,7 @@ LAG_EVERY_SECONDS = 2.0
 DISK_FREE_BYTES_MIN = 2 * 2**30
 # How many records may wait for a stage before the system calls itself not ready.
 READY_LAG_RECORDS_MAX = 100_000
-# How often expired entries are noted in the history, and how many in one transaction.
+# How often expired entries are noted in the history and old words erased, and how many in one transaction.
 EXPIRE_EVERY_SECONDS = 5.0
 EXPIRE_BATCH_MAX = 500
 
@@ -237,6 +237,9 @@ STORE_NAME_CHARACTERS_MAX = 200
 STORE_WORDS_CHARACTERS_MAX = 1_000
 # The write-ahead log of SQLite shrinks back to this many bytes after a reader had held it up.
 STORE_WAL_BYTES_MAX = 64 * 2**20
+# How long the words of a report that changed nothing are kept; anybody can send such reports, and they name people. It is as
+# long as the log keeps the report itself (LOG_REPORT_DAYS), so that a wrong rule can still be seen, and past SOFT_WINDOW_DAYS.
+OUTCOME_BODIES_KEPT_DAYS = 30
 # How long the count of a source's provisional entries is kept: a report that comes late still finds its hour.
 PROVISIONAL_COUNTS_KEPT_DAYS = 7
 

@@ -2,8 +2,10 @@
 
     numbering          one row: the pen. Whoever locks it writes; every outcome and change takes its number from it
     entries            the list itself
-    addresses          the plain address behind a hash; a row can be erased without touching the list
-    outcomes           every report that was applied, whole; its id is the key that makes the second time a no-op
+    addresses          the plain address behind a hash, of those with an entry or a strike; a row can be erased without touching
+                       the list
+    outcomes           every report that was applied, whole; its id is the key that makes the second time a no-op. Where it
+                       changed nothing, what it said is erased after a while
     changes            every change of the list, numbered in the order in which they became visible
     strikes            the newest soft reports of an address
     provisional_counts how many provisional entries a source made within an hour
@@ -111,6 +113,9 @@ outcomes = Table(
     Column("body", Text),  # the whole Outcome as JSON; None once it was erased
     Index("outcomes_of_address", "tenant", "address_hash", "seq"),
 )
+#: What a report said that changed nothing. As words, because a partial index is used only where a question repeats its words.
+changed_nothing = text("body IS NOT NULL AND did IN ('kept', 'counted', 'capped', 'recorded')")
+Index("outcomes_to_erase", outcomes.c.received_at, sqlite_where=changed_nothing, postgresql_where=changed_nothing)
 
 changes = Table(
     "changes",

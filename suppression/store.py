@@ -16,7 +16,7 @@ from nullsender import telemetry
 from nullsender.address import canonical
 from nullsender.errors import Invalid
 from nullsender.events import Outcome
-from nullsender.limits import PROVISIONAL_COUNTS_KEPT_DAYS
+from nullsender.limits import OUTCOME_BODIES_KEPT_DAYS, PROVISIONAL_COUNTS_KEPT_DAYS
 from nullsender.log import Partition
 from suppression.engine import writing
 from suppression.policy import PROTECTED, Cause, Claim, Did, decide
@@ -116,15 +116,24 @@ class Store(StoreReader, StoreKeys):
     def expire(self, now: datetime, limit: int) -> int:
         """Write down of at most `limit` entries that they have expired by `now`; how many there were.
 
-        An entry stops no mail from the moment it expires; this is for the history and the feed. Also forgets old counts of
-        provisional entries.
+        An entry stops no mail from the moment it expires; this is for the history and the feed.
         """
         with self._turn(now) as turn:
             expired = turn.load_expired(limit)
             for key, entry in expired:
                 _end(turn, key, entry, Did.EXPIRED, Grounds(actor=_CLOCK_ACTOR, reason="its time is over"))
-            turn.forget_provisional(now - timedelta(days=PROVISIONAL_COUNTS_KEPT_DAYS))
         return len(expired)
+
+    def forget(self, now: datetime, limit: int) -> int:
+        """Erase what at most `limit` old reports said that changed nothing; how many there were.
+
+        The rows themselves stay, with category, rule and what they did, so that no report ever counts twice. Also drops old
+        counts of provisional entries.
+        """
+        with self._turn(now) as turn:
+            erased = turn.erase_bodies(now - timedelta(days=OUTCOME_BODIES_KEPT_DAYS), limit)
+            turn.forget_provisional(now - timedelta(days=PROVISIONAL_COUNTS_KEPT_DAYS))
+        return erased
 
     @contextmanager
     def _turn(self, now: datetime | None = None) -> Iterator[Turn]:

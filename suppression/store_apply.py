@@ -26,6 +26,9 @@ from suppression.store_turn import Grounds, Place, Turn
 
 ACTOR = "suppress"  # the stage, as the history names it
 
+# What makes an entry or a strike keeps the plain address; anybody can send the rest, and a history is found by the hash.
+_NAMED = frozenset({Did.ADDED, Did.HARDENED, Did.RENEWED, Did.COUNTED})
+
 
 class Reported(NamedTuple):
     """One outcome, read for the store."""
@@ -77,7 +80,7 @@ class Applier:
         seq = self._turn.number()
         applied = self._act(report)
         self._turn.record(_columns(seq, report, applied))
-        if report.person:
+        if report.person and applied.did in _NAMED:
             self._turn.name(report.person.address_hash, report.address)
         return applied
 

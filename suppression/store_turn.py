@@ -18,7 +18,17 @@ from sqlalchemy import Connection, delete, select, update
 
 from nullsender.address import domain_of
 from nullsender.log import Partition, Topic
-from suppression.models import addresses, changes, consumer_offsets, entries, numbering, outcomes, provisional_counts, strikes
+from suppression.models import (
+    addresses,
+    changed_nothing,
+    changes,
+    consumer_offsets,
+    entries,
+    numbering,
+    outcomes,
+    provisional_counts,
+    strikes,
+)
 from suppression.policy import Did, Standing, Strike
 from suppression.records import Entry
 from suppression.store_held import Columns, Held, insert_rows
@@ -170,6 +180,14 @@ class Turn:
             return False
         self._made.put(slot, (made or 0) + 1)
         return True
+
+    def erase_bodies(self, before: datetime, limit: int) -> int:
+        """Erase what at most `limit` reports said that had come before that and changed nothing; how many there were."""
+        key = outcomes.c.report_id
+        oldest = (
+            select(key).where(changed_nothing, outcomes.c.received_at < before).order_by(outcomes.c.received_at).limit(limit)
+        )
+        return self._connection.execute(update(outcomes).where(key.in_(oldest)).values(body=None)).rowcount
 
     def forget_provisional(self, before: datetime) -> None:
         """Drop the counts of the hours before that."""

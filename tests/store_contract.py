@@ -9,15 +9,17 @@ from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 from sqlalchemy.exc import DBAPIError
 
 from nullsender.address import AddressHasher
 from nullsender.clock import FakeClock
 from nullsender.errors import Invalid, Misconfigured
 from nullsender.events import Fault, Outcome, Proof, Report, Source
-from nullsender.limits import STORE_NAME_CHARACTERS_MAX
+from nullsender.limits import OUTCOME_BODIES_KEPT_DAYS, STORE_NAME_CHARACTERS_MAX
 from nullsender.log import Partition, Topic
+from suppression.engine import reading
+from suppression.models import addresses
 from suppression.policy import Cause, Did, PolicySettings
 from suppression.records import Addition, Applied, Change, ConsentRequired, Entry, Told
 from suppression.store import Store
@@ -66,6 +68,12 @@ def actions(store: Store, address: str = ADA) -> list[Did]:
     """Every change of an address's entries, oldest first."""
     page = store.history("default", address, cursor=None, limit=100)
     return [item.action for item in reversed(page.items) if isinstance(item, Change)]
+
+
+def plain_addresses(engine: Engine) -> set[str]:
+    """Every address that is kept as it is written."""
+    with reading(engine) as connection:
+        return set(connection.execute(select(addresses.c.address)).scalars())
 
 
 class StoreContract:
@@ -370,6 +378,41 @@ class StoreContract:
         clock.advance(days=2)
 
         assert [store.expire(clock.now(), 2) for _ in range(3)] == [2, 1, 0]
+
+    # --- what is not kept for ever ---
+
+    def test_the_plain_address_is_kept_only_of_those_with_an_entry_or_a_strike(
+        self, store: Store, engine: Engine, clock: FakeClock
+    ) -> None:
+        capped = store_on(engine, clock, PolicySettings(provisional_per_source_and_hour_max=0))
+        useless = [an_outcome("1", "none"), an_outcome("2", withheld="it is forged"), an_outcome("3", fault=Fault.PATH)]
+
+        assert did(store, *useless) == [Did.RECORDED] * 3
+        assert did(capped, an_outcome("4", proof=Proof.NONE)) == [Did.CAPPED]
+        assert plain_addresses(engine) == set()
+        tell(store, an_outcome("5", recipient=BEN), an_outcome("6", "soft", recipient=EVE))
+        assert plain_addresses(engine) == {BEN, EVE}
+        assert len(store.history("default", ADA, cursor=None, limit=9).items) == 4
+
+    def test_the_words_of_reports_that_changed_nothing_are_erased_in_small_steps_when_they_are_old(
+        self, store: Store, engine: Engine, clock: FakeClock
+    ) -> None:
+        capped = store_on(engine, clock, PolicySettings(provisional_per_source_and_hour_max=0))
+        told = [an_outcome("made"), an_outcome("kept"), an_outcome("counted", "soft"), an_outcome("recorded", "none")]
+        tell(store, *told)
+        tell(capped, an_outcome("capped", "complaint", proof=Proof.NONE))
+        clock.advance(days=OUTCOME_BODIES_KEPT_DAYS)
+        tell(store, an_outcome("young", "none", days=OUTCOME_BODIES_KEPT_DAYS))
+        assert store.forget(clock.now(), 3) == 0
+        clock.advance(seconds=1)
+
+        assert [store.forget(clock.now(), 3) for _ in range(3)] == [3, 1, 0]
+
+        items = store.history("default", ADA, cursor=None, limit=100).items
+        kept = {item.report_id for item in items if isinstance(item, Told) and item.outcome}
+        assert kept == {"made", "young"}
+        assert len(items) == 7
+        assert did(store, *told) == [Did.REPEATED] * 4
 
     # --- strangers' values ---
 

@@ -11,6 +11,7 @@ depends_on = None
 _NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _TIME = sa.DateTime(timezone=True)
 _TO_EXPIRE = sa.text("expires_at IS NOT NULL AND ended_at IS NULL")
+_TO_ERASE = sa.text("body IS NOT NULL AND did IN ('kept', 'counted', 'capped', 'recorded')")
 _TABLES = (
     "numbering",
     "entries",
@@ -77,6 +78,7 @@ def upgrade() -> None:
         sa.Column("body", sa.Text()),
     )
     op.create_index("outcomes_of_address", "outcomes", ["tenant", "address_hash", "seq"])
+    op.create_index("outcomes_to_erase", "outcomes", ["received_at"], sqlite_where=_TO_ERASE, postgresql_where=_TO_ERASE)
     op.create_table(
         "changes",
         sa.Column("seq", _NUMBER, primary_key=True, autoincrement=False),

@@ -3,14 +3,18 @@
 import argparse
 import logging
 import threading
+from collections.abc import Callable
+from datetime import datetime
+from typing import Protocol
 
 from nullsender.cli import parts, store_parts
-from nullsender.cli.stopping import Stop, stop_on_signals
+from nullsender.cli.stopping import stop_on_signals
 from nullsender.consume import ConsumeLoop
 from nullsender.errors import Transient
 from nullsender.limits import EXPIRE_BATCH_MAX, EXPIRE_EVERY_SECONDS
 from suppression.consumer import GROUP, TOPICS, SuppressStage
-from suppression.store import Store
+
+_log = logging.getLogger("suppress")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Apply outcomes until told to stop, and note beside that which entries have expired."""
+    """Apply outcomes until told to stop, and keep the store's house beside that."""
     settings = parts.start_role(arguments)
     stop = stop_on_signals(supervised=arguments.supervised)
     store = store_parts.open_store(settings)
@@ -30,17 +34,34 @@ def run(arguments: argparse.Namespace) -> int:
         log.consumer(GROUP, TOPICS, start_at=stage.start_at) as consumer,
     ):
         loop = ConsumeLoop(GROUP, consumer=consumer, handler=stage, dead_letters=producer, clock=parts.CLOCK, stopping=stop)
-        threading.Thread(target=_note_expiries, args=(store, stop), daemon=True, name="expiries").start()
+        threading.Thread(target=keep_house, args=(store, stop), daemon=True, name="housekeeping").start()
         parts.run_loops([loop], stop)
     return 0
 
 
-def _note_expiries(store: Store, stop: Stop) -> None:
-    """For the history and the feed; an entry stops no mail from the moment it expires, whether that is noted or not."""
+class Housekeeping(Protocol):
+    """The store's chores: each does at most so many at once, and says how many."""
+
+    def expire(self, now: datetime, limit: int) -> int:
+        """Note what has expired, for the history and the feed: an entry stops no mail from that moment anyway."""
+
+    def forget(self, now: datetime, limit: int) -> int:
+        """Erase what nobody needs any more."""
+
+
+def keep_house(store: Housekeeping, stop: Callable[[], bool]) -> None:
+    """Do the chores again and again until told to stop."""
     while not stop():
-        try:
-            while store.expire(parts.CLOCK.now(), EXPIRE_BATCH_MAX) == EXPIRE_BATCH_MAX:
-                pass  # the batch was full: there are more
-        except Transient as trouble:
-            logging.getLogger("suppress").warning("expiries will be noted later", extra={"facts": {"trouble": trouble}})
+        for chore in (store.expire, store.forget):
+            _do(chore)
         parts.CLOCK.sleep(EXPIRE_EVERY_SECONDS)
+
+
+def _do(chore: Callable[[datetime, int], int]) -> None:
+    try:
+        while chore(parts.CLOCK.now(), EXPIRE_BATCH_MAX) == EXPIRE_BATCH_MAX:
+            pass  # the batch was full: there are more
+    except Transient as trouble:
+        _log.warning("housekeeping will be done later", extra={"facts": {"trouble": trouble}})
+    except Exception:  # nobody would notice that this thread is gone
+        _log.exception("housekeeping failed, which is our mistake")

@@ -1,0 +1,49 @@
+"""The suppression role's thread that keeps house: it lives as long as the role does."""
+
+import logging
+from datetime import datetime
+
+import pytest
+
+from nullsender.cli import parts, suppress
+from nullsender.clock import FakeClock
+from nullsender.errors import Transient
+
+
+class TroubledStore:
+    """The first round of each chore fails; the rest are written down."""
+
+    def __init__(self, trouble: Exception) -> None:
+        self._trouble = trouble
+        self._failed: set[str] = set()
+        self.left = {"expire": 5, "forget": 7}
+
+    def expire(self, _now: datetime, limit: int) -> int:
+        return self._do("expire", limit)
+
+    def forget(self, _now: datetime, limit: int) -> int:
+        return self._do("forget", limit)
+
+    def _do(self, chore: str, limit: int) -> int:
+        if chore not in self._failed:
+            self._failed.add(chore)
+            raise self._trouble
+        done = min(limit, self.left[chore])
+        self.left[chore] -= done
+        return done
+
+
+@pytest.mark.parametrize(
+    ("trouble", "level"), [(Transient("no database"), logging.WARNING), (ZeroDivisionError("our mistake"), logging.ERROR)]
+)
+def test_no_trouble_ends_the_housekeeping(
+    trouble: Exception, level: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(parts, "CLOCK", FakeClock())
+    monkeypatch.setattr(suppress, "EXPIRE_BATCH_MAX", 2)
+    store, rounds = TroubledStore(trouble), iter([False, False, True])
+
+    suppress.keep_house(store, lambda: next(rounds))
+
+    assert store.left == {"expire": 0, "forget": 0}
+    assert [record.levelno for record in caplog.records] == [level, level]
