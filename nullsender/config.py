@@ -240,9 +240,18 @@ def shown(settings: Settings) -> list[Shown]:
 
 
 def _without_password(text: str) -> str:
+    """A URL without the passwords in it, wherever they stand; any other text as it is."""
     scheme, slashes, rest = text.partition("://")
-    user, colon, _ = rest.rpartition("@")[0].partition(":")
-    return f"{scheme}://{user}:{_MASKED}@{rest.rpartition('@')[2]}" if slashes and colon else text
+    if not slashes:
+        return text
+    place, question, query = rest.partition("?")
+    user, at, host = place.rpartition("@")
+    name, colon, _ = user.partition(":")
+    fields = [field.partition("=") for field in query.split("&")]
+    masked = "&".join(
+        f"{key}={_MASKED}" if "password" in key.lower() else f"{key}{equals}{value}" for key, equals, value in fields
+    )
+    return f"{scheme}://{name}{colon and ':' + _MASKED}{at}{host}{question}{masked}"
 
 
 def _read(file: Path) -> dict[str, Any]:

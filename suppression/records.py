@@ -94,7 +94,11 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     tenant: str | None
     created: datetime
     expires: datetime | None
-    revoked: datetime | None
+    revoked: datetime | None  # may lie ahead: a key that was rotated works until its overlap is over
+
+    def works(self, now: datetime) -> bool:
+        """Whether it opens anything at `now`."""
+        return (self.revoked is None or self.revoked > now) and (self.expires is None or self.expires > now)
 
 
 class Addition(msgspec.Struct, frozen=True, kw_only=True):

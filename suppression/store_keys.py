@@ -45,14 +45,14 @@ class StoreKeys(StoreBase):
         return key_id, plain
 
     def find_key(self, plain: str) -> ApiKey | None:
-        """The key, where it is one of ours, not revoked and not expired."""
+        """The key, where it is one of ours and works."""
         digest = _digest(plain)
         with reading(self._engine) as connection:
             row = connection.execute(select(api_keys).where(api_keys.c.sha256 == digest)).one_or_none()
         if row is None or not hmac.compare_digest(row.sha256, digest):
             return None
         key = _key_of(row)
-        return key if key.revoked is None and (key.expires is None or key.expires > self._clock.now()) else None
+        return key if key.works(self._clock.now()) else None
 
     def list_keys(self) -> Sequence[ApiKey]:
         """Every key there ever was, oldest first."""
@@ -62,23 +62,24 @@ class StoreKeys(StoreBase):
     def revoke_key(self, key_id: str) -> None:
         """End a key at once; once more does nothing. `Invalid` where there is none of that id."""
         with writing(self._engine) as connection:
-            if _require_key(connection, key_id).revoked is None:
-                connection.execute(update(api_keys).where(api_keys.c.id == key_id).values(revoked_at=self._clock.now()))
+            revoked, now = _require_key(connection, key_id).revoked, self._clock.now()
+            if revoked is None or revoked > now:
+                connection.execute(update(api_keys).where(api_keys.c.id == key_id).values(revoked_at=now))
 
     def rotate_key(self, key_id: str, *, overlap: timedelta) -> tuple[str, str]:
-        """A new key with the rights of an old one, like `create_key`; the old one ends after `overlap`.
+        """A new key with the rights of an old one, like `create_key`; the old one is revoked `overlap` from now.
 
-        `Invalid` where there is none of that id, or it was revoked.
+        `Invalid` where there is none of that id, or it has ended or been rotated: its successor is the one to rotate.
         """
         plain = _new_key()
         with writing(self._engine) as connection:
-            old = _require_key(connection, key_id)
-            if old.revoked is not None:
-                raise Invalid(f"the key {key_id} was revoked: make a new one")
+            old, now = _require_key(connection, key_id), self._clock.now()
+            if old.revoked is not None or (old.expires is not None and old.expires <= now):
+                raise Invalid(
+                    f"the key {key_id} was rotated or revoked, or has expired: rotate its successor, or make a new one"
+                )
             new_id = self._insert(connection, plain, name=old.name, scopes=old.scopes, tenant=old.tenant, expires=old.expires)
-            ends = self._clock.now() + overlap
-            ends = min(ends, old.expires) if old.expires else ends
-            connection.execute(update(api_keys).where(api_keys.c.id == key_id).values(expires_at=ends))
+            connection.execute(update(api_keys).where(api_keys.c.id == key_id).values(revoked_at=now + overlap))
         return new_id, plain
 
     def _insert(

@@ -187,6 +187,21 @@ class KeysContract:
         assert found is not None
         assert (found.name, found.scopes, found.tenant) == ("shop", ("check",), "default")
 
+    def test_a_key_is_rotated_once_and_its_successor_next(self, store: Store, clock: FakeClock) -> None:
+        first, _ = store.create_key("shop", scopes=["check"], tenant="default", expires=clock.now() + timedelta(days=90))
+        second, _ = store.rotate_key(first, overlap=timedelta(hours=1))
+
+        with pytest.raises(Invalid, match="successor"):
+            store.rotate_key(first, overlap=timedelta(hours=1))
+        _, third = store.rotate_key(second, overlap=timedelta(hours=1))
+
+        clock.advance(days=80)
+        assert store.find_key(third) is not None
+        clock.advance(days=11)
+        assert store.find_key(third) is None
+        with pytest.raises(Invalid, match="expired"):
+            store.rotate_key(store.list_keys()[-1].id, overlap=timedelta(hours=1))
+
     def test_a_key_that_the_operator_chose_is_made_once(self, store: Store) -> None:
         first = store.create_key("first", scopes=[], tenant=None, expires=None, plain="a key of sixteen letters")
         again = store.create_key("again", scopes=[], tenant=None, expires=None, plain="a key of sixteen letters")

@@ -95,3 +95,18 @@ def test_secrets_are_masked_when_settings_are_shown() -> None:
 
     assert values["bootstrap_key"] == "********"
     assert values["store.url"] == "postgresql://me:********@db/list"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://db/list?password=hush&connect_timeout=3", "postgresql://db/list?password=********&connect_timeout=3"),
+        ("postgresql://me:hu@sh@db/list?sslpassword=hush", "postgresql://me:********@db/list?sslpassword=********"),
+        ("postgresql://me@db/list", "postgresql://me@db/list"),
+        ("sqlite:////var/lib/list.sqlite", "sqlite:////var/lib/list.sqlite"),
+    ],
+)
+def test_a_password_is_masked_wherever_it_stands_in_a_url(url: str, shown: str) -> None:
+    settings = config.load(environment={"NULLSENDER_STORE_URL": url})
+
+    assert {name: value for name, value, _ in config.shown(settings)}["store.url"] == shown

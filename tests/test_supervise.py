@@ -12,6 +12,7 @@ import pytest
 
 from nullsender.cli.supervise import Supervisor
 from nullsender.clock import FakeClock, SystemClock
+from nullsender.errors import Misconfigured
 from nullsender.limits import RESTART_SECONDS_MAX, RESTART_SECONDS_MIN
 from tests.waiting import wait_for
 
@@ -89,6 +90,18 @@ def test_a_role_that_can_not_be_started_is_tried_again_and_the_others_run(
 
     assert set(supervisor.pids()) == {"api"}
     assert "a role died" in caplog.text
+
+
+def test_a_role_that_can_not_run_as_things_are_ends_everything_and_says_so(
+    clock: FakeClock, supervisors: list[Supervisor]
+) -> None:
+    misconfigured = [sys.executable, "-c", "raise SystemExit(3)"]
+    supervisor = _started({"mx": misconfigured, "api": SLEEPER}, clock, supervisors)
+    mx = supervisor.pids()["mx"]
+
+    wait_for(lambda: _died(mx), what="the role to die")
+    with pytest.raises(Misconfigured, match="mx"):
+        supervisor.look_after()
 
 
 def test_one_that_keeps_dying_leaves_no_numbers_behind(clock: FakeClock, supervisors: list[Supervisor], tmp_path: Path) -> None:

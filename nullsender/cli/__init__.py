@@ -4,6 +4,8 @@ This package is the wiring: it may import everything, nothing imports it. Only t
 """
 
 import argparse
+import io
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -37,9 +39,14 @@ COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the answer is the exit code: 0, 1 failed, 2 usage, 3 the operator has to change something."""
     words = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a letter of somebody's name shows its number
     arguments = _parser(words).parse_args(words)
     try:
-        return int(arguments.run(arguments))
+        code = int(arguments.run(arguments))
+        print(end="", flush=True)  # a full disk or a reader that is gone is told of here, not at the interpreter's end
+        return code
     except Misconfigured as mistake:
         print(f"nullsender: {mistake}", file=sys.stderr)
         return EXIT_MISCONFIGURED
@@ -50,8 +57,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"nullsender: this does not work now and may work later: {trouble}", file=sys.stderr)
         return EXIT_FAILED
     except BrokenPipeError:
-        sys.stderr.close()  # whoever read our output has seen enough
+        # Whoever read our output has seen enough; what is left of it goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        print(f"nullsender: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", file=sys.stderr)
+        return EXIT_FAILED
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
 

@@ -6,6 +6,7 @@ Words of strangers are shown without their control characters: a bounce must not
 """
 
 import argparse
+import io
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -73,10 +74,16 @@ def run(arguments: argparse.Namespace) -> int:
         as_json=arguments.json,
         rules=Rules.load(),
         now=parts.CLOCK.now(),
-        standard_input=sys.stdin.buffer,
+        standard_input=standard_input(),
+        bytes_max=parts.settings_of(arguments).mx.message_bytes_max,
         out=sys.stdout,
         errors=sys.stderr,
     )
+
+
+def standard_input() -> BinaryIO:
+    """Standard input, which ends at once where this process was given none."""
+    return sys.stdin.buffer if sys.stdin is not None else io.BytesIO()
 
 
 def explain_files(
@@ -88,8 +95,11 @@ def explain_files(
     standard_input: BinaryIO,
     out: TextIO,
     errors: TextIO,
+    bytes_max: int = MESSAGE_BYTES_MAX,
 ) -> int:
     """Say of each file what it is, what it would do and why; `-` is standard input. The answer is the exit code.
+
+    A file of more than `bytes_max` is not read.
 
     0: every file could be opened (also where no mail is in it); 2: one is missing, a folder or not ours to read, the others
     have been answered all the same.
@@ -98,7 +108,7 @@ def explain_files(
     for path in paths:
         listener = out
         try:
-            answer = _read(_content(path, standard_input), now)
+            answer = _read(_content(path, standard_input, bytes_max), now, bytes_max)
         except OSError as error:
             code = EXIT_NO_SUCH_FILE
             answer = Unreadable(error.strerror or "it can not be read")
@@ -134,16 +144,16 @@ def reply_lines(lines: Iterable[bytes], *, as_json: bool, rules: Rules, out: Tex
     return code
 
 
-def _content(path: str, standard_input: BinaryIO) -> bytes:
+def _content(path: str, standard_input: BinaryIO, bytes_max: int) -> bytes:
     if path == "-":
-        return standard_input.read(MESSAGE_BYTES_MAX + 1)
+        return standard_input.read(bytes_max + 1)
     with Path(path).open("rb") as file:
-        return file.read(MESSAGE_BYTES_MAX + 1)
+        return file.read(bytes_max + 1)
 
 
-def _read(content: bytes, now: datetime) -> Reading | Unreadable:
-    if len(content) > MESSAGE_BYTES_MAX:
-        return Unreadable(f"not read: larger than {MESSAGE_BYTES_MAX} bytes, which the MX would not take either")
+def _read(content: bytes, now: datetime, bytes_max: int) -> Reading | Unreadable:
+    if len(content) > bytes_max:
+        return Unreadable(f"not read: larger than {bytes_max} bytes, which the MX would not take either")
     return read_message(content, source=Source(), received_at=now)
 
 
@@ -245,6 +255,8 @@ def _what_it_would_do(decision: Decision) -> str:
             return "The address would get no more of this mail: for good if the report proves itself, else for some days."
         case Result.SOFT if decision.fault is Fault.RECIPIENT:
             return "It would be counted; only several of these within a few weeks put the address on the list."
+        case Result.SOFT if decision.fault is None:
+            return "The list would stay as it is: nobody knows whose fault this is."
         case Result.SOFT:
             return "The list would stay as it is: this is not the recipient's fault."
         case _:

@@ -1,11 +1,13 @@
 """`nullsender keys`: API keys are made, listed, rotated and revoked here. A key is shown once; the store knows its hash."""
 
 import argparse
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from api.auth import Scope
 from nullsender.cli import parts, store_parts
 from nullsender.errors import Invalid
+from nullsender.limits import KEY_DAYS_MAX, KEY_OVERLAP_HOURS_MAX
 from nullsender.names import canonical_name
 from suppression.records import ApiKey
 from suppression.store import Store
@@ -20,19 +22,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     create.add_argument("name", help="who will use it, for you to recognise it by")
     create.add_argument("--scopes", default=Scope.CHECK.value, help=f"comma-separated: {', '.join(Scope)} (default: check)")
     create.add_argument("--tenant", default="default", help="whose list it opens; `*` for every tenant's (default: default)")
-    create.add_argument("--days", type=int, help="how long it works (default: until it is revoked)")
+    create.add_argument("--days", type=_number_up_to(KEY_DAYS_MAX), help="how long it works (default: until it is revoked)")
     create.set_defaults(action=_create)
     listing = actions.add_parser("list", help="show every key, without the keys themselves")
     listing.set_defaults(action=_list)
     rotate = actions.add_parser("rotate", help="make a new key with the same rights; the old one ends later")
     rotate.add_argument("id")
-    rotate.add_argument(
-        "--hours", type=int, default=_ROTATION_HOURS, help=f"until the old one ends (default: {_ROTATION_HOURS})"
-    )
+    hours = f"until the old one ends (default: {_ROTATION_HOURS})"
+    rotate.add_argument("--hours", type=_number_up_to(KEY_OVERLAP_HOURS_MAX), default=_ROTATION_HOURS, help=hours)
     rotate.set_defaults(action=_rotate)
     revoke = actions.add_parser("revoke", help="end a key now")
     revoke.add_argument("id")
     revoke.set_defaults(action=_revoke)
+
+
+def _number_up_to(most: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not text.isdecimal() or not 1 <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {most}")
+        return int(text)
+
+    return number
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -75,9 +85,9 @@ def _list(store: Store, _arguments: argparse.Namespace) -> None:
 
 
 def _state(key: ApiKey, now: datetime) -> str:
-    if key.revoked is not None and key.revoked <= now:
-        return "revoked"
-    return "expired" if key.expires is not None and key.expires <= now else "good"
+    if key.works(now):
+        return "ending" if key.revoked is not None else "good"
+    return "revoked" if key.revoked is not None and key.revoked <= now else "expired"
 
 
 def _rotate(store: Store, arguments: argparse.Namespace) -> None:

@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from classifiers.rules import Rules
-from nullsender.cli.explain import reply_lines
+from nullsender.cli.explain import reply_lines, standard_input
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,4 +14,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Decide the replies on standard input, one a line."""
-    return reply_lines(sys.stdin.buffer, as_json=arguments.json, rules=Rules.load(), out=sys.stdout)
+    return reply_lines(standard_input(), as_json=arguments.json, rules=Rules.load(), out=sys.stdout)

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nullsender import telemetry
+from nullsender.cli import EXIT_MISCONFIGURED
 from nullsender.clock import Clock
+from nullsender.errors import Misconfigured
 from nullsender.limits import HEALTHY_AFTER_SECONDS, RESTART_SECONDS_MAX, RESTART_SECONDS_MIN, STOP_SECONDS_MAX
 
 _LOOK_EVERY_SECONDS = 0.05
@@ -90,14 +92,19 @@ class Supervisor:
         self._log.info("started", extra={"facts": {"role": role.name, "pid": role.process.pid}})
 
     def _note_death(self, role: Supervised, process: subprocess.Popen[bytes], now_seconds: float) -> None:
-        if now_seconds - role.started_at_seconds >= HEALTHY_AFTER_SECONDS:
+        if self._was_healthy(role, now_seconds):
             role.wait_seconds = RESTART_SECONDS_MIN
         else:
             telemetry.forget_process(self._metrics_folder, process.pid)
         if process.stdin is not None:
             process.stdin.close()
         role.process = None
+        if process.returncode == EXIT_MISCONFIGURED and not self._was_healthy(role, now_seconds):
+            raise Misconfigured(f"the role {role.name} can not run as things are; its last line says what to change")
         self._start_later(role, now_seconds, f"exit {process.returncode}")
+
+    def _was_healthy(self, role: Supervised, now_seconds: float) -> bool:
+        return now_seconds - role.started_at_seconds >= HEALTHY_AFTER_SECONDS
 
     def _start_later(self, role: Supervised, now_seconds: float, reason: str) -> None:
         telemetry.ROLE_RESTARTS.labels(role.name).inc()

@@ -22,6 +22,7 @@ from nullsender.config import Endpoint, Settings
 from nullsender.errors import Misconfigured
 
 ROLES = ("mx", "classify", "suppress", "follow", "api")
+_BOUNCE = Path(__file__).parents[2] / "fixtures" / "mail" / "postfix" / "unknown-user.eml"  # one that a real Postfix wrote
 _READY_POLL_SECONDS = 0.1
 _ANSWER_SECONDS_MAX = 2.0
 
@@ -50,6 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _supervise(settings: Settings, file: Path | None) -> None:
     from nullsender.cli import keys, parts, store_parts
+    from nullsender.cli.mx import mx_settings
     from nullsender.cli.stopping import stop_on_signals
     from nullsender.cli.supervise import Supervisor
     from nullsender.telemetry import start_logging
@@ -58,7 +60,10 @@ def _supervise(settings: Settings, file: Path | None) -> None:
     for variable in config.unknown_variables():
         logging.getLogger("up").warning("there is no such setting", extra={"facts": {"variable": variable}})
     stop = stop_on_signals(supervised=False)
+    mx_settings(settings)  # a certificate that is none is told before anything starts
     first_key = keys.ensure_first_key(store_parts.open_store(settings, migrate=True), settings.bootstrap_key)
+    if first_key is not None:
+        print(f"API key with every scope, shown this once: {first_key}", flush=True)
     commands = {role: [sys.executable, "-m", "nullsender.cli", role, "--supervised"] for role in ROLES}
     supervisor = Supervisor(
         commands,
@@ -88,9 +93,8 @@ def _only_one(data: Path) -> IO[bytes]:
 def _require_free(endpoint: Endpoint, flag: str) -> None:
     family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(
-            socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
-        )  # as the servers do: a closed connection's shadow is no user
+        # As the servers do: the shadow of a closed connection is no user.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(endpoint)
         except OSError as error:
@@ -127,23 +131,22 @@ def _reachable(endpoint: Endpoint) -> Endpoint:
 def greeting(settings: Settings, first_key: str | None) -> str:
     """What a person sees when everything runs: where it is, the first key once, and three lines to try."""
     smtp, http, domain = _reachable(settings.smtp), _reachable(settings.http), settings.domains[0]
-    key = first_key or "$KEY"
-    shown = (
-        f"API key, shown this once: {first_key}"
-        if first_key
-        else "API key:   the one of the first start (another: nullsender keys create)"
-    )
+    key, whose = first_key or "$KEY", "printed above"
+    if settings.bootstrap_key is not None:
+        key, whose = "$NULLSENDER_BOOTSTRAP_KEY", "the one that you set"
+    elif first_key is None:
+        whose = "that of the first start, called $KEY below (another: nullsender keys create NAME)"
     check = f'curl -s -H "Authorization: Bearer {key}" "http://{http}/v1/check?address=unknown-user@example.net"'
     return f"""
 nullsender is ready.
   MX (SMTP): {smtp} for {", ".join(settings.domains)}
   API:       http://{http} (described at http://{http}/openapi.json)
-  {shown}
+  API key:   {whose}
   data:      {settings.data}
 
 Try it:
   {check}
-  curl -s --url smtp://{smtp} --mail-from "" --mail-rcpt bounces@{domain} -T fixtures/mail/postfix/unknown-user.eml
+  curl -s --url smtp://{smtp} --mail-from "" --mail-rcpt bounces@{domain} -T {_BOUNCE}
   {check}
 
 Ctrl-C stops it; the next start goes on where it was.
