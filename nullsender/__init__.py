@@ -1,7 +1,9 @@
 """nullsender's own package: the floor that every stage shares, and the wiring that puts the stages together.
 
-    errors, limits, clock, address, events, log       without I/O: words, bounds, records, the log's interface
-    telemetry, config, secret_keys                    what is counted and said; settings; keys
-    log_embedded…, consume                            the log on one machine; the one loop of every consumer
-    cli                                               the command `nullsender`; it may import everything
+From the ground up:
+
+    errors, limits, clock, address, names, events, log   without I/O: words, bounds, records, the log's interface
+    telemetry, config, secret_keys                       what is counted and said; settings; keys
+    log_embedded…, consume                               the log on one machine; the one loop of every consumer
+    cli                                                  the command `nullsender`; it may import everything
 """
