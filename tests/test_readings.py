@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from ingest.reading.phrases import AUTO_REPLY_SUBJECTS, WORDS
 from nullsender.events import Action, DerivedFrom, Kind
-from tests.readings import MAIL, expected_of, only, read_file
+from tests.readings import MAIL, expected_of, only, read, read_file
 
 MESSAGES = sorted(MAIL.glob("*/*.eml"))
 HANDMADE = MAIL / "handmade"
@@ -52,6 +53,55 @@ def test_mail_about_bounces_is_no_bounce(path: Path) -> None:
 
     assert reading.kind is Kind.OTHER
     assert only(reading).recipient is None
+
+
+ANSWERS = sorted(HANDMADE.glob("out-of-office*.eml"))
+
+
+@pytest.mark.parametrize("path", ANSWERS, ids=lambda path: path.stem)
+def test_an_automatic_answer_is_no_bounce_whatever_it_says(path: Path) -> None:
+    """Every phrase of a bounce in its words, beside an address, from the null sender."""
+    head, _, body = path.read_bytes().decode().replace("\r", "").partition("\n\n")
+    head = f"Return-Path: <>\nContent-Type: text/plain; charset=utf-8\n{head.partition(chr(10))[2]}"
+    read_as = {
+        phrase: read(f"{head}\n\n<bob@example.org>: {phrase}\n550 5.1.1 {phrase}\n{body}".encode()).kind for phrase in WORDS
+    }
+
+    assert {phrase for phrase, kind in read_as.items() if kind is not Kind.AUTO_REPLY} == set()
+
+
+@pytest.mark.parametrize("subject", AUTO_REPLY_SUBJECTS)
+def test_a_subject_alone_makes_an_answer_of_words_about_a_bounce(subject: str) -> None:
+    content = (
+        f"Return-Path: <>\nFrom: anna@example.org\nSubject: {subject} Re: delivery failed\n\nbob@example.org: user unknown\n"
+    )
+
+    assert read(content.encode()).kind is Kind.AUTO_REPLY
+
+
+def test_a_bounce_of_mail_whose_subject_is_an_answers_is_a_bounce() -> None:
+    content = b"Return-Path: <>\nFrom: mx@example.net\nSubject: Undeliverable: Vacation\n\n<bob@example.org>: user unknown\n"
+
+    assert only(read(content)).recipient == "bob@example.org"
+
+
+@pytest.mark.parametrize(
+    "way", ["X-Failed-Recipients: bob@example.org\n\n", "Content-Type: multipart/report; boundary=b\n\n--b\n\n"]
+)
+def test_a_bounce_that_is_called_auto_replied_is_a_bounce(way: str) -> None:
+    """RFC 3834 section 5 is read both ways; whoever writes fields of a bounce answers for no person."""
+    content = (
+        f"Return-Path: <>\nFrom: Ann <mx@example.net>\nAuto-Submitted: auto-replied\n{way}<bob@example.org>: user unknown\n"
+    )
+
+    assert only(read(content.encode())).recipient == "bob@example.org"
+
+
+def test_an_auto_replied_mail_that_brings_mail_back_is_a_bounce() -> None:
+    head = "Return-Path: <>\nFrom: Ann <mx@example.net>\nAuto-Submitted: auto-replied\n\n<bob@example.org>: user unknown\n\n"
+    back = "Received: from shop.example.com\nMessage-ID: <1@example.com>\nTo: bob@example.org\n\nHello\n"
+
+    assert only(read(f"{head}{back}".encode())).recipient == "bob@example.org"
 
 
 def test_bare_carriage_returns_and_nul_change_nothing() -> None:

@@ -2,11 +2,12 @@
 
 Auto-replies come from the null sender too, people write *about* bounces and quote them, and challenge systems say that
 mail "has not been delivered". So the sender, the subject, the words and the shape each add to the scale, and the marks of a
-person's mail take away from it.
+person's mail take away from it. What answers for a person is no bounce whatever its words say: they may well speak of one.
 """
 
 import re
 
+from ingest.reading.answer_signs import answers_for_a_person
 from ingest.reading.mentions import mentions_in
 from ingest.reading.mime import MESSAGE_TYPES, Part
 from ingest.reading.notice_words import Notice
@@ -29,6 +30,8 @@ def looks_like_a_bounce(message: Part, notice: Notice, source: Source) -> bool:
     words_say_so = replies or says_any(words, WORDS)
     if not words_say_so and not (subject_says_so and from_daemon):
         return False
+    if not from_daemon and not _is_marked_as_bounce(message) and answers_for_a_person(message, notice):
+        return False
     weight = (
         2 * from_daemon
         + 2 * subject_says_so
@@ -36,8 +39,7 @@ def looks_like_a_bounce(message: Part, notice: Notice, source: Source) -> bool:
         + replies
         + is_from_null_sender(message, source)
         + returns_a_message(message, notice)
-        + 3 * ("x-failed-recipients" in message.headers)
-        + 3 * (message.media_type == "multipart/report")
+        + 3 * _is_marked_as_bounce(message)
     )
     if answer:
         weight -= 3
@@ -45,6 +47,11 @@ def looks_like_a_bounce(message: Part, notice: Notice, source: Source) -> bool:
         weight -= 2 * _is_conversation(message)
         weight -= 3 * (not replies and says_any(words + subject, CHALLENGES))
     return weight >= _TIPS_AT
+
+
+def _is_marked_as_bounce(message: Part) -> bool:
+    """Whether its shape or a field is one that only mail systems write."""
+    return "x-failed-recipients" in message.headers or message.media_type == "multipart/report"
 
 
 def is_from_daemon(message: Part) -> bool:
