@@ -1,17 +1,34 @@
 """`nullsender dead-letters`: what could not be dealt with, each with its reason and its bytes.
 
 A dead letter stays on its topic until it ages out. One that was replayed is struck off by a record of its id without content.
+The topic may hold gigabytes, so what is kept of a letter are a few facts; its bytes are read again when they are wanted.
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import NamedTuple
 
 from nullsender.cli import parts
 from nullsender.errors import Invalid
 from nullsender.events import DeadLetter, decode
-from nullsender.log import Log, Topic
+from nullsender.log import Log, Partition, StoredRecord, Topic
+
+
+class Facts(NamedTuple):
+    """What a list shows of a dead letter, and where on the log the whole of it lies."""
+
+    id: str
+    dead_at: datetime
+    stage: str
+    reason: str
+    attempts: int
+    content_bytes: int
+    ip: str
+    partition: Partition
+    offset: int
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,36 +47,55 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Show it."""
     with parts.open_log(parts.settings_of(arguments)) as log:
-        arguments.action(open_letters(log), arguments)
+        arguments.action(log, arguments)
     return 0
 
 
-def open_letters(log: Log) -> Mapping[str, DeadLetter]:
+def open_letters(log: Log) -> Mapping[str, Facts]:
     """Every dead letter that was not replayed, by id."""
-    letters: dict[str, DeadLetter] = {}
+    letters: dict[str, Facts] = {}
     for record in log.read(Topic.DEAD_LETTERS):
         if record.value:
-            letter = decode(DeadLetter, record.value)
-            letters[letter.id] = letter
+            facts = _facts(record)
+            letters[facts.id] = facts
         else:
             letters.pop(record.key.decode(), None)
     return letters
 
 
-def chosen(letters: Mapping[str, DeadLetter], beginning: str) -> DeadLetter:
+def _facts(record: StoredRecord) -> Facts:
+    letter = decode(DeadLetter, record.value)
+    return Facts(
+        id=letter.id,
+        dead_at=letter.dead_at,
+        stage=letter.stage,
+        reason=letter.reason,
+        attempts=letter.attempts,
+        content_bytes=len(letter.content),
+        ip=letter.source.ip,
+        partition=record.partition,
+        offset=record.offset,
+    )
+
+
+def read_letters(log: Log, wanted: Iterable[Facts]) -> Iterator[DeadLetter]:
+    """The `wanted` ones with their bytes, one after the other in the order of the log; one that has aged out is left out."""
+    places = {(facts.partition, facts.offset) for facts in wanted}
+    for record in log.read(Topic.DEAD_LETTERS):
+        if (record.partition, record.offset) in places:
+            yield decode(DeadLetter, record.value)
+
+
+def chosen(letters: Mapping[str, Facts], beginning: str) -> Facts:
     """The letter whose id begins so; `Invalid` where that is none or more than one."""
-    found = [letter for letter_id, letter in letters.items() if letter_id.startswith(beginning)]
+    found = [facts for letter_id, facts in letters.items() if letter_id.startswith(beginning)]
     if len(found) != 1:
         raise Invalid(f"{len(found)} dead letters have an id that begins with {beginning!r}: `nullsender dead-letters list`")
     return found[0]
 
 
-def _in_order(letters: Mapping[str, DeadLetter]) -> Iterator[DeadLetter]:
-    return iter(sorted(letters.values(), key=lambda letter: letter.dead_at))
-
-
-def _list(letters: Mapping[str, DeadLetter], arguments: argparse.Namespace) -> None:
-    for letter in _in_order(letters):
+def _list(log: Log, arguments: argparse.Namespace) -> None:
+    for letter in sorted(open_letters(log).values(), key=lambda facts: facts.dead_at):
         if arguments.json:
             facts = {
                 "id": letter.id,
@@ -67,18 +103,19 @@ def _list(letters: Mapping[str, DeadLetter], arguments: argparse.Namespace) -> N
                 "stage": letter.stage,
                 "reason": letter.reason,
                 "attempts": letter.attempts,
-                "bytes": len(letter.content),
-                "source": letter.source.ip,
+                "bytes": letter.content_bytes,
+                "source": letter.ip,
             }
             print(json.dumps(facts))
         else:
-            size = len(letter.content)
+            size = letter.content_bytes
             print(f"{letter.id}  {letter.dead_at:%Y-%m-%d %H:%M:%S}  {letter.stage:9} {size} bytes  {letter.reason}")
 
 
-def _show(letters: Mapping[str, DeadLetter], arguments: argparse.Namespace) -> None:
-    sys.stdout.buffer.write(chosen(letters, arguments.id).content)
+def _show(log: Log, arguments: argparse.Namespace) -> None:
+    for letter in read_letters(log, [chosen(open_letters(log), arguments.id)]):
+        sys.stdout.buffer.write(letter.content)
 
 
-def _count(letters: Mapping[str, DeadLetter], _arguments: argparse.Namespace) -> None:
-    print(len(letters))
+def _count(log: Log, _arguments: argparse.Namespace) -> None:
+    print(len(open_letters(log)))

@@ -5,22 +5,21 @@ that had been dealt with after all, changes nothing. A message that still can no
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from ingest.intake import Intake
 from ingest.signing.keys import SigningKeys
 from nullsender.cli import parts
-from nullsender.cli.dead_letters import chosen, open_letters
+from nullsender.cli.dead_letters import chosen, open_letters, read_letters
 from nullsender.config import Settings
 from nullsender.events import DeadLetter
-from nullsender.log import Record, Topic, wait_until_durable
+from nullsender.log import Log, Record, Topic, wait_until_durable
 
 
 class Attempt(NamedTuple):
     """What replaying one letter would publish; nothing where it still can not be dealt with."""
 
-    letter: DeadLetter
     records: Sequence[Record]
     words: str
 
@@ -35,17 +34,25 @@ def run(arguments: argparse.Namespace) -> int:
     """Replay and say what came of each; 1 when one of them is a dead letter still."""
     settings = parts.settings_of(arguments)
     intake = _intake(settings)
-    with parts.open_log(settings) as log, log.producer() as producer:
-        letters = open_letters(log)
-        wanted = [chosen(letters, beginning) for beginning in arguments.ids] or list(letters.values())
-        attempts = [attempt(letter, intake) for letter in wanted]
-        for done in attempts:
-            if done.records and not arguments.dry_run:
+    with parts.open_log(settings) as log:
+        return 0 if replay(log, arguments.ids, intake=intake, dry_run=arguments.dry_run) else 1
+
+
+def replay(log: Log, ids: Iterable[str], *, intake: Intake, dry_run: bool) -> bool:
+    """Replay the letters whose ids begin so, or every one, and say what came of each; whether none is left."""
+    letters = open_letters(log)
+    wanted = [chosen(letters, beginning) for beginning in ids] or letters.values()
+    none_left = True
+    with log.producer() as producer:
+        for letter in read_letters(log, wanted):
+            done = attempt(letter, intake)
+            if done.records and not dry_run:
                 # Struck off in the same breath: whoever dies in between replays it again, and that changes nothing.
-                struck_off = Record(Topic.DEAD_LETTERS, done.letter.id.encode(), b"")
+                struck_off = Record(Topic.DEAD_LETTERS, letter.id.encode(), b"")
                 wait_until_durable(producer.publish([*done.records, struck_off]))
-            print(f"{done.letter.id}  {done.words}")
-    return 0 if all(done.records for done in attempts) else 1
+            print(f"{letter.id}  {done.words}")
+            none_left = none_left and bool(done.records)
+    return none_left
 
 
 def attempt(letter: DeadLetter, intake: Intake) -> Attempt:
@@ -53,10 +60,10 @@ def attempt(letter: DeadLetter, intake: Intake) -> Attempt:
     if letter.stage == "ingest":
         taken = intake.take(letter.content, letter.source, letter.dead_at)
         if any(record.topic is Topic.DEAD_LETTERS for record in taken.records):
-            return Attempt(letter, (), f"still a dead letter: {letter.reason}")
-        return Attempt(letter, taken.records, f"read as {taken.kind}, {taken.reports} reports")
+            return Attempt((), f"still a dead letter: {letter.reason}")
+        return Attempt(taken.records, f"read as {taken.kind}, {taken.reports} reports")
     topic = Topic(letter.topic)
-    return Attempt(letter, [Record(topic, letter.key, letter.content)], f"back on {topic}")
+    return Attempt([Record(topic, letter.key, letter.content)], f"back on {topic}")
 
 
 def _intake(settings: Settings) -> Intake:
