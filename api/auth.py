@@ -53,6 +53,11 @@ def allows(key: ApiKey, scope: Scope) -> bool:
     return scope in key.scopes or Scope.ADMIN in key.scopes
 
 
+def tenant_of(key: ApiKey) -> str:
+    """Whose list `key` means where the request names no tenant."""
+    return DEFAULT_TENANT if key.tenant is None else key.tenant
+
+
 def _guard(scope: Scope) -> Callable[..., Awaitable[Caller]]:
     """A dependency that says who asks; 401 without a good key, 403 where it lacks `scope` or belongs to another tenant."""
 
@@ -72,7 +77,7 @@ def _guard(scope: Scope) -> Callable[..., Awaitable[Caller]]:
             raise _forbidden("scope-missing", f"This needs the scope `{scope}`; the key {key.id} has {held}.", scope)
         if key.tenant is not None and tenant not in (None, key.tenant):
             raise _forbidden("tenant-mismatch", f"The key {key.id} is not one of the tenant that {TENANT_HEADER} names.", scope)
-        return Caller(key.id, key.tenant or tenant or DEFAULT_TENANT)
+        return Caller(key.id, tenant_of(key) if tenant is None else tenant)
 
     return authenticated
 

@@ -11,7 +11,7 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
-from api.auth import DEFAULT_TENANT, Scope, allows
+from api.auth import Scope, allows, tenant_of
 from api.keys import Keys
 from api.lookup import Lookup
 from nullsender.address import canonical
@@ -60,7 +60,7 @@ class QuickCheck:
                 authorization = value
         credentials = _BEARER.fullmatch(authorization or b"")
         key = self._keys.remembered(credentials[1].decode("ascii")) if credentials else None
-        return (key.tenant or DEFAULT_TENANT) if key is not None and allows(key, Scope.CHECK) else None
+        return tenant_of(key) if key is not None and allows(key, Scope.CHECK) else None
 
 
 _NO_ENTRY = b'"cause":null,"scope":null,"since":null,"expires":null,"entry":null'

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
 import pytest
 from httpx import Client, Response
 
@@ -465,6 +466,24 @@ def test_a_key_of_every_tenant_names_the_tenant_that_it_means(world: World) -> N
 
         assert (allowed("acme"), allowed("default")) == (False, True)
         assert client.get("/v1/check?address=user@example.com").json()["allowed"] is True
+
+
+@pytest.mark.parametrize("tenant", ["", " ", "two words"])
+def test_a_tenant_that_is_no_name_is_refused_and_never_means_the_default_one(world: World, tenant: str) -> None:
+    with opened_client(world.api(), world.key("check", tenant=None)) as client:
+        answer = client.get("/v1/check?address=user@example.com", headers={"nullsender-tenant": tenant})
+
+        assert "Nullsender-Tenant" in assert_problem(answer, 422, "invalid-request")["detail"]
+
+
+def test_only_a_key_of_every_tenant_means_the_default_one(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.suppress("user@example.com")
+    key = world.store.find_key(world.key("check"))
+    assert key is not None
+    for tenant, allowed in ((None, False), ("", True)):
+        monkeypatch.setattr(Store, "find_key", lambda *_, tenant=tenant: msgspec.structs.replace(key, tenant=tenant))
+        with opened_client(world.api(), "ns_x") as client:
+            assert client.get("/v1/check?address=user@example.com").json()["allowed"] is allowed
 
 
 # --- operations --------------------------------------------------------------------------------------------------------
