@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.signing.keys import Claims, SigningKeys
+from ingest.signing.keys import Claims, SigningKeys, canonical_claims
 from ingest.signing.return_path import Purpose, ReturnPaths, is_return_path
 from ingest.signing.token import Tokens
 from nullsender.address import canonical
@@ -22,7 +22,9 @@ TOKENS = Tokens(KEYS)
 CLAIMS = Claims(tenant="default", stream="news", recipient="jane.doe@example.org", sent_on=TODAY, message="m7")
 LONG = CLAIMS._replace(recipient="somebody.with.a.rather.long.name@mail.example.org")
 
-_NAMES = st.text(alphabet="abcdefghijklmnopqrstuvwxyz0123456789_-", max_size=8)
+_MESSAGES = st.text(alphabet="abcdefghijklmnopqrstuvwxyz0123456789_-", max_size=8)
+_SHORT_NAMES = st.from_regex(r"([A-Za-z0-9_-]\.?){0,3}[a-z0-9_-]", fullmatch=True) | st.just("")
+_NAMES = st.text(alphabet="abcXYZ019_.-", min_size=1, max_size=20)
 _LOCAL_PARTS = st.text(alphabet="abcXYZ019.+=-_'/%ü", min_size=1, max_size=40)
 _RECIPIENTS = st.builds("{}@{}".format, _LOCAL_PARTS, st.sampled_from(["example.org", "Example.NET", "bücher.example"]))
 
@@ -44,17 +46,18 @@ def test_a_recipient_that_does_not_fit_is_verified_against_those_that_are_named(
             PATHS.verify(local_part, today=TODAY, recipients=others)
 
 
-@given(recipient=_RECIPIENTS, message=_NAMES, tenant=_NAMES, stream=_NAMES, purpose=st.sampled_from(Purpose))
+@given(recipient=_RECIPIENTS, message=_MESSAGES, tenant=_SHORT_NAMES, stream=_SHORT_NAMES, purpose=st.sampled_from(Purpose))
 def test_any_return_path_fits_and_comes_back_in_any_case(
     recipient: str, message: str, tenant: str, stream: str, purpose: Purpose
 ) -> None:
     claims = Claims(tenant or "default", stream or None, recipient, TODAY, message)
+    known = canonical_claims(claims)
     local_part = PATHS.make(claims, purpose=purpose)
 
     assert len(local_part) <= LOCAL_PART_OCTETS_MAX
     assert is_return_path(local_part)
-    verified = PATHS.verify(local_part.upper(), today=TODAY, recipients=[canonical(recipient)])
-    assert verified == claims._replace(recipient=canonical(recipient))
+    verified = PATHS.verify(local_part.upper(), today=TODAY, recipients=[known.recipient])
+    assert verified == known
 
 
 @given(place=st.integers(0), letter=st.sampled_from("abcxyz0279+=.@-"))
@@ -116,7 +119,10 @@ def _expect(good: bool, verify: object) -> None:
 @pytest.mark.parametrize(
     "claims",
     [
-        CLAIMS._replace(stream="Capital"),
+        CLAIMS._replace(stream="two words"),
+        CLAIMS._replace(stream=""),
+        CLAIMS._replace(stream="two..dots", recipient=LONG.recipient),
+        CLAIMS._replace(stream="dot.", recipient=LONG.recipient),
         CLAIMS._replace(message="a+b"),
         CLAIMS._replace(tenant="t" * 60),
         CLAIMS._replace(recipient="nobody"),
@@ -127,6 +133,24 @@ def test_what_can_not_stand_in_a_return_path_is_invalid(claims: Claims) -> None:
         PATHS.make(claims)
 
 
+def test_tenant_and_stream_are_known_by_one_form_however_they_are_written() -> None:
+    written = CLAIMS._replace(tenant=" Acme ", stream="News.Weekly")
+    known = CLAIMS._replace(tenant="acme", stream="news.weekly")
+
+    assert PATHS.verify(PATHS.make(written), today=TODAY, recipients=[CLAIMS.recipient]) == known
+    assert TOKENS.verify(TOKENS.make(written), today=TODAY) == known
+    for name in ("no name", ""):
+        for claims in (CLAIMS._replace(tenant=name), CLAIMS._replace(stream=name)):
+            with pytest.raises(Invalid, match="not a name"):
+                TOKENS.make(claims)
+
+
+def test_a_name_whose_dots_do_not_fit_is_signed_where_the_recipient_ends_the_local_part() -> None:
+    claims = CLAIMS._replace(stream="dot.", message="")
+
+    assert PATHS.verify(PATHS.make(claims), today=TODAY) == claims
+
+
 @given(st.text(max_size=80) | st.text(alphabet="b+k219az=.", max_size=80))
 def test_any_text_is_a_proof_or_invalid(text: str) -> None:
     for verify in (PATHS.verify, TOKENS.verify):
@@ -134,17 +158,15 @@ def test_any_text_is_a_proof_or_invalid(text: str) -> None:
             verify(text, today=TODAY)
 
 
-@given(
-    tenant=st.text(max_size=20), stream=st.none() | st.text(max_size=20), message=st.text(max_size=40), recipient=_RECIPIENTS
-)
+@given(tenant=_NAMES, stream=st.none() | _NAMES, message=st.text(max_size=40), recipient=_RECIPIENTS)
 def test_a_token_carries_any_names_and_no_address_to_blacken(
     tenant: str, stream: str | None, message: str, recipient: str
 ) -> None:
     claims = Claims(tenant, stream, canonical(recipient), TODAY, message)
     token = TOKENS.make(claims)
 
-    assert TOKENS.verify(token.upper(), today=TODAY) == claims
-    assert TOKENS.verify(f"{token[:30]}\r\n\t{token[30:]}", today=TODAY) == claims
+    assert TOKENS.verify(token.upper(), today=TODAY) == canonical_claims(claims)
+    assert TOKENS.verify(f"{token[:30]}\r\n\t{token[30:]}", today=TODAY) == canonical_claims(claims)
     assert "@" not in token
     assert token.isascii()
 

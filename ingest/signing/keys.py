@@ -13,7 +13,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from nullsender.address import canonical
 from nullsender.errors import Invalid, Misconfigured
+from nullsender.names import canonical_name
 
 SIGNATURE_CHARACTERS = 12  # of five bits each
 _SECRET_BYTES_MIN = 16
@@ -72,6 +74,15 @@ def _signature(secret: bytes, label: str, claims: Claims) -> str:
     # JSON keeps the fields apart whatever they hold: no two different claims make the same octets.
     signed = msgspec.json.encode((label, *claims))
     return base32(hmac.digest(secret, signed, "sha256"))[:SIGNATURE_CHARACTERS]
+
+
+def canonical_claims(claims: Claims) -> Claims:
+    """Recipient, tenant and stream in the one form in which everybody knows them. `Invalid` where one of them has none."""
+    return claims._replace(
+        tenant=canonical_name(claims.tenant),
+        stream=None if claims.stream is None else canonical_name(claims.stream),
+        recipient=canonical(claims.recipient),
+    )
 
 
 def base32(octets: bytes) -> str:

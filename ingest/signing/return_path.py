@@ -13,19 +13,27 @@ from collections.abc import Iterable
 from datetime import date
 from enum import StrEnum
 
-from ingest.signing.keys import SIGNATURE_CHARACTERS, Claims, SigningKeys, day_of, days_since_epoch, require_fresh
-from nullsender.address import canonical
+from ingest.signing.keys import (
+    SIGNATURE_CHARACTERS,
+    Claims,
+    SigningKeys,
+    canonical_claims,
+    day_of,
+    days_since_epoch,
+    require_fresh,
+)
 from nullsender.errors import Invalid
 from nullsender.limits import LOCAL_PART_OCTETS_MAX, RETURN_PATH_DAYS, UNSUBSCRIBE_DAYS
 
 _DEFAULT_TENANT = "default"
-_NAME = re.compile(r"[a-z0-9_-]*")
+_MESSAGE = re.compile(r"[a-z0-9_-]*")
 _SHAPE = re.compile(
     rf"(?P<purpose>b|unsubscribe)\+(?P<key>[a-z0-9]{{1,8}})\+(?P<days>[0-9]{{1,5}})\+(?P<signature>[a-z2-7]{{{SIGNATURE_CHARACTERS}}})"
-    r"\+(?P<message>[a-z0-9_-]*+)\+(?P<tenant>[a-z0-9_-]*+)\+(?P<stream>[a-z0-9_-]*+)(?:\+(?P<recipient>.+=.+))?"
+    r"\+(?P<message>[a-z0-9_-]*+)\+(?P<tenant>[a-z0-9_.-]*+)\+(?P<stream>[a-z0-9_.-]*+)(?:\+(?P<recipient>.+=.+))?"
 )
-# What a recipient may hold to be written into the local part: other characters are legal there, and refused here and there.
-_PLAIN = re.compile(r"(?!.*\.\.)[a-z0-9+=_.-]+")
+# What a local part may be made of: other characters are legal there, and refused here and there. RFC 5321 4.1.2: a dot stands
+# between two other characters.
+_PLAIN = re.compile(r"(?!.*\.\.)[a-z0-9+=_.-]+(?<!\.)")
 
 
 class Purpose(StrEnum):
@@ -59,12 +67,13 @@ class ReturnPaths:
     def make(self, claims: Claims, *, purpose: Purpose = Purpose.BOUNCE) -> str:
         """The local part for one message to one recipient, with the recipient inside where it fits.
 
-        Raises `Invalid` where the recipient is no address, or a name is not made of a-z, 0-9, `_` and `-`, or is too long.
+        Raises `Invalid` where recipient, tenant or stream can be none, where the message's name is not made of a-z, 0-9, `_`
+        and `-`, and where they do not fit.
         """
-        claims = claims._replace(recipient=canonical(claims.recipient))
+        claims = canonical_claims(claims)
+        if _MESSAGE.fullmatch(claims.message) is None:
+            raise Invalid("the message's name in a return path is made of a-z, 0-9, _ and -")
         names = (claims.message, "" if claims.tenant == _DEFAULT_TENANT else claims.tenant, claims.stream or "")
-        if any(_NAME.fullmatch(name) is None for name in names):
-            raise Invalid("message, tenant and stream of a return path are made of a-z, 0-9, _ and -")
         signature = self._keys.sign(purpose, claims)
         days = str(days_since_epoch(claims.sent_on))
         short = "+".join((purpose, self._keys.signing_id, days, signature, *names))
@@ -73,6 +82,8 @@ class ReturnPaths:
             return verp
         if len(short) > LOCAL_PART_OCTETS_MAX:
             raise Invalid("message, tenant and stream are too long for a return path together")
+        if _PLAIN.fullmatch(short) is None:
+            raise Invalid("a tenant or stream with '..', or a stream that ends in '.', can not stand in a return path")
         return short
 
     def verify(self, local_part: str, *, today: date, recipients: Iterable[str] = ()) -> Claims:

@@ -12,8 +12,7 @@ from datetime import date
 
 import msgspec
 
-from ingest.signing.keys import Claims, SigningKeys, base32, day_of, days_since_epoch, require_fresh
-from nullsender.address import canonical
+from ingest.signing.keys import Claims, SigningKeys, base32, canonical_claims, day_of, days_since_epoch, require_fresh
 from nullsender.errors import Invalid
 from nullsender.limits import NAME_CHARACTERS_MAX, TOKEN_DAYS
 
@@ -28,8 +27,11 @@ class Tokens:
         self._keys = keys
 
     def make(self, claims: Claims) -> str:
-        """The header's value for one message to one recipient. Raises `Invalid` where it gets longer than readers keep."""
-        claims = claims._replace(recipient=canonical(claims.recipient))
+        """The header's value for one message to one recipient.
+
+        Raises `Invalid` where a name can be none, or all is longer than readers keep.
+        """
+        claims = canonical_claims(claims)
         names = base32(msgspec.json.encode((claims.tenant, claims.stream, claims.recipient, claims.message)))
         days = str(days_since_epoch(claims.sent_on))
         token = ".".join((_VERSION, self._keys.signing_id, days, self._keys.sign(TOKEN_HEADER, claims), names))

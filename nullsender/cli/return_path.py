@@ -14,7 +14,7 @@ _MESSAGE_BYTES = 4
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the return path says."""
     parser.add_argument("recipient", help="the address that the mail goes to")
-    parser.add_argument("--stream", help="the stream that the mail belongs to (a-z, 0-9, _ and -)")
+    parser.add_argument("--stream", help="the stream that the mail belongs to (a-z, 0-9, _, - and .)")
     parser.add_argument("--tenant", default="default", help="whose mail it is (default: default)")
     parser.add_argument("--message", help="your own name for the message (a-z, 0-9, _ and -; default: a random one)")
     parser.add_argument("--domain", help="the domain of the return path (default: the first one that the MX takes mail for)")
