@@ -13,6 +13,7 @@ suite (`tests/log_contract.py`) holds them to:
 No method is called from two threads at once, except `Producer.publish`.
 """
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -123,10 +124,24 @@ class Consumer(Closing, ABC):
         """How many records lie behind the stored offset, for each partition that this member holds."""
 
 
-#: Where a group starts on a partition when the offsets are kept elsewhere (in the store's own transaction); None: as stored.
-#: An offset outside of what the partition holds counts as the oldest record's: after the loss of a log nothing new is left out.
+class Position(NamedTuple):
+    """How far a group has come on a partition, for a group that keeps it outside the log (in the store's own transaction)."""
+
+    next_offset: int  # the first record that it has not dealt with
+    mark: bytes  # of the record before that one
+
+
+def mark_of(record: StoredRecord) -> bytes:
+    """What tells the record from any other that may lie in its place, on a log that was made anew or put back from a copy."""
+    head = f"{record.appended_at.isoformat()} {len(record.key)} ".encode()
+    return hashlib.sha256(head + record.key + record.value).digest()[:16]
+
+
+#: Where a group starts on a partition when its positions are kept outside the log; None: at the offset that it has stored.
+#: A position that does not fit the log (past its end, older than its oldest record, or another record lies where the marked one
+#: lay) is logged as an error, and counts as the oldest record's: after the loss of a log nothing new is left out.
 #: Such a group calls `Consumer.store` all the same: by that the log knows its lag and what may be trimmed.
-StartAt = Callable[[Partition], int | None]
+StartAt = Callable[[Partition], Position | None]
 
 
 class Log(Closing, ABC):

@@ -1,5 +1,6 @@
 """One member of a consumer group on the embedded log."""
 
+import logging
 from collections.abc import Mapping, Sequence
 
 from nullsender.clock import Clock
@@ -10,9 +11,11 @@ from nullsender.limits import (
     LOG_SHARE_SECONDS,
     LOG_TURN_RECORDS,
 )
-from nullsender.log import Consumer, Partition, StartAt, StoredRecord, Topic
+from nullsender.log import Consumer, Partition, Position, StartAt, StoredRecord, Topic, mark_of
 from nullsender.log_embedded_groups import GroupOffsets, TopicShare
 from nullsender.log_embedded_topic import TopicStore
+
+_log = logging.getLogger("log")
 
 
 class EmbeddedConsumer(Consumer):
@@ -67,12 +70,25 @@ class EmbeddedConsumer(Consumer):
         self._share_due_at_seconds = now_seconds + LOG_SHARE_SECONDS  # last: after a failure it is due at once
 
     def _start(self, partition: Partition) -> int:
-        """Where the group is: an offset outside of what the partition holds counts as none, so that nothing is left out."""
+        """Where the group is: a position that does not fit the log counts as none, so that nothing is left out."""
+        kept = self._start_at(partition) if self._start_at else None
+        wanted = kept.next_offset if kept else self._offsets.load(self._group, partition.topic).get(partition.number, 0)
+        is_other_log = kept is not None and not self._has_marked(partition, kept)
         offsets = self._stores[partition.topic].bounds()[partition.number]
-        wanted = self._start_at(partition) if self._start_at else None
-        if wanted is None:
-            wanted = self._offsets.load(self._group, partition.topic).get(partition.number, 0)
-        return wanted if offsets.start <= wanted <= offsets.stop else offsets.start
+        if offsets.start <= wanted <= offsets.stop and not is_other_log:
+            return wanted
+        if wanted:  # without a position a new group starts at the oldest record, whatever was trimmed before
+            _log.error(
+                "a group's position does not fit the log, so it starts at the oldest record: the log was lost or put back, or "
+                "the records in between were trimmed",
+                extra={"facts": {"group": self._group, **partition._asdict(), "wanted": wanted, "oldest": offsets.start}},
+            )
+        return offsets.start
+
+    def _has_marked(self, partition: Partition, kept: Position) -> bool:
+        """Whether the marked record lies where it lay. One that is gone was trimmed: what is left starts after it anyway."""
+        before = self._stores[partition.topic].get(partition.number, kept.next_offset - 1) if kept.next_offset else None
+        return before is None or mark_of(before) == kept.mark
 
     def _take(self, records_max: int) -> list[StoredRecord]:
         """In turns, so that no partition waits behind a full one; whoever gave goes to the end of the queue."""

@@ -1,13 +1,14 @@
 """The suppression stage: outcomes come in, the list changes.
 
-Outcomes, list, history and offsets are one SQL transaction, so a batch is applied wholly or not at all, and once.
+Outcomes, list, history and positions are one SQL transaction, so a batch is applied wholly or not at all, and once. A position
+carries the mark of its last record, by which the log notices that it is not the log that the position is of.
 """
 
 import logging
 from collections.abc import Mapping, Sequence
 
 from nullsender.events import Outcome, decode
-from nullsender.log import Partition, StoredRecord, Topic
+from nullsender.log import Partition, Position, StoredRecord, Topic, mark_of
 from suppression.store import Store
 
 GROUP = "suppress"
@@ -21,12 +22,14 @@ class SuppressStage:
         self._store = store
         self._log = logging.getLogger(GROUP)
 
-    def start_at(self, partition: Partition) -> int | None:
-        """Where the store's own offsets say that this stage goes on."""
+    def start_at(self, partition: Partition) -> Position | None:
+        """Where the store's own positions say that this stage goes on."""
         return self._store.positions(GROUP).get(partition)
 
     def handle(self, batch: Sequence[StoredRecord], next_offsets: Mapping[Partition, int]) -> None:
         """Apply the batch in one transaction. `Invalid`: a record holds no outcome; `Transient`: the store has trouble."""
         outcomes = [decode(Outcome, record.value) for record in batch]
-        for applied in self._store.apply(outcomes, group=GROUP, positions=next_offsets):
+        last = {record.partition: record for record in batch}
+        positions = {partition: Position(offset, mark_of(last[partition])) for partition, offset in next_offsets.items()}
+        for applied in self._store.apply(outcomes, group=GROUP, positions=positions):
             self._log.info("applied", extra={"facts": {"report": applied.report_id, "did": applied.did, "why": applied.why}})

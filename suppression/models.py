@@ -9,7 +9,7 @@
     changes            every change of the list, numbered in the order in which they became visible
     strikes            the newest soft reports of an address
     provisional_counts how many provisional entries a source made within an hour
-    consumer_offsets   how far a consumer group has come, in the same transaction as what it did
+    consumer_offsets   how far a consumer group has come (`nullsender.log.Position`), in the same transaction as what it did
     api_keys           who may ask
     meta               facts about the store itself
 
@@ -161,6 +161,7 @@ consumer_offsets = Table(
     Column("topic", Text, primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("next_offset", _Number, nullable=False),
+    Column("mark", LargeBinary, nullable=False),
 )
 
 api_keys = Table(

@@ -17,7 +17,7 @@ from nullsender.address import canonical
 from nullsender.errors import Invalid
 from nullsender.events import Outcome
 from nullsender.limits import OUTCOME_BODIES_KEPT_DAYS, PROVISIONAL_COUNTS_KEPT_DAYS
-from nullsender.log import Partition
+from nullsender.log import Partition, Position
 from suppression.engine import writing
 from suppression.policy import PROTECTED, Cause, Claim, Did, decide
 from suppression.records import Addition, Applied, ConsentRequired, Entry
@@ -38,7 +38,7 @@ class Store(StoreReader, StoreKeys):
     done wholly: trying again is safe either way.
     """
 
-    def apply(self, outcomes: Sequence[Outcome], *, group: str, positions: Mapping[Partition, int]) -> Sequence[Applied]:
+    def apply(self, outcomes: Sequence[Outcome], *, group: str, positions: Mapping[Partition, Position]) -> Sequence[Applied]:
         """Apply outcomes and remember how far `group` has come, in one transaction; what each of them did.
 
         A report whose id is known does nothing. Nothing in an outcome makes this fail.

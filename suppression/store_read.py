@@ -9,7 +9,7 @@ from sqlalchemy import Row, Select, func, select, tuple_
 
 from nullsender.address import canonical, domain_to_ascii
 from nullsender.events import Outcome, decode
-from nullsender.log import Partition
+from nullsender.log import Partition, Position
 from suppression.engine import reading
 from suppression.models import addresses, changes, entries, numbering, outcomes
 from suppression.policy import EVERYWHERE, GRAVITY, Cause, Did
@@ -114,8 +114,8 @@ class StoreReader(StoreBase):
             rows = connection.execute(asked.order_by(entries.c.tenant, entries.c.address_hash).limit(limit))
             return [(row.tenant, row.address_hash) for row in rows]
 
-    def positions(self, group: str) -> Mapping[Partition, int]:
-        """How far a consumer group has come: the next offset that it has not applied, for each partition."""
+    def positions(self, group: str) -> Mapping[Partition, Position]:
+        """How far a consumer group has come on each partition."""
         with reading(self._engine) as connection:
             return positions_of(connection, group)
 

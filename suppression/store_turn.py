@@ -17,7 +17,7 @@ import msgspec
 from sqlalchemy import Connection, delete, select, update
 
 from nullsender.address import domain_of
-from nullsender.log import Partition, Topic
+from nullsender.log import Partition, Position, Topic
 from suppression.models import (
     addresses,
     changed_nothing,
@@ -73,7 +73,7 @@ class Turn:
         self._entries = Held(entries, entry_columns)
         self._strikes = Held(strikes, _strikes_columns)
         self._made = Held(provisional_counts, _made_columns)
-        self._offsets = Held(consumer_offsets, _offset_columns)
+        self._positions = Held(consumer_offsets, _position_columns)
         self._names: dict[bytes, str] = {}
         self._outcomes: list[Columns] = []
         self._changes: list[Columns] = []
@@ -193,12 +193,12 @@ class Turn:
         """Drop the counts of the hours before that."""
         self._connection.execute(delete(provisional_counts).where(provisional_counts.c.hour < before))
 
-    def remember(self, group: str, positions: Mapping[Partition, int]) -> None:
-        """Keep how far `group` has come. The last word counts: an offset that goes back only means reading again."""
-        for partition, next_offset in positions_of(self._connection, group).items():
-            self._offsets.read((group, partition), next_offset)
-        for partition, next_offset in positions.items():
-            self._offsets.put((group, partition), next_offset)
+    def remember(self, group: str, positions: Mapping[Partition, Position]) -> None:
+        """Keep how far `group` has come. The last word counts: a position that goes back only means reading again."""
+        for partition, position in positions_of(self._connection, group).items():
+            self._positions.read((group, partition), position)
+        for partition, position in positions.items():
+            self._positions.put((group, partition), position)
 
     # --- the end ---
 
@@ -210,7 +210,7 @@ class Turn:
         self._entries.save(self._connection)
         self._strikes.save(self._connection)
         self._made.save(self._connection)
-        self._offsets.save(self._connection)
+        self._positions.save(self._connection)
         self._connection.execute(update(numbering).values(last=self._last))
 
     def _insert_names(self) -> None:
@@ -224,10 +224,10 @@ class Turn:
         insert_rows(self._connection, addresses, rows)
 
 
-def positions_of(connection: Connection, group: str) -> dict[Partition, int]:
+def positions_of(connection: Connection, group: str) -> dict[Partition, Position]:
     """How far `group` has come."""
     rows = connection.execute(select(consumer_offsets).where(consumer_offsets.c.consumer_group == group))
-    return {Partition(Topic(row.topic), row.number): row.next_offset for row in rows}
+    return {Partition(Topic(row.topic), row.number): Position(row.next_offset, row.mark) for row in rows}
 
 
 def _changed(key: Key, before: Entry | None, seq: int, did: Did, standing: Standing, grounds: Grounds) -> Entry:
@@ -266,6 +266,6 @@ def _made_columns(slot: Slot, made: int) -> Columns:
     return {"hour": slot.hour, "source": slot.source, "made": made}
 
 
-def _offset_columns(key: tuple[str, Partition], next_offset: int) -> Columns:
-    group, partition = key
-    return {"consumer_group": group, "topic": partition.topic.value, "number": partition.number, "next_offset": next_offset}
+def _position_columns(key: tuple[str, Partition], position: Position) -> Columns:
+    group, (topic, number) = key
+    return {"consumer_group": group, "topic": topic.value, "number": number, **position._asdict()}

@@ -6,18 +6,19 @@ its records, how many partitions there are, or how long sharing them out takes.
 
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from nullsender.errors import Invalid
 from nullsender.limits import RECORD_BYTES_MAX
-from nullsender.log import Consumer, Log, Partition, Record, StoredRecord, Topic, wait_until_durable
+from nullsender.log import Consumer, Log, Partition, Position, Record, StoredRecord, Topic, mark_of, wait_until_durable
 from tests.waiting import wait_for
 
 MANY_KEYS = [b"key-%d" % number for number in range(64)]  # enough for some to lie on every partition
@@ -60,6 +61,11 @@ def drain(consumer: Consumer) -> list[StoredRecord]:
 def store(consumer: Consumer, records: Sequence[StoredRecord]) -> None:
     """Remember that `records`, in this order, have been dealt with."""
     consumer.store({record.partition: record.offset + 1 for record in records})
+
+
+def positions_after(records: Iterable[StoredRecord]) -> dict[Partition, Position]:
+    """What a group that has dealt with `records`, in this order, keeps elsewhere."""
+    return {record.partition: Position(record.offset + 1, mark_of(record)) for record in records}
 
 
 def values(records: Sequence[StoredRecord] | Iterator[StoredRecord]) -> Counter[bytes]:
@@ -289,14 +295,13 @@ class LogContract:
 
             assert log.group_lag(group, [Topic.BOUNCES]) == before
 
-    def test_a_group_that_keeps_its_offsets_elsewhere_starts_there(self, log: Log, group: str) -> None:
-        publish(log, *numbered(200))
-        kept = {record.partition: record.offset for record in log.read(Topic.BOUNCES)}  # all but the last of each partition
+    def test_a_group_that_keeps_its_positions_elsewhere_starts_there(self, log: Log, group: str) -> None:
+        publish(log, *numbered(100))
+        kept = positions_after(log.read(Topic.BOUNCES))
+        publish(log, *numbered(100, first=100))
 
         with log.consumer(group, [Topic.BOUNCES], start_at=kept.get) as consumer:
-            records = take(consumer, len(kept))
-
-            assert {record.partition: record.offset for record in records} == kept
+            assert values(take(consumer, 100)) == Counter({b"%d" % number: 1 for number in range(100, 200)})
             assert drain(consumer) == []
 
     def test_where_nothing_is_kept_elsewhere_the_stored_offset_holds(self, log: Log, group: str) -> None:
@@ -308,12 +313,51 @@ class LogContract:
             assert len(take(consumer, 30)) == 30
             assert drain(consumer) == []
 
-    def test_an_offset_past_the_end_counts_as_none(self, log: Log, group: str) -> None:
+    def test_a_position_past_the_end_counts_as_none_and_is_an_error(
+        self, log: Log, group: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
         """The log was lost and the store was not: what is on the new log must not be taken for dealt with."""
         publish(log, *numbered(100))
 
-        with log.consumer(group, [Topic.BOUNCES], start_at=lambda _: 1_000_000) as consumer:
+        with log.consumer(group, [Topic.BOUNCES], start_at=lambda _: Position(1_000_000, b"mark")) as consumer:
             assert values(take(consumer, 100)) == values(log.read(Topic.BOUNCES))
+        assert "does not fit the log" in caplog.text
+
+    def test_a_position_where_another_record_lies_now_counts_as_none_and_is_an_error(
+        self, log: Log, group: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """The log was lost, and has more records again than the group had dealt with, of the same keys and values even."""
+        publish(log, *numbered(100))
+        lost = [
+            msgspec.structs.replace(record, appended_at=record.appended_at - timedelta(days=1))
+            for record in log.read(Topic.BOUNCES)
+        ]
+
+        with log.consumer(group, [Topic.BOUNCES], start_at=positions_after(lost).get) as consumer:
+            assert values(take(consumer, 100)) == values(log.read(Topic.BOUNCES))
+        assert "does not fit the log" in caplog.text
+
+    def test_a_group_that_starts_where_it_left_off_is_no_error(
+        self, log: Log, group: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        publish(log, *numbered(100))
+        kept = positions_after(log.read(Topic.BOUNCES))
+
+        for start_at in (None, kept.get):
+            with log.consumer(group, [Topic.BOUNCES], start_at=start_at) as consumer:
+                store(consumer, drain(consumer))
+        assert caplog.text == ""
+
+    def test_a_mark_tells_records_apart_by_all_that_they_hold(self, log: Log) -> None:
+        publish(log, Record(Topic.RAW, b"k", b"kv"))
+        [record] = log.read(Topic.RAW)
+        others = [
+            msgspec.structs.replace(record, key=b"kk", value=b"v"),
+            msgspec.structs.replace(record, value=b"kw"),
+            msgspec.structs.replace(record, appended_at=record.appended_at + timedelta(milliseconds=1)),
+        ]
+
+        assert len({mark_of(one) for one in [record, *log.read(Topic.RAW), *others]}) == 4
 
     def test_the_lag_counts_what_lies_behind_the_stored_offset(self, log: Log, group: str) -> None:
         publish(log, *numbered(100))

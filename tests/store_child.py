@@ -11,7 +11,7 @@ from pathlib import Path
 
 from nullsender.clock import SystemClock
 from nullsender.events import Outcome, decode
-from nullsender.log import Partition, Topic
+from nullsender.log import Partition, Position, Topic
 from suppression.engine import open_engine
 from tests.store_fixtures import store_on
 
@@ -22,11 +22,11 @@ def main(url: str, file: str, batch: str) -> None:
     """Apply everything; a line on standard output for every batch."""
     store = store_on(open_engine(url), SystemClock())
     outcomes = [decode(Outcome, line) for line in Path(file).read_bytes().splitlines()]
-    for start in itertools.count(store.positions("suppress").get(PLACE, 0), int(batch)):
+    for start in itertools.count(store.positions("suppress").get(PLACE, Position(0, b"")).next_offset, int(batch)):
         chosen = outcomes[start : start + int(batch)]
         if not chosen:
             break
-        store.apply(chosen, group="suppress", positions={PLACE: start + len(chosen)})
+        store.apply(chosen, group="suppress", positions={PLACE: Position(start + len(chosen), b"mark")})
         print(start, flush=True)
 
 

@@ -17,7 +17,7 @@ from nullsender.clock import FakeClock
 from nullsender.errors import Invalid, Misconfigured
 from nullsender.events import Fault, Outcome, Proof, Report, Source
 from nullsender.limits import OUTCOME_BODIES_KEPT_DAYS, STORE_NAME_CHARACTERS_MAX
-from nullsender.log import Partition, Topic
+from nullsender.log import Partition, Position, Topic
 from suppression.engine import reading
 from suppression.models import addresses
 from suppression.policy import Cause, Did, PolicySettings
@@ -33,7 +33,7 @@ PLACE = Partition(Topic.OUTCOMES, 0)
 
 def tell(store: Store, *outcomes: Outcome) -> Sequence[Applied]:
     """Apply outcomes as the stage does."""
-    return store.apply(outcomes, group="suppress", positions={PLACE: 1})
+    return store.apply(outcomes, group="suppress", positions={PLACE: Position(1, b"mark")})
 
 
 def did(store: Store, *outcomes: Outcome) -> list[Did]:
@@ -209,15 +209,15 @@ class StoreContract:
     def test_positions_move_with_what_was_applied(self, store: Store) -> None:
         other = Partition(Topic.OUTCOMES, 1)
 
-        store.apply([an_outcome("1")], group="suppress", positions={PLACE: 7})
-        store.apply([], group="suppress", positions={PLACE: 9, other: 3})
+        store.apply([an_outcome("1")], group="suppress", positions={PLACE: Position(7, b"seven")})
+        store.apply([], group="suppress", positions={PLACE: Position(9, b"nine"), other: Position(3, b"three")})
 
-        assert store.positions("suppress") == {PLACE: 9, other: 3}
+        assert store.positions("suppress") == {PLACE: (9, b"nine"), other: (3, b"three")}
         assert store.positions("another group") == {}
 
     def test_what_fails_leaves_nothing_behind(self, store: Store) -> None:
         with pytest.raises((OverflowError, DBAPIError)):
-            store.apply([an_outcome("1")], group="suppress", positions={PLACE: 2**70})
+            store.apply([an_outcome("1")], group="suppress", positions={PLACE: Position(2**70, b"mark")})
 
         assert stops(store) is None
         assert store.positions("suppress") == {}

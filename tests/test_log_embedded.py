@@ -20,7 +20,7 @@ from nullsender.log import Log, Record, Topic, wait_until_durable
 from nullsender.log_embedded import RETENTION, EmbeddedLog
 from nullsender.log_embedded_topic import Retention
 from tests.log_child import number_of
-from tests.log_contract import LogContract, drain, group, numbered, partitions_of, publish, store, take
+from tests.log_contract import LogContract, drain, group, numbered, partitions_of, positions_after, publish, store, take
 from tests.waiting import wait_for
 
 __all__ = ["group"]  # the contract's fixture
@@ -408,6 +408,22 @@ def test_records_that_are_too_old_leave_once_every_group_has_dealt_with_them(tmp
         assert kept(log) == set(range(1500, 1600))
         for held in (consumer, slow):
             held.close()
+
+
+def test_a_position_before_the_oldest_record_is_an_error(tmp_path: Path, group: str, caplog: pytest.LogCaptureFixture) -> None:
+    """The store was put back from a copy, and what it has forgotten is trimmed."""
+    clock = FakeClock()
+    with EmbeddedLog(tmp_path / "log", clock=clock, partitions=1) as log:
+        publish(log, *numbered(10))
+        records = list(log.read(Topic.BOUNCES))
+        clock.advance(days=1000)
+        log.tend()
+        publish(log, *numbered(1, first=10))
+
+        for kept, is_error in ((positions_after(records), False), (positions_after(records[:9]), True)):
+            with log.consumer(group, [Topic.BOUNCES], start_at=kept.get) as consumer:
+                assert [record.value for record in take(consumer, 1)] == [b"10"]
+            assert ("does not fit the log" in caplog.text) == is_error
 
 
 def test_numbering_goes_on_when_everything_was_trimmed(tmp_path: Path, group: str) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import Engine, delete, func, select
 
 from nullsender.clock import SystemClock
 from nullsender.events import Outcome, encode
+from nullsender.log import Position
 from suppression.engine import reading, writing
 from suppression.models import api_keys, changes, entries, meta, numbering, outcomes
 from suppression.policy import Did
@@ -57,7 +58,9 @@ def test_appliers_of_overlapping_batches_double_nothing(store_url: str, engine: 
             store = store_on(own, SystemClock())
             for start in range(0, len(told), 20):
                 batch = shuffled[start : start + 20]
-                done += Counter(applied.did for applied in store.apply(batch, group="g", positions={PLACE: start}))
+                done += Counter(
+                    applied.did for applied in store.apply(batch, group="g", positions={PLACE: Position(start, b"mark")})
+                )
         return done
 
     with ThreadPoolExecutor(4) as threads:

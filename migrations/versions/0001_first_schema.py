@@ -116,6 +116,7 @@ def upgrade() -> None:
         sa.Column("topic", sa.Text(), primary_key=True),
         sa.Column("number", sa.Integer(), primary_key=True, autoincrement=False),
         sa.Column("next_offset", _NUMBER, nullable=False),
+        sa.Column("mark", sa.LargeBinary(), nullable=False),
     )
     op.create_table(
         "api_keys",

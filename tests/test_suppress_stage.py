@@ -1,0 +1,102 @@
+"""The suppression stage on a real log and a real store: where it goes on."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nullsender.clock import FakeClock, SystemClock
+from nullsender.consume import ConsumeLoop
+from nullsender.events import encode
+from nullsender.log import Log, Record, Topic, wait_until_durable
+from nullsender.log_embedded import EmbeddedLog
+from suppression.consumer import GROUP, TOPICS, SuppressStage
+from suppression.store import Store
+from tests.outcomes import an_outcome
+from tests.store_fixtures import BOTH_DATABASES
+
+pytestmark = pytest.mark.parametrize("database", BOTH_DATABASES)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where the log lies."""
+    return tmp_path / "log"
+
+
+@pytest.fixture
+def log(folder: Path) -> Iterator[Log]:
+    """A log with one partition a topic."""
+    with opened(folder) as log:
+        yield log
+
+
+def opened(folder: Path) -> Log:
+    """The log that lies there, or a new one."""
+    return EmbeddedLog(folder, clock=SystemClock(), partitions=1)
+
+
+def publish(log: Log, *names: str) -> None:
+    """The outcomes of reports on these people."""
+    outcomes = [an_outcome(f"report on {name}", recipient=f"{name}@example.com") for name in names]
+    with log.producer() as producer:
+        wait_until_durable(producer.publish([Record(Topic.OUTCOMES, b"key", encode(outcome)) for outcome in outcomes]))
+
+
+def consume(log: Log, store: Store) -> None:
+    """What a run of the role does."""
+    stage = SuppressStage(store)
+    with log.producer() as producer, log.consumer(GROUP, TOPICS, start_at=stage.start_at) as consumer:
+        loop = ConsumeLoop(
+            GROUP, consumer=consumer, handler=stage, dead_letters=producer, clock=FakeClock(), stopping=lambda: False
+        )
+        for _ in range(3):
+            loop.run_once()
+
+
+def suppressed(store: Store, *names: str) -> set[str]:
+    """Those of these people who are on the list."""
+    return {names[index] for index in store.check("default", None, [f"{name}@example.com" for name in names])}
+
+
+def test_a_second_run_goes_on_where_the_first_left_off(log: Log, store: Store) -> None:
+    publish(log, "ada", "ben")
+    consume(log, store)
+    publish(log, "eve")
+    [_, _, last] = log.read(Topic.OUTCOMES)
+    assert SuppressStage(store).start_at(last.partition) is not None
+    with log.consumer(GROUP, TOPICS, start_at=SuppressStage(store).start_at) as consumer:
+        assert consumer.poll(records_max=10, timeout_seconds=5) == [last]
+
+
+def test_after_the_loss_of_the_log_nothing_new_is_skipped(folder: Path, store: Store) -> None:
+    """The store's position lies within the new log, which has more records than the stage had dealt with on the old one."""
+    with opened(folder) as log:
+        publish(log, "ada", "ben")
+        consume(log, store)
+    shutil.rmtree(folder)
+
+    with opened(folder) as log:
+        publish(log, "cleo", "dan", "eve")
+        consume(log, store)
+
+    assert suppressed(store, "cleo", "dan", "eve") == {"cleo", "dan", "eve"}
+
+
+def test_after_the_log_was_put_back_from_a_copy_nothing_new_is_skipped(folder: Path, tmp_path: Path, store: Store) -> None:
+    with opened(folder) as log:
+        publish(log, "ada")
+        consume(log, store)
+    shutil.copytree(folder, tmp_path / "copy")
+    with opened(folder) as log:
+        publish(log, "ben")
+        consume(log, store)
+    shutil.rmtree(folder)
+    (tmp_path / "copy").rename(folder)
+
+    with opened(folder) as log:
+        publish(log, "cleo", "dan")
+        consume(log, store)
+
+    assert suppressed(store, "cleo", "dan") == {"cleo", "dan"}
