@@ -3,12 +3,22 @@
 What comes in knows no field that it does not name, so a misspelt one is an error and not a silent default.
 """
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import Path
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+)
 
 from api.lookup import Answer
 from nullsender import limits
@@ -16,6 +26,15 @@ from nullsender.errors import Invalid
 from nullsender.names import canonical_name
 from suppression.policy import EVERYWHERE, Cause
 from suppression.records import Change, Told
+
+# RFC 3339 5.6. Left alone, pydantic reads a bare number as seconds or milliseconds since 1970, and `2026` is one of these.
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
+
+def _rfc_3339(value: object) -> str:
+    if not isinstance(value, str) or _RFC_3339.fullmatch(value) is None:
+        raise ValueError("a moment is written as in RFC 3339, `2026-03-01T12:00:00Z` (a plus sign in a query is written %2B)")
+    return value
 
 
 def _utc(moment: datetime) -> datetime:
@@ -25,7 +44,7 @@ def _utc(moment: datetime) -> datetime:
         raise ValueError("this moment lies outside the calendar") from error
 
 
-Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_rfc_3339), AfterValidator(_utc)]
 Name = Annotated[
     str, StringConstraints(min_length=1, max_length=limits.API_NAME_CHARACTERS_MAX, pattern=r"^[^\x00-\x1f\x7f]+$")
 ]

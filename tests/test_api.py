@@ -267,6 +267,12 @@ def test_any_address_finds_its_way_through_a_path(client: Client, world: World, 
     assert client.get("/v1/check", params={"address": address}).json()["allowed"] is True
 
 
+@pytest.mark.parametrize("address", ["user%0A@example.com", "user@example.com%0A%0A.", "%0A", "a%0D%0Ab@example.com"])
+def test_a_newline_in_a_path_is_a_bad_address_and_no_unknown_path(client: Client, address: str) -> None:
+    assert_problem(client.get(f"/v1/suppressions/{address}"), 422, "invalid")
+    assert_problem(client.get(f"/v1/addresses/{address}/history"), 422, "invalid")
+
+
 @pytest.mark.parametrize(
     "address",
     ["a/b@example.com", "user@example.com", "user@x.test", "user@localhost", "dotty..name.@docomo.example", '"a b"@x.test'],
@@ -289,6 +295,8 @@ def test_an_address_that_no_mail_can_be_sent_to_is_not_added(client: Client, add
         {"cause": "manual", "reason": "nul \0"},
         {"cause": "manual", "reason": "x", "expires": "2027-01-01T00:00:00"},
         {"cause": "manual", "reason": "x", "expires": "2025-01-01T00:00:00Z"},
+        {"cause": "manual", "reason": "x", "expires": 99999999999999},
+        {"cause": "manual", "reason": "x", "expires": "99999999999999"},
         {"cause": "manual", "reason": "x", "expires": "9999-12-31T23:59:59-14:00"},
         {"cause": "manual", "reason": "x", "expire": "2027-01-01T00:00:00Z"},
         {"cause": "manual", "reason": "x" * 5000},
@@ -369,7 +377,11 @@ def test_the_list_is_filtered(client: Client, world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["cursor=x", "cursor=-1", "cursor=99999999999999999999", "limit=0", "limit=1001", "casue=hard"]
+    "query",
+    [
+        *("cursor=x", "cursor=-1", "cursor=99999999999999999999", "limit=0", "limit=1001", "casue=hard"),
+        *("since_from=2026", "since_to=1e9", "since_to=2026-01-01", "since_from=2026-01-01T00:00:00+01:00"),
+    ],
 )
 def test_a_wrong_page_or_filter_is_refused(client: Client, query: str) -> None:
     assert_problem(client.get(f"/v1/suppressions?{query}"), 422, "invalid-request")
