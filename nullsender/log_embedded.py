@@ -20,6 +20,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 
@@ -69,15 +70,20 @@ class EmbeddedLog(Log):
         clock: Clock,
         partitions: int = LOG_PARTITIONS,
         retention: Mapping[Topic, Retention] = RETENTION,
+        readers: Mapping[str, Sequence[Topic]] = MappingProxyType({}),
     ) -> None:
         """Open the log in `folder`, or make it there with that many partitions (one that exists keeps its number).
 
-        `Misconfigured`: the folder can not be used, or a newer version made it.
+        For the groups that `readers` names their topics are kept from now on, though their roles may start much later: what
+        was acknowledged is not trimmed unread.
+        `Misconfigured`: the folder can not be used, or a newer version made it. `Transient`: the disk is in trouble.
         """
         self._folder = folder
         self._clock = clock
         self._partitions = _open_format(folder, partitions)
         self._offsets = GroupOffsets(Environment(folder / "offsets"), partitions=self._partitions)
+        for group, topics in readers.items():
+            self._offsets.register(group, topics)
         self._stores = {topic: self._open_store(topic, retention[topic]) for topic in Topic}
         self._commits: dict[Topic, GroupCommit] = {}
         self._commits_lock = threading.Lock()
@@ -110,7 +116,8 @@ class EmbeddedLog(Log):
     def consumer(self, group: str, topics: Sequence[Topic], *, start_at: StartAt | None = None) -> Consumer:
         """A member of `group`, whose name has small letters, digits and hyphens.
 
-        From its first member on, nothing that the group has not dealt with is trimmed, until `forget_group`.
+        From its first member on (one of the log's `readers`: from the opening on) nothing that the group has not dealt with is
+        trimmed, until `forget_group`.
         """
         self._offsets.register(group, topics)
         folder = self._folder / "groups" / group

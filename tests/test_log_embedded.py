@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+import classifiers.consumer
+import suppression.consumer
+from nullsender.cli.parts import READERS
 from nullsender.clock import FakeClock, SystemClock
 from nullsender.errors import Misconfigured, Transient
 from nullsender.limits import LOG_QUEUE_RECORDS_MAX, PUBLISH_SECONDS_MAX
@@ -379,6 +382,30 @@ def test_where_no_group_reads_the_oldest_go_when_the_topic_is_full(tmp_path: Pat
 
         assert 30 <= len(kept(log)) <= 40
         assert kept(log) == set(range(100 - len(kept(log)), 100))
+
+
+def test_what_a_reader_of_the_log_has_not_dealt_with_is_kept_before_it_ever_started(tmp_path: Path, group: str) -> None:
+    clock = FakeClock()
+    with EmbeddedLog(tmp_path / "log", clock=clock, retention=small(4 * MIB, days=7), readers={group: [Topic.BOUNCES]}) as log:
+        taken = publish_until_refused(log)
+        clock.advance(days=8)
+        log.tend()
+
+        with log.consumer(group, [Topic.BOUNCES]) as consumer:
+            assert len(take(consumer, taken)) == taken
+
+
+def test_a_reader_keeps_its_offsets_when_the_log_is_opened_again(tmp_path: Path, group: str) -> None:
+    for stored in (0, 10):
+        with EmbeddedLog(tmp_path / "log", clock=SystemClock(), readers={group: [Topic.BOUNCES]}) as log:
+            assert sum(log.group_lag(group, [Topic.BOUNCES]).values()) == 0
+            publish(log, *numbered(10, first=stored))
+            with log.consumer(group, [Topic.BOUNCES]) as consumer:
+                store(consumer, take(consumer, 10))
+
+
+def test_the_readers_that_commands_open_the_log_for_are_the_stages() -> None:
+    assert READERS == {stage.GROUP: stage.TOPICS for stage in (classifiers.consumer, suppression.consumer)}
 
 
 def test_a_record_larger_than_what_one_step_trims_finds_its_room(tmp_path: Path) -> None:
