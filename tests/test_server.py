@@ -21,9 +21,11 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from ingest.intake import Intake, Taken
+from ingest.mx.recipients import Recipients
 from ingest.mx.replies import Reply
 from nullsender.errors import Transient
-from nullsender.limits import UNREADABLE_PER_CLIENT_AND_HOUR_MAX
+from nullsender.limits import READ_IN_THREAD_BYTES, READ_IN_THREAD_RECIPIENTS, UNREADABLE_PER_CLIENT_AND_HOUR_MAX
 from nullsender.log import Producer, Record, Topic
 from tests.dialogs import play, scripts, settings_of
 from tests.mx import DOMAIN, LOOPS, Client, Mx, running_mx
@@ -215,6 +217,40 @@ def test_messages_past_the_memory_for_them_are_deferred_and_the_memory_comes_bac
             gate.open()
             assert [first.reply()[:3] for _ in range(4)] == ["250", "250", "354", "250"]
             assert second.deliver(large).startswith("250")
+
+
+@pytest.mark.parametrize(
+    ("content", "recipients", "in_thread"),
+    [
+        (MESSAGE, 1, False),
+        (MESSAGE, READ_IN_THREAD_RECIPIENTS + 1, True),
+        (MESSAGE + b"x" * READ_IN_THREAD_BYTES + b"\r\n", 1, True),
+    ],
+    ids=["a usual bounce", "many recipients", "large"],
+)
+def test_what_may_take_long_is_read_in_a_thread(
+    content: bytes, recipients: int, in_thread: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readers = []
+    take = Intake.take
+
+    def noted(self: Intake, *arguments: Any) -> Taken:
+        readers.append(threading.get_ident())
+        return take(self, *arguments)
+
+    monkeypatch.setattr(Intake, "take", noted)
+    loops = []
+    refusal = Recipients.refusal
+
+    def on_loop(self: Recipients, address: str) -> Reply | None:
+        loops.append(threading.get_ident())
+        return refusal(self, address)
+
+    monkeypatch.setattr(Recipients, "refusal", on_loop)
+    with running_mx(tmp_path / "log") as mx, mx.greeted() as client:
+        assert client.deliver(content, to=[f"bounces+{number}@{DOMAIN}" for number in range(recipients)]).startswith("250")
+
+    assert (readers != loops[:1]) is in_thread
 
 
 def test_one_client_can_not_take_all_the_memory_for_messages(tmp_path: Path) -> None:

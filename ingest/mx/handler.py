@@ -20,7 +20,7 @@ from nullsender import telemetry
 from nullsender.clock import Clock
 from nullsender.errors import NullsenderError
 from nullsender.events import Source
-from nullsender.limits import PUBLISH_SECONDS_MAX, READ_IN_THREAD_BYTES
+from nullsender.limits import PUBLISH_SECONDS_MAX, READ_IN_THREAD_BYTES, READ_IN_THREAD_RECIPIENTS
 from nullsender.log import Producer
 
 _log = logging.getLogger("mx")
@@ -86,7 +86,7 @@ class MxHandler:
 
     async def _take(self, content: bytes, source: Source) -> Taken:
         received_at = self._clock.now()
-        if len(content) < READ_IN_THREAD_BYTES:
+        if len(content) <= READ_IN_THREAD_BYTES and len(source.rcpt_to) <= READ_IN_THREAD_RECIPIENTS:
             return self._intake.take(content, source, received_at)
         return await asyncio.to_thread(self._intake.take, content, source, received_at)
 
