@@ -151,6 +151,17 @@ Buy.\r
     assert system.wait_until_suppressed("complainer@example.net")["cause"] == "complaint"
 
 
+def test_a_mail_to_the_signed_unsubscribe_address_stops_its_stream_alone(system: System) -> None:
+    made = system.command("return-path", "reader@example.net", "--stream", "News").stdout
+    address = made.split("mailto:", 1)[1].split(">", 1)[0]
+
+    system.send(b"From: reader@example.net\r\nSubject: unsubscribe\r\n\r\n", to=address, sender="reader@example.net")
+
+    answer = system.wait_until_suppressed("reader@example.net", stream="news")
+    assert (answer["cause"], answer["scope"], answer["expires"]) == ("unsubscribe", "news", None)
+    assert system.check("reader@example.net", stream="orders")["allowed"]
+
+
 def test_the_same_message_twice_is_one_report(system: System) -> None:
     message = (FIXTURES / "postfix" / "bad-syntax.eml").read_bytes()
 
