@@ -41,6 +41,8 @@ FLOODS: dict[str, tuple[bytes, bytes]] = {
     "encoded words": (b"Subject: ", b"=?utf-8?q?a?= "),
     "encoded words that never end": (NOTICE + b"Subject: ", b"=?utf-8?b?"),
     "addresses in To": (b"To: ", b"a@example.org,"),
+    "brackets in To": (NOTICE, b"To: " + b"<" * 15_900 + b"\n"),
+    "brackets that never end in To": (b"To: ", b'<"a\\" (\\'),
     "failed recipients": (NOTICE + b"X-Failed-Recipients: ", b"a@example.org, "),
     "at signs": (NOTICE + b"\nnot delivered ", b"@"),
     "quoted at signs": (NOTICE + b"\nnot delivered ", b'"@'),

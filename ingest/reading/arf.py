@@ -10,7 +10,8 @@ from ingest.reading.dates import parse_date
 from ingest.reading.dsn import host_name
 from ingest.reading.finding import Finding, Findings
 from ingest.reading.headers import Headers, read_fields
-from ingest.reading.mentions import address_in_field, is_address
+from ingest.reading.mailboxes import address_in_field, mailbox_in
+from ingest.reading.mentions import is_address
 from ingest.reading.mime import Part
 from ingest.reading.returned import Returned
 from nullsender.events import DerivedFrom, Kind
@@ -104,7 +105,7 @@ def _read_jmrp(message: Part, returned: Returned) -> Findings | None:
 
     Sent as an attachment from staff@hotmail.com, or as the mail itself with that address as its reverse-path.
     """
-    sender = address_in_field(message.headers.get("from") or message.headers.get("return-path")).lower()
+    sender = (mailbox_in(message.headers.get("from") or message.headers.get("return-path")) or "").lower()
     if "x-hmxmroriginalrecipient" in message.headers:
         returned = Returned(headers=message.headers)
     elif "x-hmxmroriginalrecipient" not in returned.headers and not _is_jmrp_sender(message, sender):

@@ -13,7 +13,8 @@ from ingest.reading.codes import status_code_in
 from ingest.reading.dates import parse_date
 from ingest.reading.finding import Finding, Findings, with_diagnostic
 from ingest.reading.headers import NO_HEADERS, Headers, read_fields
-from ingest.reading.mentions import address_in_field, is_address
+from ingest.reading.mailboxes import address_in_field
+from ingest.reading.mentions import is_address
 from ingest.reading.mime import Part
 from nullsender.events import Action, DerivedFrom, Kind
 from nullsender.limits import NAME_CHARACTERS_MAX, REPORTS_MAX

@@ -1,7 +1,6 @@
-"""Addresses that are mentioned: in the fields of a report and in the middle of words.
+"""Addresses that are mentioned in the middle of words; those in fields are `mailboxes.py`'s.
 
-In a field RFC 3464 says where the address stands (`rfc822; user@example.org`). In words we look at every `@` and take what
-may belong to it on both sides, which is linear whatever the text.
+We look at every `@` and take what may belong to it on both sides, which is linear whatever the text.
 """
 
 import re
@@ -46,7 +45,7 @@ def mentions_in(text: str) -> Iterator[Mention]:
 def _around(text: str, at: int) -> Mention | None:
     """The address whose `@` stands at `at`, or None where there is none around it."""
     domains = (domain.match(text, at + 1) for domain in _DOMAINS)
-    domain = next((match for match in domains if match and _is_domain(match.group())), None)
+    domain = next((match for match in domains if match and is_domain(match.group())), None)
     if domain is None:
         return None
     start = _start_of_local_part(text, at)
@@ -67,42 +66,19 @@ def _start_of_local_part(text: str, at: int) -> int:
     return at - len(match.group()[::-1].lstrip("'.*=`|"))
 
 
-def _is_domain(domain: str) -> bool:
+def is_domain(domain: str) -> bool:
     """Whether it may be a domain: at least two labels, the last not a number; or an address literal."""
     last = domain.rpartition(".")[2]
     return domain.startswith("[") or ("." in domain and not last.isdigit() and len(last) > 1)
 
 
 def is_address(text: str) -> bool:
-    """Whether `text` as a whole looks like an address: something, an @, a domain; no space and no bracket."""
+    """Whether `text` as a whole looks like an address: something, an @, a domain; space and brackets only between quotes."""
     local, at, domain = text.rpartition("@")
-    return bool(at and local and domain) and len(text) <= ADDRESS_CHARACTERS_MAX and _NOT_IN_ADDRESS.search(text) is None
+    plain = domain if _QUOTED_LOCAL.fullmatch(local) else text
+    return bool(at and local and domain) and len(text) <= ADDRESS_CHARACTERS_MAX and _NOT_IN_ADDRESS.search(plain) is None
 
 
 _NOT_IN_ADDRESS = re.compile(r"[\s<>()\[\],;\x00-\x1f\x7f]")
-# RFC 3464 2.1.2: address-type ";" generic-address.
-_TYPE = re.compile(r"^\s{0,20}([\w.+-]{1,40})\s{0,20};\s{0,20}")
-# RFC 6533 section 3: utf-8-addr-xtext writes what is not ASCII as \x{20AC}.
-_UTF8_XTEXT = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
-
-
-def address_in_field(value: str) -> str:
-    """The address in a field such as `Final-Recipient: rfc822; <user@example.org>`; as it stands where it is none."""
-    typed = _TYPE.match(value)
-    text = value[typed.end() :] if typed else value
-    if typed and typed.group(1).lower() == "utf-8":
-        text = _UTF8_XTEXT.sub(_character, text)
-    text = text.strip()
-    if text[:1] in "'\"`" and text[-1:] == text[:1]:
-        text = text[1:-1].strip()
-    if text.startswith("<"):
-        text = text[1:].partition(">")[0].strip()
-    if is_address(text):
-        return text
-    first = next(mentions_in(text[: 4 * ADDRESS_CHARACTERS_MAX]), None)
-    return first.address if first else text[:ADDRESS_CHARACTERS_MAX]
-
-
-def _character(match: re.Match[str]) -> str:
-    point = int(match.group(1), 16)
-    return chr(point) if point < 0x110000 and not 0xD800 <= point < 0xE000 else match.group()
+# RFC 5321 4.1.2 Quoted-string.
+_QUOTED_LOCAL = re.compile(r'"(?:[^\x00-\x1f\x7f"\\]|\\[\x20-\x7e])++"')

@@ -8,7 +8,8 @@ import msgspec
 from ingest.reading.explanation import Explanations, says_something
 from ingest.reading.finding import Finding, Findings, with_diagnostic
 from ingest.reading.last_reader import last_recipients
-from ingest.reading.mentions import is_address, mentions_in
+from ingest.reading.mailboxes import mailboxes_in, mailboxes_of
+from ingest.reading.mentions import is_address
 from ingest.reading.mime import Part
 from ingest.reading.namings import Naming, Way, namings_in
 from ingest.reading.notice_format import format_of
@@ -90,8 +91,8 @@ def _recipients(
 def _in_failed_recipients_field(message: Part) -> tuple[str, ...]:
     """X-Failed-Recipients, as Exim and Google write it."""
     values = message.headers.all("x-failed-recipients")
-    mentions = (mention.address for value in values for mention in mentions_in(value))
-    return _distinct(islice(mentions, REPORTS_MAX))
+    failed = (mailbox.address for value in values for mailbox in mailboxes_in(value))
+    return _distinct(islice(failed, REPORTS_MAX))
 
 
 def _listed_against(failed: Sequence[str], namings: Iterable[Naming], returned: Returned) -> tuple[str, ...]:
@@ -117,8 +118,7 @@ def _surest(namings: Iterable[Naming], own: frozenset[str], returned: Returned) 
 
 def _own_addresses(message: Part, returned: Returned, source: Source) -> frozenset[str]:
     """The addresses of those who sent the mail and of those who sent the notice, lower-cased: neither is a failed recipient."""
-    values = (value for name in ("to", "from", "delivered-to", "reply-to", "sender") for value in message.headers.all(name))
-    own = {mention.address.lower() for value in values for mention in mentions_in(value)}
+    own = set(map(str.lower, mailboxes_of(message.headers, "to", "from", "delivered-to", "reply-to", "sender")))
     return frozenset(own | returned.senders() | {address.lower() for address in source.rcpt_to})
 
 

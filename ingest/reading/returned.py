@@ -7,7 +7,8 @@ whoever wrote the report until `ingest/proof.py` has checked it.
 import msgspec
 
 from ingest.reading.headers import NO_HEADERS, Headers, read_fields
-from ingest.reading.mentions import is_address, mentions_in
+from ingest.reading.mailboxes import mailboxes_of
+from ingest.reading.mentions import is_address
 from ingest.reading.mime import HEAD_TYPES, MESSAGE_TYPES, Part
 from ingest.signing.token import TOKEN_HEADER
 from nullsender.events import DerivedFrom
@@ -35,13 +36,11 @@ class Returned(msgspec.Struct, frozen=True):
 
     def recipients(self) -> tuple[str, ...]:
         """The addresses of its To fields, each once."""
-        found = (place.address for value in self.headers.all("to") for place in mentions_in(value))
-        return tuple({address.lower(): address for address in found}.values())
+        return tuple({address.lower(): address for address in mailboxes_of(self.headers, "to")}.values())
 
     def senders(self) -> frozenset[str]:
         """The addresses that it came from (Return-Path, From, Sender), lower-cased."""
-        values = (value for name in ("return-path", "from", "sender", "reply-to") for value in self.headers.all(name))
-        return frozenset(place.address.lower() for value in values for place in mentions_in(value))
+        return frozenset(map(str.lower, mailboxes_of(self.headers, "return-path", "from", "sender", "reply-to")))
 
     def token(self) -> str | None:
         """Our own signed header, not yet checked."""

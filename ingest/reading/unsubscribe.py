@@ -5,7 +5,7 @@ and is looked at later, with the other proofs.
 """
 
 from ingest.reading.finding import Finding, Findings
-from ingest.reading.mentions import address_in_field, is_address
+from ingest.reading.mailboxes import mailbox_in
 from ingest.reading.mime import Part
 from ingest.roles import role_of
 from nullsender.events import DerivedFrom, Kind, Source
@@ -27,10 +27,7 @@ def read_unsubscribe(message: Part, source: Source) -> Findings | None:
 
 
 def _from_sender(message: Part, format_name: str) -> Findings:
-    sender = address_in_field(message.headers.get("from") or message.headers.get("sender"))
-    known = is_address(sender)
-    finding = Finding(
-        recipient=sender if known else None,
-        derived_from=DerivedFrom.SENDER if known else DerivedFrom.NOWHERE,
-    )
+    # RFC 5322 3.6.2: where several wrote it, Sender is who sent it.
+    sender = mailbox_in(message.headers.get("from")) or mailbox_in(message.headers.get("sender"))
+    finding = Finding(recipient=sender, derived_from=DerivedFrom.SENDER if sender else DerivedFrom.NOWHERE)
     return Findings(kind=Kind.UNSUBSCRIBE, format=format_name, findings=(finding,))
