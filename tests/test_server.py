@@ -25,7 +25,12 @@ from ingest.intake import Intake, Taken
 from ingest.mx.recipients import Recipients
 from ingest.mx.replies import Reply
 from nullsender.errors import Transient
-from nullsender.limits import READ_IN_THREAD_BYTES, READ_IN_THREAD_RECIPIENTS, UNREADABLE_PER_CLIENT_AND_HOUR_MAX
+from nullsender.limits import (
+    ADDRESS_CHARACTERS_MAX,
+    READ_IN_THREAD_BYTES,
+    READ_IN_THREAD_RECIPIENTS,
+    UNREADABLE_PER_CLIENT_AND_HOUR_MAX,
+)
 from nullsender.log import Producer, Record, Topic
 from tests.dialogs import play, scripts, settings_of
 from tests.mx import DOMAIN, LOOPS, Client, Mx, running_mx
@@ -85,6 +90,15 @@ def test_what_is_recorded_is_the_message_to_the_last_octet(mx: Mx) -> None:
     assert raw.source.ip == "127.0.0.1"
     assert raw.source.helo == "client.example"
     assert raw.source.rcpt_to == (f"bounces@{DOMAIN}",)
+
+
+def test_a_client_with_an_endless_name_is_known_by_its_beginning(tmp_path: Path) -> None:
+    """Each report of a message repeats the name."""
+    with running_mx(tmp_path / "log") as mx, mx.connect() as client:
+        client.reply()
+        client.ask("EHLO " + "x" * 2_000)
+        assert client.deliver(MESSAGE).startswith("250")
+        assert mx.reports()[0].source.helo == "x" * ADDRESS_CHARACTERS_MAX
 
 
 def test_stuffed_dots_are_taken_off_wherever_a_chunk_ends(mx: Mx) -> None:

@@ -20,7 +20,7 @@ from nullsender import telemetry
 from nullsender.clock import Clock
 from nullsender.errors import NullsenderError
 from nullsender.events import Source
-from nullsender.limits import PUBLISH_SECONDS_MAX, READ_IN_THREAD_BYTES, READ_IN_THREAD_RECIPIENTS
+from nullsender.limits import ADDRESS_CHARACTERS_MAX, PUBLISH_SECONDS_MAX, READ_IN_THREAD_BYTES, READ_IN_THREAD_RECIPIENTS
 from nullsender.log import Producer
 
 _log = logging.getLogger("mx")
@@ -49,7 +49,7 @@ class MxHandler:
         assert isinstance(envelope.content, bytes)
         source = Source(
             ip=str(session.peer[0]) if session.peer else "",
-            helo=session.host_name or "",
+            helo=(session.host_name or "")[:ADDRESS_CHARACTERS_MAX],  # every report repeats it
             mail_from=envelope.mail_from or "",
             rcpt_to=tuple(envelope.rcpt_tos),
             tls=session.ssl is not None,
