@@ -168,14 +168,20 @@ class EmbeddedLog(Log):
             store.tend()
 
     def _keep_house(self) -> None:
+        """The thread outlives any trouble: while it has the lock nobody else trims. One topic does not stop the others."""
         turn = None
         while not self._closed.wait(LOG_HOUSEKEEPING_SECONDS):
-            turn = turn or locked(self._folder / "housekeeping.lock")
-            if turn:
+            try:
+                turn = turn or locked(self._folder / "housekeeping.lock")
+            except OSError as trouble:
+                _log.warning("will trim later", extra={"facts": {"trouble": trouble}})
+            for store in self._stores.values() if turn else ():
                 try:
-                    self.tend()
+                    store.tend()
                 except Transient as trouble:
-                    _log.warning("will trim later", extra={"facts": {"trouble": trouble}})
+                    _log.warning("will trim later", extra={"facts": {"topic": store.topic, "trouble": trouble}})
+                except Exception:
+                    _log.exception("our own code failed on trimming", extra={"facts": {"topic": store.topic}})
         if turn:
             turn.close()
 

@@ -21,7 +21,7 @@ from nullsender.errors import Misconfigured, Transient
 from nullsender.limits import LOG_QUEUE_RECORDS_MAX, PUBLISH_SECONDS_MAX
 from nullsender.log import Log, Record, Topic, wait_until_durable
 from nullsender.log_embedded import RETENTION, EmbeddedLog
-from nullsender.log_embedded_topic import Retention
+from nullsender.log_embedded_topic import Retention, TopicStore
 from tests.log_child import number_of
 from tests.log_contract import LogContract, drain, group, numbered, partitions_of, positions_after, publish, store, take
 from tests.waiting import wait_for
@@ -405,7 +405,7 @@ def test_a_reader_keeps_its_offsets_when_the_log_is_opened_again(tmp_path: Path,
 
 
 def test_the_readers_that_commands_open_the_log_for_are_the_stages() -> None:
-    assert READERS == {stage.GROUP: stage.TOPICS for stage in (classifiers.consumer, suppression.consumer)}
+    assert {stage.GROUP: stage.TOPICS for stage in (classifiers.consumer, suppression.consumer)} == READERS
 
 
 def test_a_record_larger_than_what_one_step_trims_finds_its_room(tmp_path: Path) -> None:
@@ -451,6 +451,27 @@ def test_a_position_before_the_oldest_record_is_an_error(tmp_path: Path, group: 
             with log.consumer(group, [Topic.BOUNCES], start_at=kept.get) as consumer:
                 assert [record.value for record in take(consumer, 1)] == [b"10"]
             assert ("does not fit the log" in caplog.text) == is_error
+
+
+def test_housekeeping_outlives_any_trouble_and_trims_the_other_topics(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tend = TopicStore.tend
+
+    def tend_but_for_bounces(store: TopicStore) -> None:
+        if store.topic is Topic.BOUNCES:
+            raise RuntimeError("a mistake of ours")
+        tend(store)
+
+    monkeypatch.setattr(TopicStore, "tend", tend_but_for_bounces)
+    clock = FakeClock()
+    with EmbeddedLog(tmp_path / "log", clock=clock) as log:
+        for _ in range(2):
+            publish(log, *numbered(1, topic=Topic.RAW))
+            clock.advance(days=1000)
+            wait_for(lambda: not list(log.read(Topic.RAW)), what="housekeeping")
+
+    assert "a mistake of ours" in caplog.text
 
 
 def test_numbering_goes_on_when_everything_was_trimmed(tmp_path: Path, group: str) -> None:
