@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from ingest.reading.report import Reading, Unreadable, message_id_of, read_message
+from ingest.signing.keys import SIGNATURE_CHARACTERS
 from nullsender.events import Kind, Source
 from tests.readings import MAIL, RECEIVED_AT, only, read, read_file
 
@@ -64,6 +65,30 @@ def test_an_auto_reply_to_an_unsubscribe_address_unsubscribes_nobody() -> None:
     content = b"From: Carl <carl@example.org>\nAuto-Submitted: auto-replied\nSubject: away\n\nI am away.\n"
 
     assert read(content, rcpt_to="unsubscribe@bounces.example.com").kind is Kind.AUTO_REPLY
+
+
+SIGNED = f"Unsubscribe+k1+20515+{'a' * SIGNATURE_CHARACTERS}+m1++news@bounces.example.com"
+
+
+@pytest.mark.parametrize("mark", ["Auto-Submitted: auto-generated", "Auto-Submitted: auto-replied", "Precedence: bulk"])
+@pytest.mark.parametrize("sender", ["", "From: Carl <carl@example.org>\n"])
+def test_a_provider_may_press_the_signed_unsubscribe_button(mark: str, sender: str) -> None:
+    """From the null sender, marked as automatic: nobody but its recipient and his provider knows the address."""
+    reading = read(f"Return-Path: <>\n{sender}{mark}\nSubject: unsubscribe\n\nunsubscribe\n".encode(), rcpt_to=SIGNED)
+
+    assert reading.kind is Kind.UNSUBSCRIBE
+    assert only(reading).recipient == ("carl@example.org" if sender else None)
+
+
+def test_an_automatic_mail_to_a_signed_return_path_for_bounces_unsubscribes_nobody() -> None:
+    content = b"From: Carl <carl@example.org>\nAuto-Submitted: auto-generated\nSubject: x\n\nI am away.\n"
+
+    assert read(content, rcpt_to=SIGNED.replace("Unsubscribe", "b")).kind is Kind.AUTO_REPLY
+
+
+@pytest.mark.parametrize("path", ["dsn-failed.eml", "qmail.eml"])
+def test_a_bounce_to_a_signed_unsubscribe_address_is_a_bounce(path: str) -> None:
+    assert read((MAIL / "handmade" / path).read_bytes(), rcpt_to=SIGNED).kind is Kind.BOUNCE
 
 
 def test_a_bounce_to_an_unsubscribe_address_is_a_bounce() -> None:

@@ -2,7 +2,7 @@
 
 1. what says itself what it is     Apple's unsubscribe, a delivery status part, a feedback report, a receipt, SES's JSON
 2. what looks like a bounce        a report that was wrapped or whose parts were lost, then the words of the notice
-3. what is left                    an automatic answer, mail to an unsubscribe address, any other mail
+3. what is left                    mail to a signed unsubscribe address, an automatic answer, mail to unsubscribe@, any other mail
 """
 
 from functools import cached_property
@@ -20,7 +20,7 @@ from ingest.reading.mime import Part, parse
 from ingest.reading.notice import explained, read_words
 from ingest.reading.notice_words import Notice, read_notice
 from ingest.reading.returned import NOTHING_RETURNED, Returned, returned_message
-from ingest.reading.unsubscribe import read_client_unsubscribe, read_unsubscribe
+from ingest.reading.unsubscribe import read_client_unsubscribe, read_signed_unsubscribe, read_unsubscribe
 from nullsender.events import Action, Kind, Source
 
 
@@ -53,6 +53,7 @@ def read_mail(mail: Mail) -> Findings:
         or read_receipt(message, mail.notice)
         or read_amazon(message, mail.notice.text)
         or _read_bounce_without_report(mail)
+        or read_signed_unsubscribe(message, source)
         or read_auto_reply(message, mail.notice, source)
         or read_unsubscribe(message, source)
         or Findings(kind=Kind.OTHER, format="mail", findings=(Finding(),))

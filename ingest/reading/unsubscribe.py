@@ -4,10 +4,13 @@ Who wants out is who wrote it (RFC 2369 section 3.2 says no more than that); a t
 and is looked at later, with the other proofs.
 """
 
+import msgspec
+
 from ingest.reading.finding import Finding, Findings
 from ingest.reading.mailboxes import mailbox_in
 from ingest.reading.mime import Part
 from ingest.roles import role_of
+from ingest.signing.return_path import is_return_path
 from nullsender.events import DerivedFrom, Kind, Source
 from nullsender.log import Topic
 
@@ -17,6 +20,16 @@ def read_client_unsubscribe(message: Part) -> Findings | None:
     if message.headers.get("x-apple-unsubscribe").lower() != "true":
         return None
     return _from_sender(message, "apple-mail")
+
+
+def read_signed_unsubscribe(message: Part, source: Source) -> Findings | None:
+    """Mail to an address that we signed for one recipient's unsubscribe: asked before automatic answers.
+
+    Providers press that button for people, from the null sender and marked as automatic; nobody else knows the address.
+    Whether the signature holds is checked with the other proofs.
+    """
+    signed = (address for address in source.rcpt_to if is_return_path(address.rpartition("@")[0]))
+    return read_unsubscribe(message, msgspec.structs.replace(source, rcpt_to=tuple(signed)))
 
 
 def read_unsubscribe(message: Part, source: Source) -> Findings | None:
