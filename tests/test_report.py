@@ -1,5 +1,7 @@
 """`read_message`: identity, purity, and what is no mail at all."""
 
+import json
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import msgspec
@@ -8,6 +10,7 @@ import pytest
 from ingest.reading.report import Reading, Unreadable, message_id_of, read_message
 from ingest.signing.keys import SIGNATURE_CHARACTERS
 from nullsender.events import Kind, Source
+from nullsender.limits import READ_BYTES_MAX, REPORTS_MAX
 from tests.readings import MAIL, RECEIVED_AT, only, read, read_file
 
 SOURCE = Source(rcpt_to=("bounces@bounces.example.com",))
@@ -93,6 +96,52 @@ def test_a_bounce_to_a_signed_unsubscribe_address_is_a_bounce(path: str) -> None
 
 def test_a_bounce_to_an_unsubscribe_address_is_a_bounce() -> None:
     assert read(BOUNCE, rcpt_to="unsubscribe@bounces.example.com").kind is Kind.BOUNCE
+
+
+DSN = "Content-Type: multipart/report; boundary=b\n\n--b\nContent-Type: message/delivery-status\n\n"
+NOTICE = "Return-Path: <>\nFrom: MAILER-DAEMON@example.net\nSubject: Undelivered mail\n"
+#: What reports on as many recipients as there are addresses, in every form that names several.
+ON_SEVERAL: dict[str, Callable[[Sequence[str]], str]] = {
+    "groups": lambda to: DSN + "Reporting-MTA: dns; x\n\n" + "\n\n".join(f"Final-Recipient: rfc822; {a}" for a in to),
+    "groups together": lambda to: DSN + "\n".join(f"Final-Recipient: rfc822; {a}" for a in to),
+    "groups in two": lambda to: DSN + "X: y\n\n" + "\n\n".join(f"Final-Recipient: rfc822; {a}\n\nAction: failed" for a in to),
+    "failed recipients": lambda to: NOTICE + "".join(f"X-Failed-Recipients: {a}\n" for a in to) + "\nnot delivered\n",
+    "failed recipients in one field": lambda to: NOTICE + f"X-Failed-Recipients: {','.join(to)}\n\nnot delivered\n",
+    "complaints": lambda to: (
+        "Content-Type: multipart/report; boundary=b\n\n--b\nContent-Type: message/feedback-report\n\n"
+        + "\n".join(f"Original-Rcpt-To: {a}" for a in to)
+    ),
+    "bounces of SES": lambda to: (
+        "From: a@amazonses.com\n\n" + json.dumps({"bounce": {"bouncedRecipients": [{"emailAddress": a} for a in to]}})
+    ),
+    "complaints of SES": lambda to: (
+        "From: a@amazonses.com\n\n" + json.dumps({"complaint": {"complainedRecipients": [{"emailAddress": a} for a in to]}})
+    ),
+    "words": lambda to: NOTICE + "\nnot delivered:\n" + "".join(f"<{a}>\n" for a in to),
+}
+
+
+@pytest.mark.parametrize("recipients", [2, 400, 501, 601, REPORTS_MAX, REPORTS_MAX + 1, 3 * REPORTS_MAX])
+@pytest.mark.parametrize("form", ON_SEVERAL)
+def test_of_many_recipients_all_are_reported_on_or_the_message_is_kept_whole(form: str, recipients: int) -> None:
+    """Nobody is dropped unseen, however many there are (G2)."""
+    addresses = [f"a{number}@b.example" for number in range(recipients)]
+    reading = read_message(ON_SEVERAL[form](addresses).encode(), source=SOURCE, received_at=RECEIVED_AT)
+
+    if isinstance(reading, Unreadable):
+        assert recipients > 400
+        assert "recipients" in reading.reason
+    else:
+        assert [report.recipient for report in reading.reports] == addresses
+
+
+def test_a_report_that_is_cut_is_kept_whole() -> None:
+    """Of few recipients with much to say the last may lie behind the bytes that are read."""
+    group = f"Final-Recipient: rfc822; a@b.example\nDiagnostic-Code: smtp; {'x' * 9_000}\n\n"
+    reading = read_message((DSN + group * (READ_BYTES_MAX // 9_000 + 1)).encode(), source=SOURCE, received_at=RECEIVED_AT)
+
+    assert isinstance(reading, Unreadable)
+    assert "recipients" in reading.reason
 
 
 def test_the_returned_mail_is_given_for_the_proofs() -> None:

@@ -10,9 +10,10 @@ import msgspec
 
 from ingest.reading.dates import parse_timestamp
 from ingest.reading.dsn import action_of, host_name
-from ingest.reading.finding import Finding, Findings, with_diagnostic
+from ingest.reading.finding import Finding, Findings, TooManyRecipients, with_diagnostic
 from ingest.reading.mentions import is_address
 from ingest.reading.mime import Part
+from ingest.reading.notice_words import Notice
 from nullsender.events import Action, DerivedFrom, Kind
 from nullsender.limits import REPORTS_MAX
 
@@ -47,20 +48,26 @@ class _Notification(msgspec.Struct, rename={"message": "Message"}):
 _Shape = TypeVar("_Shape")
 
 
-def read_amazon(message: Part, text: str) -> Findings | None:
-    """What the SES notification in `text` says, or None where there is none."""
+def read_amazon(message: Part, notice: Notice) -> Findings | None:
+    """What the SES notification in the words says, or None where there is none."""
+    text = notice.text
     if not text.lstrip().startswith("{") or "amazon" not in message.headers.get("from").lower():
         return None
     notification = _first_json(text.lstrip(), _Notification)
     if notification is not None and notification.message:
         notification = _first_json(notification.message, _Notification)
+    if notification is None and notice.is_cut:
+        raise TooManyRecipients
     if notification is None:
         return None
+    reported = notification.bounce or notification.complaint
+    if reported is not None and len(reported.recipients) > REPORTS_MAX:
+        raise TooManyRecipients
     if notification.bounce is not None:
-        findings = tuple(_bounced(recipient, notification.bounce) for recipient in notification.bounce.recipients[:REPORTS_MAX])
+        findings = tuple(_bounced(recipient, notification.bounce) for recipient in notification.bounce.recipients)
         return Findings(kind=Kind.BOUNCE, format="amazon-ses", findings=findings) if findings else None
     if notification.complaint is not None:
-        findings = tuple(_complained(who, notification.complaint) for who in notification.complaint.recipients[:REPORTS_MAX])
+        findings = tuple(_complained(who, notification.complaint) for who in notification.complaint.recipients)
         return Findings(kind=Kind.COMPLAINT, format="amazon-ses", findings=findings) if findings else None
     return None
 

@@ -8,14 +8,14 @@ import re
 
 from ingest.reading.dates import parse_date
 from ingest.reading.dsn import host_name
-from ingest.reading.finding import Finding, Findings
+from ingest.reading.finding import Finding, Findings, TooManyRecipients
 from ingest.reading.headers import Headers, read_fields
 from ingest.reading.mailboxes import address_in_field, mailbox_in
 from ingest.reading.mentions import is_address
 from ingest.reading.mime import Part
 from ingest.reading.returned import Returned
 from nullsender.events import DerivedFrom, Kind
-from nullsender.limits import NAME_CHARACTERS_MAX, REPORTS_MAX
+from nullsender.limits import NAME_CHARACTERS_MAX
 
 FEEDBACK_TYPE = "message/feedback-report"
 
@@ -51,7 +51,7 @@ def _report_fields(message: Part) -> Headers | None:
     """The fields of the report part; some providers mislabel it, but then the message says that it is a report."""
     for part in message.walk():
         if part.media_type == FEEDBACK_TYPE:
-            return read_fields(part.content().strip(b"\n"), keep_stray_lines=True)
+            return _all_fields(part.content().strip(b"\n"))
     if message.parameters.get("report-type", "").lower() != "feedback-report":
         return None
     for part in message.children:
@@ -59,6 +59,14 @@ def _report_fields(message: Part) -> Headers | None:
         if "feedback-type" in fields:
             return fields
     return None
+
+
+def _all_fields(content: bytes) -> Headers:
+    """The fields of a report part, none left out: each may name another recipient."""
+    fields = read_fields(content, keep_stray_lines=True)
+    if fields.is_cut:
+        raise TooManyRecipients
+    return fields
 
 
 def _for_each_recipient(fields: Headers, returned: Returned, common: Finding) -> tuple[Finding, ...]:
@@ -69,7 +77,7 @@ def _for_each_recipient(fields: Headers, returned: Returned, common: Finding) ->
         ("original-rcpt-to", DerivedFrom.ORIGINAL_RCPT_TO),
         ("removal-recipient", DerivedFrom.REMOVAL_RECIPIENT),
     ):
-        for value in fields.all(name)[:REPORTS_MAX]:
+        for value in fields.all(name):
             address = address_in_field(value)
             redacted = redacted or is_redacted(address)
             if is_address(address) and not is_redacted(address):

@@ -7,11 +7,10 @@ ones, and mislabel the part; so a group begins where a Final-Recipient begins, w
 
 import re
 from collections.abc import Iterator
-from itertools import islice
 
 from ingest.reading.codes import status_code_in
 from ingest.reading.dates import parse_date
-from ingest.reading.finding import Finding, Findings, with_diagnostic
+from ingest.reading.finding import Finding, Findings, TooManyRecipients, with_diagnostic
 from ingest.reading.headers import NO_HEADERS, Headers, read_fields
 from ingest.reading.mailboxes import address_in_field
 from ingest.reading.mentions import is_address
@@ -66,7 +65,7 @@ _FIRST_FIELD = re.compile(
 
 def _read_fields(content: bytes) -> Findings | None:
     about_message, groups = _groups(content)
-    findings = tuple(_finding(group, about_message) for group in groups[:REPORTS_MAX])
+    findings = tuple(_finding(group, about_message) for group in groups)
     if not findings:
         return None
     bad = any(finding.action in (Action.FAILED, Action.DELAYED) for finding in findings)
@@ -77,7 +76,9 @@ def _groups(content: bytes) -> tuple[Headers, list[Headers]]:
     """The fields about the message, and one group of fields for each recipient."""
     about_message = NO_HEADERS
     groups: list[Headers] = []
-    for block in islice(_blocks(content), 2 * REPORTS_MAX):
+    for number, block in enumerate(_blocks(content)):
+        if number == _BLOCKS_MAX or len(groups) > REPORTS_MAX:
+            raise TooManyRecipients
         fields = read_fields(block, keep_stray_lines=True)
         if not any(name in fields for name in _ABOUT_RECIPIENT) or (not groups and _is_about_message(fields)):
             about_message = about_message if about_message is not NO_HEADERS else fields
@@ -87,9 +88,13 @@ def _groups(content: bytes) -> tuple[Headers, list[Headers]]:
             groups.append(fields)
             if "reporting-mta" in fields:  # the empty line after the fields about the message is missing
                 about_message = fields
+    if len(groups) > REPORTS_MAX:
+        raise TooManyRecipients
     return about_message, groups
 
 
+# An empty line inside each group makes two blocks of it; one block is about the message.
+_BLOCKS_MAX = 2 * REPORTS_MAX + 1
 _ESSENTIAL = {"final-recipient", "original-recipient", "action", "status"}
 _EMPTY_LINES = re.compile(rb"\n[ \t]*\n\s*")
 _NEXT_RECIPIENT = re.compile(rb"\n(?=(?:final-recipient)[ \t]*:)", re.IGNORECASE)
@@ -98,11 +103,11 @@ _HAS_RECIPIENT = re.compile(rb"(?:^|\n)final-recipient[ \t]*:", re.IGNORECASE)
 
 def _blocks(content: bytes) -> Iterator[bytes]:
     """The field groups of the part: what stands between empty lines, and cut again where it names a second recipient."""
-    for block in _EMPTY_LINES.split(content.strip(), 2 * REPORTS_MAX):
+    for block in _EMPTY_LINES.split(content.strip(), _BLOCKS_MAX):
         if len(_HAS_RECIPIENT.findall(block)) < 2:
             yield block
             continue
-        pieces = _NEXT_RECIPIENT.split(block, 2 * REPORTS_MAX)
+        pieces = _NEXT_RECIPIENT.split(block, _BLOCKS_MAX)
         if not _HAS_RECIPIENT.match(pieces[0]):
             pieces[:2] = [b"\n".join(pieces[:2])]
         yield from pieces

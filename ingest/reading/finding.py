@@ -12,8 +12,9 @@ import msgspec
 from ingest.reading.charsets import decode_bytes
 from ingest.reading.codes import reply_code_in, status_code_in
 from ingest.reading.returned import Returned
+from nullsender.errors import Invalid
 from nullsender.events import Action, DerivedFrom, Kind
-from nullsender.limits import DIAGNOSTIC_CHARACTERS_MAX
+from nullsender.limits import DIAGNOSTIC_CHARACTERS_MAX, REPORTS_MAX
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +32,13 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     occurred_at: datetime | None = None
     original_envelope_id: str | None = None
     notes: tuple[str, ...] = ()
+
+
+class TooManyRecipients(Invalid):
+    """A message on more recipients than are read. None of them may be dropped unseen, so the message is kept whole instead."""
+
+    def __init__(self) -> None:
+        super().__init__(f"it reports on more than {REPORTS_MAX} recipients, or is too long to be sure that all are read")
 
 
 class Findings(msgspec.Struct, frozen=True, kw_only=True):

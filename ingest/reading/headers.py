@@ -23,10 +23,11 @@ class Headers:
     Of a bounce's fields three or four are asked for, so values are unfolded when they are.
     """
 
-    __slots__ = ("_fields",)
+    __slots__ = ("_fields", "is_cut")
 
-    def __init__(self, fields: Mapping[str, Sequence[str]]) -> None:
+    def __init__(self, fields: Mapping[str, Sequence[str]], *, is_cut: bool = False) -> None:
         self._fields = fields
+        self.is_cut = is_cut  # by our bounds: fields are missing
 
     def get(self, name: str) -> str:
         """The first value of the field `name` (lower case), unfolded and trimmed, or `""`."""
@@ -69,9 +70,10 @@ def read_fields(block: bytes, *, keep_stray_lines: bool = False) -> Headers:
     if keep_stray_lines:
         text = _STRAY_LINE.sub("\n ", text)
     fields: dict[str, list[str]] = {}
-    for name, value in _FIELD.findall(text)[:HEADER_FIELDS_MAX]:
+    found = _FIELD.findall(text)
+    for name, value in found[:HEADER_FIELDS_MAX]:
         fields.setdefault(name.lower(), []).append(value)
-    return Headers(fields)
+    return Headers(fields, is_cut=len(block) >= HEADER_BYTES_MAX or len(found) > HEADER_FIELDS_MAX)
 
 
 def split_head(data: bytes) -> tuple[bytes, bytes]:

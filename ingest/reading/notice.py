@@ -1,12 +1,11 @@
 """What a notice says in words: who did not get the mail and why. For bounces without a report part, and parts with gaps."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 
 import msgspec
 
 from ingest.reading.explanation import Explanations, says_something
-from ingest.reading.finding import Finding, Findings, with_diagnostic
+from ingest.reading.finding import Finding, Findings, TooManyRecipients, with_diagnostic
 from ingest.reading.last_reader import last_recipients
 from ingest.reading.mailboxes import mailboxes_in, mailboxes_of
 from ingest.reading.mentions import is_address
@@ -17,21 +16,25 @@ from ingest.reading.notice_words import Notice
 from ingest.reading.phrases import DELAYED, GIVEN_UP, plain, says_any
 from ingest.reading.returned import Returned
 from nullsender.events import Action, DerivedFrom, Kind, Source
-from nullsender.limits import EXPLAINED_RECIPIENTS_MAX, REPORTS_MAX
+from nullsender.limits import EXPLAINED_RECIPIENTS_MAX, HEADER_VALUE_CHARACTERS_MAX, NAMINGS_MAX, REPORTS_MAX
 
 
 def read_words(message: Part, notice: Notice, returned: Returned, source: Source) -> Findings:
     """What a bounce without a report part says in its words; one finding without a recipient where it names none."""
     namings = namings_in(notice)
     recipients, derived_from = _recipients(message, notice, namings, returned, source)
+    if len(recipients) > REPORTS_MAX or (derived_from is DerivedFrom.TEXT and _may_name_more(notice, namings, recipients)):
+        raise TooManyRecipients
     action = _action(message, notice)
-    findings = [
-        Finding(recipient=recipient, derived_from=derived_from, action=action)
-        for recipient in recipients[:REPORTS_MAX] or (None,)
-    ]
+    findings = [Finding(recipient=recipient, derived_from=derived_from, action=action) for recipient in recipients or (None,)]
     return Findings(
         kind=Kind.BOUNCE, format=format_of(message, notice), findings=_with_all_words(findings, Explanations(notice, namings))
     )
+
+
+def _may_name_more(notice: Notice, namings: Sequence[Naming], recipients: Sequence[str]) -> bool:
+    """Whether a list of recipients may go on behind what was read of the notice."""
+    return len(recipients) > 1 and (notice.is_cut or len(namings) >= NAMINGS_MAX)
 
 
 def explained(
@@ -91,8 +94,12 @@ def _recipients(
 def _in_failed_recipients_field(message: Part) -> tuple[str, ...]:
     """X-Failed-Recipients, as Exim and Google write it."""
     values = message.headers.all("x-failed-recipients")
+    if (values and message.headers.is_cut) or any(
+        len(value) >= HEADER_VALUE_CHARACTERS_MAX or value.count(",") >= REPORTS_MAX for value in values
+    ):
+        raise TooManyRecipients
     failed = (mailbox.address for value in values for mailbox in mailboxes_in(value))
-    return _distinct(islice(failed, REPORTS_MAX))
+    return _distinct(failed)
 
 
 def _listed_against(failed: Sequence[str], namings: Iterable[Naming], returned: Returned) -> tuple[str, ...]:

@@ -49,7 +49,8 @@ class Notice(msgspec.Struct, frozen=True):
 
     text: str
     lines: tuple[str, ...]
-    was_cut: bool = False
+    was_cut: bool = False  # from the returned mail behind it
+    is_cut: bool = False  # by our bounds: words are missing
     returned: Returned = NOTHING_RETURNED
 
     def unquoted(self) -> str:
@@ -59,7 +60,7 @@ class Notice(msgspec.Struct, frozen=True):
     def until(self, position: int | None) -> "Notice":
         """The notice up to that place in its text."""
         text = self.text[:position]
-        return Notice(text, _lines_of(text), self.was_cut, self.returned)
+        return msgspec.structs.replace(self, text=text, lines=_lines_of(text))
 
     def has_reply(self) -> bool:
         """Whether a line is a negative SMTP reply, and not one that a person quotes."""
@@ -71,7 +72,13 @@ def read_notice(message: Part) -> Notice:
     text = _own_text(message)[: 2 * NOTICE_CHARACTERS_MAX]
     cut = _where_the_original_begins(text)
     words = text[:cut][:NOTICE_CHARACTERS_MAX]
-    return Notice(words, _lines_of(words), cut < len(text), _returned_in(text[cut:]) if cut < len(text) else NOTHING_RETURNED)
+    return Notice(
+        text=words,
+        lines=_lines_of(words),
+        was_cut=cut < len(text),
+        is_cut=cut > NOTICE_CHARACTERS_MAX or words.count("\n") >= NOTICE_LINES_MAX,
+        returned=_returned_in(text[cut:]) if cut < len(text) else NOTHING_RETURNED,
+    )
 
 
 def _lines_of(words: str) -> tuple[str, ...]:

@@ -2,9 +2,10 @@
 
 1. what says itself what it is     Apple's unsubscribe, a delivery status part, a feedback report, a receipt, SES's JSON
 2. what looks like a bounce        a report that was wrapped or whose parts were lost, then the words of the notice
-3. what is left                    mail to a signed unsubscribe address, an automatic answer, mail to unsubscribe@, any other mail
+3. what is left                    mail to a signed unsubscribe address, an automatic answer, mail to unsubscribe@, the rest
 """
 
+from collections import deque
 from functools import cached_property
 
 import msgspec
@@ -15,7 +16,7 @@ from ingest.reading.auto_reply import is_challenge, read_auto_reply, read_receip
 from ingest.reading.bounce_signs import looks_like_a_bounce
 from ingest.reading.dsn import REPORT_TYPES, read_dsn, read_dsn_fields, where_fields_begin
 from ingest.reading.explanation import says_something
-from ingest.reading.finding import Finding, Findings
+from ingest.reading.finding import Finding, Findings, TooManyRecipients
 from ingest.reading.mime import Part, parse
 from ingest.reading.notice import explained, read_words
 from ingest.reading.notice_words import Notice, read_notice
@@ -27,9 +28,10 @@ from nullsender.events import Action, Kind, Source
 class Mail:
     """One message, with what the readers need of it, found when the first of them asks."""
 
-    def __init__(self, message: Part, source: Source) -> None:
+    def __init__(self, message: Part, source: Source, *, is_cut: bool = False) -> None:
         self.message = message
         self.source = source
+        self.is_cut = is_cut  # at its end; what is missing is mostly returned mail
 
     @cached_property
     def notice(self) -> Notice:
@@ -44,14 +46,14 @@ class Mail:
 
 
 def read_mail(mail: Mail) -> Findings:
-    """What the message says; always something, of kind `other` if need be."""
+    """What the message says; always something, of kind `other` if need be. Raises `TooManyRecipients`."""
     message, source = mail.message, mail.source
     return (
         read_client_unsubscribe(message)
         or _read_status_part(mail)
         or read_arf(message, mail.returned)
         or read_receipt(message, mail.notice)
-        or read_amazon(message, mail.notice.text)
+        or read_amazon(message, mail.notice)
         or _read_bounce_without_report(mail)
         or read_signed_unsubscribe(message, source)
         or read_auto_reply(message, mail.notice, source)
@@ -65,6 +67,8 @@ def _read_status_part(mail: Mail) -> Findings | None:
     found = _first_dsn(mail.message)
     if found is None:
         return None
+    if mail.is_cut and deque(mail.message.walk(), maxlen=1)[0].media_type in REPORT_TYPES:
+        raise TooManyRecipients  # it is the report itself that is cut
     if found.kind is Kind.BOUNCE and _is_disguised_challenge(found, mail):
         return Findings(kind=Kind.AUTO_REPLY, format="challenge-response", findings=(Finding(),))
     return _completed(found, mail)
@@ -116,6 +120,8 @@ def _read_loose_fields(mail: Mail) -> Findings | None:
     found = read_dsn_fields(mail.notice.text[begins:]) if begins is not None else None
     if found is None or found.kind is not Kind.BOUNCE:
         return None
+    if mail.notice.is_cut and len(found.findings) > 1:
+        raise TooManyRecipients
     return _completed(found, mail, mail.notice.until(begins))
 
 

@@ -11,13 +11,13 @@ from datetime import datetime
 
 import msgspec
 
-from ingest.reading.finding import Finding, Findings, one_line
+from ingest.reading.finding import Finding, Findings, TooManyRecipients, one_line
 from ingest.reading.mime import Part, parse
 from ingest.reading.readers import Mail, read_mail
 from ingest.reading.returned import Returned
 from ingest.signing.return_path import is_return_path
 from nullsender.events import Kind, Report, Source
-from nullsender.limits import NAME_CHARACTERS_MAX, REPORT_RECIPIENTS_KEPT_MAX
+from nullsender.limits import NAME_CHARACTERS_MAX, READ_BYTES_MAX, REPORT_RECIPIENTS_KEPT_MAX
 
 _MESSAGE_ID_HEX_DIGITS = 32
 
@@ -36,7 +36,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Unreadable(msgspec.Struct, frozen=True):
-    """Bytes in which nothing can be read as mail; `reason` says what was found, and where it stopped."""
+    """Bytes in which nothing can be read as mail, or more than we read; `reason` says what was found, and where it stopped."""
 
     reason: str
 
@@ -49,8 +49,11 @@ def read_message(content: bytes, *, source: Source, received_at: datetime) -> Re
     message = parse(content)
     if not message.headers:
         return Unreadable(_what_stands_there(content))
-    mail = Mail(message, source)
-    found = read_mail(mail)
+    mail = Mail(message, source, is_cut=len(content) > READ_BYTES_MAX)
+    try:
+        found = read_mail(mail)
+    except TooManyRecipients as too_many:
+        return Unreadable(too_many.reason)
     returned = found.returned or mail.returned
     message_id = message_id_of(content, source)
     kept = _kept(source)
