@@ -5,9 +5,10 @@ from collections import Counter
 from collections.abc import Sequence
 from http import HTTPStatus
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from fastapi import Depends, FastAPI, HTTPException, Request
+from fastapi import Depends, FastAPI, HTTPException, Request, Response
+from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import checks, operations, suppressions
@@ -15,7 +16,15 @@ from api.follower import table_path
 from api.keys import Keys
 from api.lookup import Lookup
 from api.parts import Check, Parts
-from api.problems import answer_with_problems, problem_of, response_of
+from api.problems import (
+    POSSIBLE_EVERYWHERE,
+    ProblemBody,
+    answer_with_problems,
+    documented,
+    kinds_in_words,
+    problem_of,
+    response_of,
+)
 from api.quick import QuickCheck
 from api.reader import TableReader
 from api.table import identity_of
@@ -30,7 +39,11 @@ from suppression.store import Store
 _ABOUT = """May I send to this address? Which addresses may I not send to, why, and who decided?
 
 Every error is a problem (RFC 9457, `application/problem+json`): `type` is for programs, `detail` says in words what to do.
-A 503 means that it can not be told now; nothing is ever guessed."""
+A 503 means that it can not be told now; nothing is ever guessed. These are all kinds of problems:
+
+{kinds}"""
+
+_MODULES = (checks, suppressions, operations)
 
 
 class Api(NamedTuple):
@@ -66,21 +79,45 @@ def open_api(
 
 def create_app(parts: Parts) -> FastAPI:
     """The routes over these parts."""
-    app = FastAPI(
+    app = _Documented(
         title="nullsender",
         version="1",
-        description=_ABOUT,
+        description=_ABOUT.format(kinds=kinds_in_words()),
         redirect_slashes=False,
         docs_url=None,  # its page loads scripts from elsewhere; /openapi.json is all that a viewer needs
         redoc_url=None,
+        responses=documented(*POSSIBLE_EVERYWHERE),
         dependencies=[Depends(_require_single_parameters)],
     )
     app.state.parts = parts
-    for module in (checks, suppressions, operations):
+    for module in _MODULES:
         app.include_router(module.routes)
     answer_with_problems(app)
+    app.add_exception_handler(HTTPStatus.METHOD_NOT_ALLOWED, _wrong_method)
     app.add_middleware(_Edge)
     return app
+
+
+class _Documented(FastAPI):
+    """FastAPI, whose OpenAPI holds the one shape that every problem refers to."""
+
+    def openapi(self) -> dict[str, Any]:
+        """What /openapi.json says."""
+        document = super().openapi()
+        document["components"]["schemas"][ProblemBody.__name__] = ProblemBody.model_json_schema()
+        return document
+
+
+async def _wrong_method(request: Request, error: Exception) -> Response:
+    """405 with every method of the path (RFC 9110 15.5.6): the framework names those of the first route there and no others."""
+    problem = problem_of(error)
+    path = request.scope["path"]
+    routes = [route for module in _MODULES for route in module.routes.routes if isinstance(route, APIRoute)]
+    methods = {method for route in routes if route.path_regex.match(path) for method in route.methods or ()}
+    answer = response_of(problem, path)
+    if methods:
+        answer.headers["Allow"] = ", ".join(sorted(methods))
+    return answer
 
 
 async def _require_single_parameters(request: Request) -> None:

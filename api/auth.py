@@ -5,7 +5,6 @@ A route names what it needs by the type of a parameter: `caller: MayCheck`.
 
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
-from http import HTTPStatus
 from typing import Annotated
 
 import msgspec
@@ -13,7 +12,7 @@ from fastapi import Depends, Header, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.parts import UsedParts
-from api.problems import Problem
+from api.problems import Problem, ProblemKind
 from api.schemas import TenantName
 from nullsender.limits import API_KEY_CHARACTERS_MAX
 from suppression.records import ApiKey
@@ -74,9 +73,11 @@ def _guard(scope: Scope) -> Callable[..., Awaitable[Caller]]:
             raise _unauthorized("This key is not known, or was revoked, or has expired.", error="invalid_token")
         if not allows(key, scope):
             held = ", ".join(sorted(key.scopes)) or "none"
-            raise _forbidden("scope-missing", f"This needs the scope `{scope}`; the key {key.id} has {held}.", scope)
+            raise _forbidden(ProblemKind.SCOPE_MISSING, f"This needs the scope `{scope}`; the key {key.id} has {held}.", scope)
         if key.tenant is not None and tenant not in (None, key.tenant):
-            raise _forbidden("tenant-mismatch", f"The key {key.id} is not one of the tenant that {TENANT_HEADER} names.", scope)
+            raise _forbidden(
+                ProblemKind.TENANT_MISMATCH, f"The key {key.id} is not one of the tenant that {TENANT_HEADER} names.", scope
+            )
         return Caller(key.id, tenant_of(key) if tenant is None else tenant)
 
     return authenticated
@@ -85,12 +86,12 @@ def _guard(scope: Scope) -> Callable[..., Awaitable[Caller]]:
 def _unauthorized(detail: str, error: str | None = None) -> Problem:
     # RFC 6750 3: a request without any key gets no error code.
     challenge = 'Bearer realm="nullsender"' + (f', error="{error}"' if error else "")
-    return Problem(HTTPStatus.UNAUTHORIZED, "key-needed", detail, {"WWW-Authenticate": challenge})
+    return Problem(ProblemKind.KEY_NEEDED, detail, {"WWW-Authenticate": challenge})
 
 
-def _forbidden(kind: str, detail: str, scope: Scope) -> Problem:
+def _forbidden(kind: ProblemKind, detail: str, scope: Scope) -> Problem:
     challenge = f'Bearer realm="nullsender", error="insufficient_scope", scope="{scope}"'
-    return Problem(HTTPStatus.FORBIDDEN, kind, detail, {"WWW-Authenticate": challenge})
+    return Problem(kind, detail, {"WWW-Authenticate": challenge})
 
 
 MayCheck = Annotated[Caller, Depends(_guard(Scope.CHECK))]

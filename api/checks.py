@@ -1,6 +1,5 @@
 """GET and POST /v1/check: may I send to this address, to these addresses?"""
 
-from http import HTTPStatus
 from typing import Annotated
 
 import msgspec
@@ -10,14 +9,16 @@ from api.addresses import asked_about
 from api.auth import MayCheck
 from api.lookup import Answer, Answers
 from api.parts import UsedParts
-from api.problems import ALWAYS_POSSIBLE, POSSIBLE_WITH_BODIES, Problem, documented
+from api.problems import POSSIBLE_WITH_BODIES, POSSIBLE_WITH_KEYS, Problem, ProblemKind, documented
 from api.schemas import CheckAnswer, CheckMany, CheckManyAnswer, CheckQuery
 from nullsender.limits import CHECK_ADDRESSES_MAX
 
 routes = APIRouter(tags=["lookups"])
 
 
-@routes.get("/v1/check", responses=documented(*ALWAYS_POSSIBLE))
+@routes.get(
+    "/v1/check", response_description="Whether you may send, and if not, why.", responses=documented(*POSSIBLE_WITH_KEYS)
+)
 async def check(query: Annotated[CheckQuery, Query()], caller: MayCheck, parts: UsedParts) -> CheckAnswer:
     """May I send to this address?
 
@@ -29,7 +30,12 @@ async def check(query: Annotated[CheckQuery, Query()], caller: MayCheck, parts: 
     return CheckAnswer.of(await parts.threads.run(parts.lookup.check, caller.tenant, query.stream, address))
 
 
-@routes.post("/v1/check", response_model=CheckManyAnswer, responses=documented(*ALWAYS_POSSIBLE, *POSSIBLE_WITH_BODIES))
+@routes.post(
+    "/v1/check",
+    response_model=CheckManyAnswer,
+    response_description="Whom you may not send to.",
+    responses=documented(*POSSIBLE_WITH_KEYS, *POSSIBLE_WITH_BODIES),
+)
 async def check_many(question: CheckMany, caller: MayCheck, parts: UsedParts) -> Response:
     """Which of these addresses may I not send to?
 
@@ -38,7 +44,7 @@ async def check_many(question: CheckMany, caller: MayCheck, parts: UsedParts) ->
     """
     if len(question.addresses) > CHECK_ADDRESSES_MAX:
         advice = f"{len(question.addresses)} addresses; one request may hold {CHECK_ADDRESSES_MAX}: send them in several."
-        raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-many-addresses", advice)
+        raise Problem(ProblemKind.TOO_MANY_ADDRESSES, advice)
     answers = await parts.threads.run(parts.lookup.check_many, caller.tenant, question.stream, question.addresses)
     return Response(_encoded(answers), media_type="application/json")
 

@@ -2,14 +2,13 @@
 
 import logging
 from collections.abc import Sequence
-from http import HTTPStatus
 
 import anyio.to_thread
 from fastapi import APIRouter, Response
 
 from api.lookup import Lookup
 from api.parts import Parts, UsedParts
-from api.problems import documented, unavailable
+from api.problems import unavailable
 from api.schemas import HealthReply
 from nullsender import telemetry
 from nullsender.errors import Transient
@@ -20,13 +19,13 @@ _log = logging.getLogger("api")
 routes = APIRouter(tags=["operations"])
 
 
-@routes.get("/healthz")
+@routes.get("/healthz", response_description="The process serves.")
 async def health() -> HealthReply:
     """The process lives and serves. Restart it when this fails."""
     return HealthReply()
 
 
-@routes.get("/readyz", responses=documented(HTTPStatus.SERVICE_UNAVAILABLE))
+@routes.get("/readyz", response_description="Everything works.")
 async def ready(parts: UsedParts) -> HealthReply:
     """Everything works: the store answers, the lookup table is fresh, the pipeline runs. 503 says what does not."""
     if troubles := await parts.threads.run(_troubles, parts):
@@ -34,7 +33,9 @@ async def ready(parts: UsedParts) -> HealthReply:
     return HealthReply()
 
 
-@routes.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+@routes.get(
+    "/metrics", response_class=Response, responses={200: {"description": "The metrics.", "content": {"text/plain": {}}}}
+)
 async def metrics(parts: UsedParts) -> Response:
     """All metrics in Prometheus' text format."""
     telemetry.LOOKUP_STALENESS.set(parts.lookup.staleness_seconds())

@@ -8,6 +8,7 @@ name hosts, ports and paths of ours, and so they go to the log and never into an
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from http import HTTPStatus
 from typing import Any
 
@@ -27,22 +28,94 @@ _TYPE_PREFIX = "urn:nullsender:problem:"
 _VALIDATION_ERRORS_SHOWN_MAX = 20
 
 
+class ProblemKind(StrEnum):
+    """Every kind of problem that there is: the last word of its type."""
+
+    BAD_REQUEST = "bad-request"
+    NOT_JSON = "not-json"
+    KEY_NEEDED = "key-needed"
+    SCOPE_MISSING = "scope-missing"
+    TENANT_MISMATCH = "tenant-mismatch"
+    NO_SUCH_PATH = "no-such-path"
+    NOT_ON_THE_LIST = "not-on-the-list"
+    WRONG_METHOD = "wrong-method"
+    REQUEST_TIMEOUT = "request-timeout"
+    PROTECTED_CAUSE = "protected-cause"
+    BODY_TOO_LARGE = "body-too-large"
+    TOO_MANY_ADDRESSES = "too-many-addresses"
+    INVALID = "invalid"
+    INVALID_REQUEST = "invalid-request"
+    BUG = "bug"
+    MISCONFIGURED = "misconfigured"
+    UNAVAILABLE = "unavailable"
+    TOO_MANY_CONNECTIONS = "too-many-connections"
+
+
+#: With which status each is answered, and what it means: OpenAPI says what stands here.
+KINDS: Mapping[ProblemKind, tuple[HTTPStatus, str]] = {
+    ProblemKind.BAD_REQUEST: (HTTPStatus.BAD_REQUEST, "What came in is no HTTP request, or its head is too large."),
+    ProblemKind.NOT_JSON: (HTTPStatus.BAD_REQUEST, "The body is not JSON in UTF-8."),
+    ProblemKind.KEY_NEEDED: (HTTPStatus.UNAUTHORIZED, "No key, or one that is not known, revoked or expired."),
+    ProblemKind.SCOPE_MISSING: (HTTPStatus.FORBIDDEN, "The key lacks the scope that this call needs."),
+    ProblemKind.TENANT_MISMATCH: (HTTPStatus.FORBIDDEN, "The key belongs to another tenant than the header names."),
+    ProblemKind.NO_SUCH_PATH: (HTTPStatus.NOT_FOUND, "There is nothing at this path."),
+    ProblemKind.NOT_ON_THE_LIST: (HTTPStatus.NOT_FOUND, "The list has no such entry of the address in force."),
+    ProblemKind.WRONG_METHOD: (
+        HTTPStatus.METHOD_NOT_ALLOWED,
+        "The path does not know this method; the header `Allow` names those that it knows.",
+    ),
+    ProblemKind.REQUEST_TIMEOUT: (HTTPStatus.REQUEST_TIMEOUT, "The request did not come to its end in time."),
+    ProblemKind.PROTECTED_CAUSE: (
+        HTTPStatus.CONFLICT,
+        "The entry is a person's wish or complaint: lifting it needs that person's consent.",
+    ),
+    ProblemKind.BODY_TOO_LARGE: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body has too many bytes."),
+    ProblemKind.TOO_MANY_ADDRESSES: (
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        "The batch has too many addresses: send them in several.",
+    ),
+    ProblemKind.INVALID: (
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "What was sent is no address, or can not be done to the list; `detail` says why.",
+    ),
+    ProblemKind.INVALID_REQUEST: (
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "A parameter, header or field is not what it has to be; `detail` names it.",
+    ),
+    ProblemKind.BUG: (HTTPStatus.INTERNAL_SERVER_ERROR, "A bug of ours. It is logged."),
+    ProblemKind.MISCONFIGURED: (HTTPStatus.INTERNAL_SERVER_ERROR, "The operator has to mend the installation."),
+    ProblemKind.UNAVAILABLE: (HTTPStatus.SERVICE_UNAVAILABLE, "It can not be told now. Nothing was guessed; ask again."),
+    ProblemKind.TOO_MANY_CONNECTIONS: (HTTPStatus.SERVICE_UNAVAILABLE, "The server has as many connections as it takes."),
+}
+assert KINDS.keys() == set(ProblemKind)
+
+
+def kinds_in_words() -> str:
+    """A table of all kinds, in Markdown."""
+    rows = [f"| `{_TYPE_PREFIX}{kind}` | {status.value} | {meaning} |" for kind, (status, meaning) in KINDS.items()]
+    return "\n".join(["| `type` | status | meaning |", "| --- | --- | --- |", *rows])
+
+
 class ProblemBody(BaseModel):
     """RFC 9457 3: a problem detail."""
 
-    type: str = Field(description="What kind of problem, for programs.", examples=[_TYPE_PREFIX + "not-an-address"])
-    title: str = Field(description="The kind in words.", examples=["Not an address"])
+    type: str = Field(
+        description="What kind of problem, for programs.",
+        examples=[_TYPE_PREFIX + ProblemKind.INVALID],
+        json_schema_extra={"enum": [_TYPE_PREFIX + kind for kind in ProblemKind]},
+    )
+    title: str = Field(description="The kind in words.", examples=["Invalid"])
     status: int = Field(description="The HTTP status.", examples=[422])
     detail: str = Field(description="What happened this time, and what to do.")
     instance: str = Field(description="The path that was asked for.", examples=["/v1/check"])
 
 
 class Problem(Exception):
-    """An answer other than the one that was asked for. `kind` is the last word of its type, in kebab case."""
+    """An answer other than the one that was asked for."""
 
-    def __init__(self, status: HTTPStatus, kind: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(self, kind: ProblemKind, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
-        self.status = status
+        self.status = KINDS[kind][0]
         self.kind = kind
         self.detail = detail
         self.headers = headers
@@ -77,41 +150,46 @@ def problem_of(error: Exception) -> Problem:
         case Problem():
             return error
         case ConsentRequired():
-            return Problem(HTTPStatus.CONFLICT, "protected-cause", error.reason)
+            return Problem(ProblemKind.PROTECTED_CAUSE, error.reason)
         case Invalid():
-            return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", error.reason)
+            return Problem(ProblemKind.INVALID, error.reason)
         case Transient():
             _log.warning("a request could not be answered", extra={"facts": {"what": error}})
             return unavailable("The store does not answer, or too many wait for it. Nothing was guessed: ask again.")
+        case RequestValidationError() if any(found["type"] == "json_invalid" for found in error.errors()):
+            return Problem(ProblemKind.NOT_JSON, _NOT_JSON)
         case RequestValidationError():
-            return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", _in_words(error.errors()))
+            return Problem(ProblemKind.INVALID_REQUEST, _in_words(error.errors()))
         case HTTPException():
             return _of_framework(error)
         case Misconfigured():
             _log.error("misconfigured", extra={"facts": {"what": error}})
-            return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "misconfigured", "The operator has to mend this: see the log.")
+            return Problem(ProblemKind.MISCONFIGURED, "The operator has to mend this: see the log.")
         case _:
             _log.error("our own code failed on a request", exc_info=error)
-            return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "bug", "This is our bug, and it is logged. Please report it.")
+            return Problem(ProblemKind.BUG, "This is our bug, and it is logged. Please report it.")
 
 
-def unavailable(detail: str) -> Problem:
+def unavailable(detail: str, kind: ProblemKind = ProblemKind.UNAVAILABLE) -> Problem:
     """503: it did not work now and may work soon."""
-    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", detail, {"Retry-After": str(API_RETRY_AFTER_SECONDS)})
+    return Problem(kind, detail, {"Retry-After": str(API_RETRY_AFTER_SECONDS)})
 
 
+_NOT_JSON = "The body is not JSON in UTF-8."
 _FROM_FRAMEWORK = {
-    HTTPStatus.BAD_REQUEST: ("not-json", "The body is not JSON in UTF-8."),
-    HTTPStatus.NOT_FOUND: ("no-such-path", "There is nothing at this path; /openapi.json lists what there is."),
-    HTTPStatus.METHOD_NOT_ALLOWED: ("wrong-method", "This path does not know this method; see the header Allow."),
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("body-too-large", f"A body may have {API_BODY_BYTES_MAX} bytes: send several."),
+    HTTPStatus.BAD_REQUEST: (ProblemKind.NOT_JSON, _NOT_JSON),
+    HTTPStatus.NOT_FOUND: (ProblemKind.NO_SUCH_PATH, "There is nothing at this path; /openapi.json lists what there is."),
+    HTTPStatus.METHOD_NOT_ALLOWED: (ProblemKind.WRONG_METHOD, "This path does not know this method; see the header Allow."),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: (
+        ProblemKind.BODY_TOO_LARGE,
+        f"A body may have {API_BODY_BYTES_MAX} bytes: send several.",
+    ),
 }
 
 
 def _of_framework(error: HTTPException) -> Problem:
-    status = HTTPStatus(error.status_code)
-    kind, detail = _FROM_FRAMEWORK.get(status, ("http-error", error.detail))
-    return Problem(status, kind, detail, error.headers)
+    kind, detail = _FROM_FRAMEWORK[HTTPStatus(error.status_code)]
+    return Problem(kind, detail, error.headers)
 
 
 def _in_words(errors: Sequence[Mapping[str, Any]]) -> str:
@@ -126,34 +204,34 @@ def _say(error: Mapping[str, Any]) -> str:
     return str(error["msg"])
 
 
-#: What every route under /v1 can answer, and what those with a body can answer besides.
-ALWAYS_POSSIBLE = (
-    HTTPStatus.UNAUTHORIZED,
-    HTTPStatus.FORBIDDEN,
+#: What every route can answer, what those with a key can besides, and those with a body.
+POSSIBLE_EVERYWHERE = (
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.REQUEST_TIMEOUT,
     HTTPStatus.UNPROCESSABLE_ENTITY,
+    HTTPStatus.INTERNAL_SERVER_ERROR,
     HTTPStatus.SERVICE_UNAVAILABLE,
 )
-POSSIBLE_WITH_BODIES = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+POSSIBLE_WITH_KEYS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+POSSIBLE_WITH_BODIES = (HTTPStatus.REQUEST_ENTITY_TOO_LARGE,)
 
 
 def documented(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route that can answer with these problems, for OpenAPI."""
     return {
         status.value: {
-            "description": _MEANINGS[status],
-            "content": {MEDIA_TYPE: {"schema": ProblemBody.model_json_schema()}},
+            "description": " ".join(f"`{kind}`: {meaning}" for kind, (of, meaning) in KINDS.items() if of is status),
+            "headers": _HEADERS.get(status, {}),
+            "content": {MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{ProblemBody.__name__}"}}},
         }
         for status in statuses
     }
 
 
-_MEANINGS = {
-    HTTPStatus.BAD_REQUEST: "The body is not JSON in UTF-8.",
-    HTTPStatus.UNAUTHORIZED: "No key, or one that is not known, revoked or expired.",
-    HTTPStatus.FORBIDDEN: "The key lacks the scope that this call needs.",
-    HTTPStatus.NOT_FOUND: "The list has no entry in force here.",
-    HTTPStatus.CONFLICT: "The entry protects a person's wish or complaint: lifting it needs that person's consent.",
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is too large.",
-    HTTPStatus.UNPROCESSABLE_ENTITY: "Something in the request is not what it has to be; `detail` says what.",
-    HTTPStatus.SERVICE_UNAVAILABLE: "It can not be told now. Nothing was guessed; `Retry-After` says when to ask again.",
+_CHALLENGE = {"WWW-Authenticate": {"description": "RFC 6750 3: what the key lacks.", "schema": {"type": "string"}}}
+_RETRY = {"Retry-After": {"description": "After how many seconds to ask again.", "schema": {"type": "integer"}}}
+_HEADERS: Mapping[HTTPStatus, Mapping[str, Any]] = {
+    HTTPStatus.UNAUTHORIZED: _CHALLENGE,
+    HTTPStatus.FORBIDDEN: _CHALLENGE,
+    HTTPStatus.SERVICE_UNAVAILABLE: _RETRY,
 }

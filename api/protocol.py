@@ -6,12 +6,11 @@ has a bound. A plain lookup (`quick.py`) is answered as soon as its head is read
 
 import asyncio
 from functools import partial
-from http import HTTPStatus
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from api.problems import MEDIA_TYPE, Problem, response_of
+from api.problems import Problem, ProblemKind, response_of, unavailable
 from api.quick import QuickCheck
 from nullsender.limits import API_CONNECTIONS_MAX, API_HEAD_BYTES_MAX, API_REQUEST_SECONDS_MAX
 
@@ -34,7 +33,7 @@ class Protocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._deadline = self.loop.call_later(API_REQUEST_SECONDS_MAX, self._too_slow)
         if len(self.connections) > API_CONNECTIONS_MAX:
-            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "too-many-connections", "Use fewer connections, or call again later.")
+            self._refuse(unavailable("Use fewer connections, or call again later.", ProblemKind.TOO_MANY_CONNECTIONS))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
@@ -70,7 +69,7 @@ class Protocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """What came in is no HTTP request, or its head is too large."""
-        self._refuse(HTTPStatus.BAD_REQUEST, "bad-request", f"{msg} A request's head may have {API_HEAD_BYTES_MAX} bytes.")
+        self._refuse(Problem(ProblemKind.BAD_REQUEST, f"{msg} A request's head may have {API_HEAD_BYTES_MAX} bytes."))
 
     def _count(self, size_bytes: int) -> None:
         self._head_bytes += size_bytes
@@ -78,14 +77,14 @@ class Protocol(HttpToolsProtocol):
             raise ValueError("the head of the request is too large")  # the parser stops, uvicorn calls send_400_response
 
     def _too_slow(self) -> None:
-        self._refuse(
-            HTTPStatus.REQUEST_TIMEOUT, "request-timeout", f"The whole request has to be here in {API_REQUEST_SECONDS_MAX} s."
-        )
+        detail = f"The whole request has to be here in {API_REQUEST_SECONDS_MAX} s."
+        self._refuse(Problem(ProblemKind.REQUEST_TIMEOUT, detail))
 
-    def _refuse(self, status: HTTPStatus, kind: str, detail: str) -> None:
-        body = bytes(response_of(Problem(status, kind, detail), "").body)
-        head = f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\n"
-        self.transport.write(head.encode("ascii") + b"connection: close\r\n\r\n" + body)
+    def _refuse(self, problem: Problem) -> None:
+        answer = response_of(problem, "")
+        lines = [f"HTTP/1.1 {problem.status.value} {problem.status.phrase}".encode("ascii")]
+        lines += [name + b": " + value for name, value in answer.raw_headers]
+        self.transport.write(b"\r\n".join([*lines, b"connection: close", b"", bytes(answer.body)]))
         self.transport.close()
 
     def _stop_the_clock(self) -> None:

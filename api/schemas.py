@@ -24,7 +24,7 @@ from api.lookup import Answer
 from nullsender import limits
 from nullsender.errors import Invalid
 from nullsender.names import canonical_name
-from suppression.policy import EVERYWHERE, Cause
+from suppression.policy import EVERYWHERE, Cause, Did
 from suppression.records import Change, Told
 
 # RFC 3339 5.6. Left alone, pydantic reads a bare number as seconds or milliseconds since 1970, and `2026` is one of these.
@@ -71,6 +71,9 @@ Text = Annotated[
 ]
 Cursor = Annotated[int, Field(ge=0, lt=2**63)]
 PageSize = Annotated[int, Field(ge=1, le=limits.API_PAGE_ITEMS_MAX)]
+
+_CHANGES = (Did.ADDED, Did.HARDENED, Did.RENEWED, Did.LIFTED, Did.EXPIRED)
+Changed = Annotated[Did, WithJsonSchema({"type": "string", "enum": [did.value for did in _CHANGES]})]
 
 PathAddress = Annotated[
     str,
@@ -283,8 +286,8 @@ class EntryReply(Reply):
     """When it ends; null: it does not by itself."""
     ended: datetime | None
     """When it was ended; null: it was not, or its expiry is not written down yet."""
-    ended_by: str | None
-    """What ended it: lifted, or expired."""
+    ended_by: Literal[Did.LIFTED, Did.EXPIRED] | None
+    """What ended it."""
     provisional: bool
     """It comes from a report that nothing ties to mail that we sent, and ends after a few days."""
     reason: str
@@ -336,7 +339,7 @@ class ReportItem(Reply):
     """When we received it."""
     report: str
     """The report's id."""
-    did: str
+    did: Did
     """What it did to the list, in one word."""
     why: str
     """Why it did that."""
@@ -367,7 +370,7 @@ class ChangeItem(Reply):
     """Its place in the history."""
     at: datetime
     """When it was made."""
-    action: str
+    action: Changed
     """What was done to the entry, in one word."""
     entry: int
     """The entry's id."""

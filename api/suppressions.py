@@ -11,7 +11,7 @@ from starlette.convertors import Convertor, register_url_convertor
 from api.addresses import asked_about, to_be_added
 from api.auth import MayRead, MayWrite
 from api.parts import Parts, UsedParts
-from api.problems import ALWAYS_POSSIBLE, POSSIBLE_WITH_BODIES, Problem, documented
+from api.problems import POSSIBLE_WITH_BODIES, POSSIBLE_WITH_KEYS, Problem, ProblemKind, documented
 from api.schemas import (
     ChangeItem,
     DeleteSuppression,
@@ -53,9 +53,10 @@ routes = APIRouter(tags=["the list"])
 
 @routes.put(
     "/v1/suppressions/{address:address}",
+    response_description="The entry stood already.",
     responses={
         201: {"model": EntryReply, "description": "The entry is new."},
-        **documented(*ALWAYS_POSSIBLE, *POSSIBLE_WITH_BODIES),
+        **documented(*POSSIBLE_WITH_KEYS, *POSSIBLE_WITH_BODIES),
     },
 )
 async def put(
@@ -87,7 +88,11 @@ async def put(
     return EntryReply.model_validate(entry)
 
 
-@routes.get("/v1/suppressions/{address:address}", responses=documented(*ALWAYS_POSSIBLE, HTTPStatus.NOT_FOUND))
+@routes.get(
+    "/v1/suppressions/{address:address}",
+    response_description="Its entries.",
+    responses=documented(*POSSIBLE_WITH_KEYS, HTTPStatus.NOT_FOUND),
+)
 async def show(address: PathAddress, caller: MayRead, parts: UsedParts) -> EntriesReply:
     """The entries of one address that are in force; 404 when there are none."""
     name = asked_about(address)
@@ -97,7 +102,8 @@ async def show(address: PathAddress, caller: MayRead, parts: UsedParts) -> Entri
 
 @routes.delete(
     "/v1/suppressions/{address:address}",
-    responses=documented(*ALWAYS_POSSIBLE, *POSSIBLE_WITH_BODIES, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+    response_description="What was lifted.",
+    responses=documented(*POSSIBLE_WITH_KEYS, *POSSIBLE_WITH_BODIES, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
 )
 async def lift(
     address: PathAddress,
@@ -125,7 +131,7 @@ async def lift(
     return LiftedReply(address=name, lifted=_shown(_some(lifted)))
 
 
-@routes.get("/v1/suppressions", responses=documented(*ALWAYS_POSSIBLE))
+@routes.get("/v1/suppressions", response_description="One page of the list.", responses=documented(*POSSIBLE_WITH_KEYS))
 async def list_entries(query: Annotated[ListQuery, Query()], caller: MayRead, parts: UsedParts) -> ListReply:
     """The entries in force, newest first, a page at a time."""
     filters = Filters(
@@ -135,7 +141,11 @@ async def list_entries(query: Annotated[ListQuery, Query()], caller: MayRead, pa
     return ListReply(entries=_shown(page.items), next=page.cursor)
 
 
-@routes.get("/v1/addresses/{address:address}/history", responses=documented(*ALWAYS_POSSIBLE))
+@routes.get(
+    "/v1/addresses/{address:address}/history",
+    response_description="One page of the history.",
+    responses=documented(*POSSIBLE_WITH_KEYS),
+)
 async def history(
     address: PathAddress, query: Annotated[HistoryQuery, Query()], caller: MayRead, parts: UsedParts
 ) -> HistoryReply:
@@ -155,7 +165,7 @@ async def _until_visible(parts: Parts) -> None:
 
 def _some(entries: Sequence[Entry]) -> Sequence[Entry]:
     if not entries:
-        raise Problem(HTTPStatus.NOT_FOUND, "not-on-the-list", "The list has no such entry of this address in force.")
+        raise Problem(ProblemKind.NOT_ON_THE_LIST, "The list has no such entry of this address in force.")
     return entries
 
 

@@ -12,8 +12,10 @@ import pytest
 from httpx import Client, Response
 
 from api import schemas
+from api.problems import KINDS, ProblemKind
 from nullsender.errors import Transient
 from nullsender.limits import API_BODY_BYTES_MAX, API_KEY_CACHE_SECONDS, CHECK_ADDRESSES_MAX
+from suppression.policy import Did
 from suppression.store import Store
 from tests.api_world import World, opened_client, opened_world
 
@@ -543,6 +545,34 @@ def test_the_documentation_names_every_route_with_its_problems(client: Client) -
         assert documented["security"]
 
 
+def test_the_documentation_says_what_each_answer_and_each_closed_list_is(client: Client) -> None:
+    document = client.get("/openapi.json").json()
+
+    for operations in document["paths"].values():
+        for method, operation in operations.items():
+            answers = operation["responses"]
+            assert {"200", "400", "408", "422", "500", "503"} <= answers.keys()
+            assert "Retry-After" in answers["503"]["headers"]
+            assert "Successful Response" not in [answer["description"] for answer in answers.values()], method
+            if "security" in operation:
+                assert "WWW-Authenticate" in answers["401"]["headers"]
+                assert "WWW-Authenticate" in answers["403"]["headers"]
+    shapes = document["components"]["schemas"]
+    assert shapes["Did"]["enum"] == list(Did)
+    assert "kept" not in shapes["ChangeItem"]["properties"]["action"]["enum"]
+    assert shapes["EntryReply"]["properties"]["ended_by"]["anyOf"][0]["enum"] == ["lifted", "expired"]
+
+
+def test_the_documentation_lists_every_type_of_problem_with_its_meaning(client: Client) -> None:
+    document = client.get("/openapi.json").json()
+    type_ = document["components"]["schemas"]["ProblemBody"]["properties"]["type"]
+
+    assert type_["enum"] == [f"urn:nullsender:problem:{kind}" for kind in ProblemKind]
+    assert type_["examples"][0] in type_["enum"]
+    for kind, (status, meaning) in KINDS.items():
+        assert f"| `urn:nullsender:problem:{kind}` | {status.value} | {meaning} |" in document["info"]["description"]
+
+
 # --- what is none of our routes, or broke ------------------------------------------------------------------------------
 
 
@@ -550,11 +580,20 @@ def test_an_unknown_path_is_a_problem(client: Client) -> None:
     assert "openapi" in assert_problem(client.get("/v1/chekc"), 404, "no-such-path")["detail"]
 
 
-def test_a_wrong_method_is_a_problem_that_names_the_right_ones(client: Client) -> None:
-    answer = client.request("PATCH", "/v1/suppressions/a@x.test")
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/v1/check", "GET, POST"),
+        ("/v1/suppressions/a@x.test", "DELETE, GET, PUT"),
+        ("/v1/suppressions", "GET"),
+        ("/openapi.json", "GET, HEAD"),
+    ],
+)
+def test_a_wrong_method_is_a_problem_that_names_all_the_right_ones(client: Client, path: str, allowed: str) -> None:
+    answer = client.request("PATCH", path)
 
     assert_problem(answer, 405, "wrong-method")
-    assert answer.headers["allow"]
+    assert ", ".join(sorted(answer.headers["allow"].split(", "))) == allowed
 
 
 def test_a_body_that_is_too_large_is_a_problem(client: Client) -> None:
@@ -570,8 +609,7 @@ def test_a_body_that_is_too_large_is_a_problem(client: Client) -> None:
 def test_a_body_that_is_no_json_is_a_problem(client: Client, content: bytes) -> None:
     answer = client.post("/v1/check", content=content, headers={"content-type": "application/json"})
 
-    assert answer.status_code in (400, 422)
-    assert answer.headers["content-type"] == "application/problem+json"
+    assert_problem(answer, 400, "not-json")
 
 
 def test_a_body_without_its_type_says_which_one_is_needed(client: Client) -> None:

@@ -214,7 +214,10 @@ def test_a_request_that_does_not_come_to_its_end_is_refused(served: Served, monk
 def test_one_connection_too_many_is_told_to_come_again(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocol, "API_CONNECTIONS_MAX", 0)
     with served.connection() as connection:
-        assert_refused(received(connection), 503)
+        answer = received(connection)
+
+    assert_refused(answer, 503)
+    assert b"\r\nretry-after: " in answer
 
 
 def test_when_the_follower_dies_lookups_ask_the_store_and_readiness_says_so(tmp_path: Path) -> None:
