@@ -32,6 +32,16 @@ def test_the_original_recipient_counts_where_a_forward_failed() -> None:
     assert (report.recipient, report.derived_from) == ("anna@example.org", DerivedFrom.ORIGINAL_RECIPIENT)
 
 
+def test_a_reply_in_the_transcript_outweighs_the_reason_that_sendmail_makes_up() -> None:
+    """Every other MTA hands on 5.0.0 and the reply for the same case."""
+    report = only(read_file(MAIL / "sendmail" / "contradiction.eml"))
+
+    assert (report.status, report.diagnostic) == (
+        "5.0.0",
+        "550 4.2.2 mailbox of contradiction@example.net is temporarily full",
+    )
+
+
 def test_a_success_report_is_no_bounce() -> None:
     reading = read_file(HANDMADE / "dsn-success.eml")
 

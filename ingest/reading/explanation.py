@@ -51,6 +51,16 @@ class Explanations:
             return behind if alone or _has_code(behind) else self._paragraphs_with_codes or behind
         return self._paragraphs_with_codes or _joined(lines[: place.line])
 
+    def heard_about(self, recipient: str | None) -> str:
+        """The first reply of the remote MTA that names `recipient`, where the notice has a transcript as Sendmail writes it.
+
+        Behind it Sendmail writes a reply of its own, with an enhanced code that it makes up from the other's 550.
+        """
+        address = (recipient or "").lower()
+        heard = (one_line(line.strip()[3:]) for line in self._notice.lines if line.lstrip().startswith(_HEARD))
+        reply = next((reply for reply in heard if has_reply_line(reply) and address and address in reply.lower()), "")
+        return self.end_of_reply(reply)
+
     def end_of_reply(self, beginning: str) -> str:
         """The whole of a reply of which a report part quotes only the first line, as Sendmail does: `552-5.7.0 This …`.
 
@@ -99,6 +109,7 @@ def whole_of(notice: Notice) -> str:
     return _joined(notice.lines)
 
 
+_HEARD = "<<< "
 _UNFINISHED_REPLY = re.compile(r"[45]\d\d-")
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
+from ingest.reading.codes import status_code_in
 from ingest.reading.explanation import Explanations, says_something
 from ingest.reading.finding import Finding, Findings, TooManyRecipients, with_diagnostic
 from ingest.reading.last_reader import last_recipients
@@ -67,6 +68,10 @@ def _with_words(finding: Finding, explanations: Explanations, *, alone: bool) ->
     diagnostic = finding.diagnostic or ""
     if says_something(diagnostic):
         return with_diagnostic(finding, explanations.end_of_reply(diagnostic))
+    heard = explanations.heard_about(finding.recipient)
+    if finding.status and status_code_in(heard) not in (None, finding.status):
+        # The reply says another reason than the field, which is then made up; its class is not, for it says what was done.
+        return with_diagnostic(msgspec.structs.replace(finding, status=f"{finding.status[0]}.0.0"), heard)
     return with_diagnostic(finding, f"{diagnostic} {explanations.of(finding.recipient, alone=alone)}")
 
 
