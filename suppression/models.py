@@ -4,8 +4,9 @@
     entries            the list itself
     addresses          the plain address behind a hash, of those with an entry or a strike; a row can be erased without touching
                        the list
-    outcomes           every report that was applied, whole; its id is the key that makes the second time a no-op. Where it
-                       changed nothing, what it said is erased after a while
+    outcomes           every report that was applied, whole; its id is the key that makes the second time a no-op, together with
+                       whether it was proven, since the same bytes may come from a stranger first. Where it changed nothing,
+                       what it said is erased after a while
     changes            every change of the list, numbered in the order in which they became visible
     strikes            the newest soft reports of an address
     provisional_counts how many provisional entries a source made within an hour
@@ -97,6 +98,7 @@ outcomes = Table(
     "outcomes",
     metadata,
     Column("report_id", Text, primary_key=True),
+    Column("proven", Boolean, primary_key=True),
     Column("seq", _Number, nullable=False),
     Column("tenant", Text, nullable=False),
     Column("stream", Text),

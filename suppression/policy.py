@@ -23,7 +23,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from nullsender import limits
-from nullsender.events import Fault, Outcome, Proof, Result
+from nullsender.events import Fault, Outcome, Proof, Report, Result
 
 EVERYWHERE = "*"
 
@@ -164,7 +164,7 @@ def claim_of(outcome: Outcome, received_at: datetime, settings: PolicySettings) 
         return f"withheld: {report.withheld}"
     if reach.only_for_fault not in (None, decision.fault):
         return f"the fault is not the recipient's ({decision.fault or 'nobody knows whose'})"
-    proven = report.proof is not Proof.NONE or settings.unproven == "full"
+    proven = counts_as_proven(report, settings)
     if not proven and settings.unproven == "ignore":
         return "nothing ties the report to mail that we sent"
     return Claim(
@@ -176,11 +176,27 @@ def claim_of(outcome: Outcome, received_at: datetime, settings: PolicySettings) 
     )
 
 
+def counts_as_proven(report: Report, settings: PolicySettings) -> bool:
+    """Whether `report` acts in full."""
+    return report.proof is not Proof.NONE or settings.unproven == "full"
+
+
 def add_strike(
-    strikes: Sequence[Strike], claim: Claim, standing: Standing | None, settings: PolicySettings
+    strikes: Sequence[Strike],
+    claim: Claim,
+    standing: Standing | None,
+    settings: PolicySettings,
+    *,
+    instead_of: Strike | None = None,
 ) -> tuple[Strike, ...]:
-    """The newest `soft_limit` strikes, this one among them; those from before a lift no longer count."""
-    counting = sorted((*strikes, Strike(claim.at, claim.proven)))
+    """The newest `soft_limit` strikes, this one among them; those from before a lift no longer count.
+
+    `instead_of` is the strike of the same report, which came without proof before.
+    """
+    others = list(strikes)
+    if instead_of in others:
+        others.remove(instead_of)
+    counting = sorted((*others, Strike(claim.at, claim.proven)))
     if standing is not None and standing.ended is not None and standing.ended_by is Did.LIFTED:
         counting = [strike for strike in counting if strike.at >= standing.ended]
     return tuple(counting[-settings.soft_limit :])

@@ -41,7 +41,8 @@ class Store(StoreReader, StoreKeys):
     def apply(self, outcomes: Sequence[Outcome], *, group: str, positions: Mapping[Partition, Position]) -> Sequence[Applied]:
         """Apply outcomes and remember how far `group` has come, in one transaction; what each of them did.
 
-        A report whose id is known does nothing. Nothing in an outcome makes this fail.
+        A report whose id is known does nothing, unless it has proof now and had none before: then it counts as a new one, in
+        place of what it was. Nothing in an outcome makes this fail.
         """
         with self._turn() as turn:
             applied = Applier(turn, self._hasher, self._policy).apply(outcomes)

@@ -1,4 +1,8 @@
-"""Outcomes become changes of the list: each report once, in the order in which they come."""
+"""Outcomes become changes of the list: each report once, in the order in which they come.
+
+A report's id is made of the message's bytes, so a stranger who has a copy may send it before the source that we trust does.
+That must not disarm it: a report counts once without proof and once with proof, the stronger in place of the weaker.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,9 +16,11 @@ from suppression.policy import (
     Claim,
     Did,
     PolicySettings,
+    Strike,
     add_strike,
     claim_of,
     claim_of_strikes,
+    counts_as_proven,
     decide,
     source_of,
 )
@@ -36,6 +42,7 @@ class Reported(NamedTuple):
     id: str
     outcome: Outcome
     received_at: datetime
+    proven: bool
     tenant: str
     person: Person | None
     address: str  # canonical; "" where the report names none
@@ -49,32 +56,38 @@ class Applier:
         self._turn = turn
         self._hasher = hasher
         self._policy = policy
+        self._known: dict[tuple[str, bool], datetime] = {}  # reports that were applied, and when they had come
 
     def apply(self, batch: Sequence[Outcome]) -> list[Applied]:
         """What each of them did, in their order."""
         reports = [self._read(outcome) for outcome in batch]
-        known = self._turn.known_reports([report.id for report in reports])
-        self._turn.load({report.person for report in reports if report.person and report.id not in known})
+        self._known = self._turn.known_reports([report.id for report in reports])
+        self._turn.load({report.person for report in reports if report.person and not self._is_known(report)})
         applied = []
         for report in reports:
-            if report.id in known:
+            if self._is_known(report):
                 applied.append(Applied(report_id=report.id, did=Did.REPEATED, why="the report was applied before"))
             else:
-                known.add(report.id)
                 applied.append(self._apply_new(report))
+                self._known[report.id, report.proven] = report.received_at
         return applied
+
+    def _is_known(self, report: Reported) -> bool:
+        """It was applied as it is, or with proof, which is more than it brings."""
+        return (report.id, report.proven) in self._known or (report.id, True) in self._known
 
     def _read(self, outcome: Outcome) -> Reported:
         report = outcome.report
         tenant = clean_name(report.tenant)
         received_at = clean_time(report.received_at)
+        proven = counts_as_proven(report, self._policy)
         claim = claim_of(outcome, received_at, self._policy)
         try:
             address = canonical(report.recipient or "")
             person = Person(tenant, self._hasher.hash(address))
         except Invalid:
             address, person = "", None
-        return Reported(clean_name(report.id), outcome, received_at, tenant, person, address, claim)
+        return Reported(clean_name(report.id), outcome, received_at, proven, tenant, person, address, claim)
 
     def _apply_new(self, report: Reported) -> Applied:
         seq = self._turn.number()
@@ -92,7 +105,7 @@ class Applier:
             return Applied(report_id=report.id, did=Did.RECORDED, why="the report names no address")
         key = Key(person, clean_name(claim.scope), claim.cause)
         if claim.cause is Cause.SOFT:
-            together = self._strike(key, claim)
+            together = self._strike(report, key, claim)
             if together is None:
                 policy = self._policy
                 why = f"a soft report alone; {policy.soft_limit} within {policy.soft_window_days} days make an entry"
@@ -100,10 +113,12 @@ class Applier:
             claim = together
         return self._claim(report, key, claim)
 
-    def _strike(self, key: Key, claim: Claim) -> Claim | None:
+    def _strike(self, report: Reported, key: Key, claim: Claim) -> Claim | None:
         """Count a soft report; the claim of all that count together, where they are enough."""
         place = Place(key.person, key.scope)
-        newest = add_strike(self._turn.strikes(place), claim, self._turn.standing(key), self._policy)
+        came_at = self._known.get((report.id, False))
+        before = came_at and Strike(came_at, proven=False)
+        newest = add_strike(self._turn.strikes(place), claim, self._turn.standing(key), self._policy, instead_of=before)
         self._turn.keep_strikes(place, newest)
         return claim_of_strikes(newest, claim, self._policy)
 
@@ -142,6 +157,7 @@ def _columns(seq: int, report: Reported, applied: Applied) -> Columns:
     told, decision = report.outcome.report, report.outcome.decision
     return {
         "report_id": report.id,
+        "proven": report.proven,
         "seq": seq,
         "tenant": report.tenant,
         "stream": told.stream and clean_words(told.stream),

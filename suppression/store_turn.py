@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, select, tuple_, update
 
 from nullsender.address import domain_of
 from nullsender.log import Partition, Position, Topic
@@ -147,12 +147,15 @@ class Turn:
 
     # --- reports ---
 
-    def known_reports(self, report_ids: Collection[str]) -> set[str]:
-        """Those of `report_ids` that were applied in an earlier turn."""
+    def known_reports(self, report_ids: Collection[str]) -> dict[tuple[str, bool], datetime]:
+        """Those of `report_ids` that were applied in an earlier turn, by whether they were proven; when they had come."""
+        row = outcomes.c
         return {
-            report_id
-            for these in one_of(outcomes.c.report_id, report_ids)
-            for report_id in self._connection.execute(select(outcomes.c.report_id).where(these)).scalars()
+            (report_id, proven): received_at
+            for these in one_of(row.report_id, report_ids)
+            for report_id, proven, received_at in self._connection.execute(
+                select(row.report_id, row.proven, row.received_at).where(these)
+            )
         }
 
     def record(self, outcome: Columns) -> None:
@@ -183,11 +186,11 @@ class Turn:
 
     def erase_bodies(self, before: datetime, limit: int) -> int:
         """Erase what at most `limit` reports said that had come before that and changed nothing; how many there were."""
-        key = outcomes.c.report_id
+        key = outcomes.c.report_id, outcomes.c.proven
         oldest = (
-            select(key).where(changed_nothing, outcomes.c.received_at < before).order_by(outcomes.c.received_at).limit(limit)
+            select(*key).where(changed_nothing, outcomes.c.received_at < before).order_by(outcomes.c.received_at).limit(limit)
         )
-        return self._connection.execute(update(outcomes).where(key.in_(oldest)).values(body=None)).rowcount
+        return self._connection.execute(update(outcomes).where(tuple_(*key).in_(oldest)).values(body=None)).rowcount
 
     def forget_provisional(self, before: datetime) -> None:
         """Drop the counts of the hours before that."""

@@ -206,6 +206,39 @@ class StoreContract:
         assert stops(store) is None
         assert did(store, an_outcome("one that came after", days=2)) == [Did.ADDED]
 
+    @pytest.mark.parametrize("policy", [PolicySettings(), PolicySettings(unproven="ignore")], ids=["provisional", "ignore"])
+    @pytest.mark.parametrize("batch", [1, 4])
+    def test_a_report_that_comes_again_with_proof_counts_as_a_proven_one_once(
+        self, engine: Engine, clock: FakeClock, policy: PolicySettings, batch: int
+    ) -> None:
+        """Its id is made of its bytes, so a stranger may have sent it before the source that we trust."""
+        store = store_on(engine, clock, policy)
+        weak, strong = an_outcome("1", proof=Proof.NONE), an_outcome("1", proof=Proof.SOURCE, days=1)
+        first = (Did.ADDED, Did.HARDENED) if policy.unproven == "provisional" else (Did.RECORDED, Did.ADDED)
+
+        arriving = [weak, strong, strong, weak]
+        done = [one for start in range(0, 4, batch) for one in did(store, *arriving[start : start + batch])]
+
+        assert done == [*first, Did.REPEATED, Did.REPEATED]
+        assert live(store) == {("*", Cause.HARD, False)}
+
+    def test_a_report_that_comes_again_without_proof_changes_nothing(self, store: Store) -> None:
+        assert did(store, an_outcome("1"), an_outcome("1", proof=Proof.NONE)) == [Did.ADDED, Did.REPEATED]
+        assert did(store, an_outcome("1", proof=Proof.NONE)) == [Did.REPEATED]
+
+    def test_where_unproven_reports_act_in_full_proof_adds_nothing(self, engine: Engine, clock: FakeClock) -> None:
+        store = store_on(engine, clock, PolicySettings(unproven="full"))
+
+        assert did(store, an_outcome("1", proof=Proof.NONE), an_outcome("1")) == [Did.ADDED, Did.REPEATED]
+
+    def test_a_soft_report_that_comes_again_with_proof_is_one_strike_and_a_proven_one(self, store: Store) -> None:
+        weak, strong = an_outcome("4", "soft", proof=Proof.NONE), an_outcome("4", "soft", days=1)
+        tell(store, *(an_outcome(str(number), "soft") for number in range(3)))
+
+        assert did(store, weak, strong) == [Did.COUNTED, Did.COUNTED]
+        assert did(store, an_outcome("5", "soft")) == [Did.ADDED]
+        assert live(store) == {("*", Cause.SOFT, False)}
+
     def test_positions_move_with_what_was_applied(self, store: Store) -> None:
         other = Partition(Topic.OUTCOMES, 1)
 

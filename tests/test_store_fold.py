@@ -1,12 +1,13 @@
 """The list is what its reports come to: each counted once, however they arrive."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
+from msgspec.structs import replace
 
 from nullsender.events import Outcome, Proof
 from suppression.policy import Cause
@@ -26,18 +27,33 @@ PROOFS = (Proof.TOKEN, Proof.NONE)
 Standing = tuple[str, Cause, bool, datetime | None]  # scope, cause, provisional, expires
 
 
-def fold(reports: Sequence[Outcome], address: str) -> set[Standing]:
-    """What reports with the default policy come to, each applied once: the policy said a second time, as plainly as can be."""
+def once(arriving: Iterable[Outcome]) -> Iterator[Outcome]:
+    """Those that count: each report the first time that it comes, and the first time that it comes with proof."""
+    known: set[tuple[str, bool]] = set()
+    for outcome in arriving:
+        report_id, proven = outcome.report.id, outcome.report.proof is not Proof.NONE
+        if known.isdisjoint({(report_id, True), (report_id, proven)}):
+            known.add((report_id, proven))
+            yield outcome
+
+
+def fold(arriving: Sequence[Outcome], address: str) -> set[Standing]:
+    """What reports come to with the default policy: the policy said a second time, as plainly as can be."""
     stands: dict[tuple[str, Cause], tuple[bool, datetime | None]] = {}
     softs: dict[str, list[tuple[datetime, bool]]] = {}
-    for report, result in ((o.report, o.decision.outcome.value) for o in reports if o.report.recipient == address):
+    weak: dict[str, datetime] = {}
+    for report, result in ((o.report, o.decision.outcome.value) for o in once(arriving) if o.report.recipient == address):
         if result == "none":
             continue
         scope = report.stream or "*" if result in ("soft", "unsubscribe") else "*"
         proven, at = report.proof is not Proof.NONE, report.received_at
         expires = None if proven else at + timedelta(days=7)
         if result == "soft":
-            newest = softs[scope] = sorted([*softs.get(scope, []), (at, proven)])[-5:]
+            struck = softs.get(scope, [])
+            if proven and (weak.get(report.id), False) in struck:
+                struck.remove((weak[report.id], False))  # the same report, now with proof
+            weak[report.id] = at
+            newest = softs[scope] = sorted([*struck, (at, proven)])[-5:]
             if len(newest) < 5 or newest[-1][0] - newest[0][0] > timedelta(days=14):
                 continue
             proven, expires = all(proven for _, proven in newest), newest[-1][0] + timedelta(days=7)
@@ -68,6 +84,12 @@ def reports_of(draw: some.DrawFn, results: Sequence[str] = RESULTS, proofs: Sequ
     ]
 
 
+def proven_later(outcome: Outcome, data: some.DataObject) -> Outcome:
+    """The same message, from a source that the operator named."""
+    received_at = outcome.report.received_at + timedelta(days=data.draw(some.integers(0, 9), label="later"))
+    return replace(outcome, report=replace(outcome.report, proof=Proof.SOURCE, received_at=received_at))
+
+
 def tell_in_batches(store: Store, arriving: Sequence[Outcome], data: some.DataObject) -> None:
     """Apply them in this order, cut into batches anywhere."""
     while arriving:
@@ -83,12 +105,14 @@ def test_the_list_is_the_fold_of_its_reports_whatever_arrives_twice(
 ) -> None:
     arriving = [report for report in reports for _ in range(data.draw(some.integers(1, 2), label="times"))]
     arriving += data.draw(some.permutations(reports), label="once more")[:5]
+    for stronger in (proven_later(report, data) for report in reports if data.draw(some.booleans(), label="proven too")):
+        arriving.insert(data.draw(some.integers(0, len(arriving)), label="where"), stronger)
 
     tell_in_batches(store, arriving, data)
 
     for address in (ADA, BEN):
         found = store.entries_of(reports[0].report.tenant, address)
-        assert {(entry.scope, entry.cause, entry.provisional, entry.expires) for entry in found} == fold(reports, address)
+        assert {(entry.scope, entry.cause, entry.provisional, entry.expires) for entry in found} == fold(arriving, address)
 
 
 @examples

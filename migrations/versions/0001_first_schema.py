@@ -62,6 +62,7 @@ def upgrade() -> None:
     op.create_table(
         "outcomes",
         sa.Column("report_id", sa.Text(), primary_key=True),
+        sa.Column("proven", sa.Boolean(), primary_key=True),
         sa.Column("seq", _NUMBER, nullable=False),
         sa.Column("tenant", sa.Text(), nullable=False),
         sa.Column("stream", sa.Text()),
