@@ -117,7 +117,7 @@ class Applier:
         """Count a soft report; the claim of all that count together, where they are enough."""
         place = Place(key.person, key.scope)
         came_at = self._known.get((report.id, False))
-        before = came_at and Strike(came_at, proven=False)
+        before = None if came_at is None else Strike(came_at, proven=False)
         newest = add_strike(self._turn.strikes(place), claim, self._turn.standing(key), self._policy, instead_of=before)
         self._turn.keep_strikes(place, newest)
         return claim_of_strikes(newest, claim, self._policy)
