@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Column, ColumnElement, Connection, Row, Table, and_, or_, select
+from sqlalchemy import BindParameter, Column, ColumnElement, Connection, Row, Table, and_, or_, select
 
 from nullsender.limits import STORE_IN_MAX
 from suppression.models import entries, numbering
@@ -31,10 +31,15 @@ class Key(NamedTuple):
 
 
 def one_of(column: Column[Any], values: Iterable[Any]) -> Iterator[ColumnElement[bool]]:
-    """`column IN (values)`, in as many conditions as the databases' bound on parameters asks for; values in key order."""
+    """`column IN (values)`, in as many conditions as `parts_of` gives."""
+    return (column.in_(part) for part in parts_of(values))
+
+
+def parts_of(values: Iterable[Any]) -> Iterator[list[Any]]:
+    """The values, each once and in key order, in parts that fit the databases' bound on parameters."""
     rest = iter(sorted(set(values)))
     while part := list(islice(rest, STORE_IN_MAX)):
-        yield column.in_(part)
+        yield part
 
 
 def about(table: Table, people: Collection[Person]) -> Iterator[ColumnElement[bool]]:
@@ -45,7 +50,7 @@ def about(table: Table, people: Collection[Person]) -> Iterator[ColumnElement[bo
             yield and_(table.c.tenant == tenant, these)
 
 
-def is_live(now: datetime) -> ColumnElement[bool]:
+def is_live(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
     """Neither lifted nor expired."""
     return and_(entries.c.ended_at.is_(None), or_(entries.c.expires_at.is_(None), entries.c.expires_at > now))
 
