@@ -1,8 +1,6 @@
 """May I send to this address: answered from memory where that is sure, from the store otherwise, and never guessed (G6)."""
 
-from collections.abc import Iterator
 from itertools import count
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -13,21 +11,9 @@ from api.lookup import InvalidAddress
 from nullsender.errors import Transient
 from nullsender.limits import TABLE_REOPEN_SECONDS
 from suppression.store import Store
-from tests.api_world import STALENESS_SECONDS_MAX, World, opened_world
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with opened_world(tmp_path) as world:
-        yield world
-
-
-@pytest.fixture(scope="module")
-def shared_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """One for all examples of a property; each takes a tenant of its own."""
-    with opened_world(tmp_path_factory.mktemp("world")) as world:
-        yield world
-
+from tests.api_world import STALENESS_SECONDS_MAX, World
+from tests.world_fixtures import shared_world as shared_world
+from tests.world_fixtures import world as world
 
 _numbers = count()
 

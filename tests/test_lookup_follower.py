@@ -1,7 +1,6 @@
 """The follower: the table has everything that the list has, however it came to be and whatever happened to either."""
 
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
@@ -17,22 +16,10 @@ from api.table import Table, create, identity_of, key_of, open_table
 from nullsender.clock import SystemClock
 from nullsender.errors import Misconfigured, Transient
 from nullsender.limits import TABLE_REOPEN_SECONDS, TABLE_SLOTS_MIN
-from tests.api_world import HASHER, World, opened_store, opened_world
+from tests.api_world import HASHER, World, opened_store
 from tests.waiting import wait_for
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with opened_world(tmp_path) as world:
-        yield world
-
-
-@pytest.fixture(scope="module")
-def shared_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """One for all examples of a property; each takes a tenant of its own."""
-    with opened_world(tmp_path_factory.mktemp("world")) as world:
-        yield world
-
+from tests.world_fixtures import shared_world as shared_world
+from tests.world_fixtures import world as world
 
 _numbers = count()
 

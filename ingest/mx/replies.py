@@ -33,7 +33,6 @@ class Reply(StrEnum):
     TROUBLE = "451 4.3.0 Not recorded because of trouble on our side, keep the message and try again"
     TOO_MUCH_AT_ONCE = "452 4.3.1 Too much is arriving at once, keep the message and try again"
     TOO_MANY_RECIPIENTS = "452 4.5.3 Too many recipients, send the others in a message of their own"
-    TLS_FAILED = "454 4.7.0 TLS could not be started"
 
     NOT_A_COMMAND = "500 5.5.2 Not a command line: visible characters, then CR LF"
     LINE_TOO_LONG = "500 5.5.2 Command line too long"
