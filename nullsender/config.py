@@ -132,7 +132,7 @@ class Settings(Section):
     """HOST:PORT of the API."""
     domains: DomainsSetting = ("bounces.localhost",)
     """The domains that the MX takes mail for, comma-separated."""
-    bootstrap_key: str | None = Field(default=None, min_length=16, json_schema_extra={"secret": True})
+    bootstrap_key: str | None = Field(default=None, min_length=1, json_schema_extra={"secret": True})
     """An API key with every scope for the first start; without it the first start makes one and prints it once."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """How much is logged."""

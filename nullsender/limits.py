@@ -13,6 +13,8 @@ NAME_LENGTH_MAX = 64
 # --- keys ---------------------------------------------------------------------------------------------------------------
 # A key that is to work for longer than ten years is one without an end.
 KEY_DAYS_MAX = 3650
+# A key that a person chose can be guessed when it is shorter; `doctor` says so, and a test may use what it likes.
+BOOTSTRAP_KEY_CHARACTERS_MIN = 16
 # Time enough to roll out a new key everywhere; past it the old one was forgotten, not rotated.
 KEY_OVERLAP_HOURS_MAX = 24 * 90
 

@@ -81,3 +81,10 @@ def test_a_certificate_that_is_none_is_told_before_anything_starts(tmp_path: Pat
     assert done.returncode == 3
     assert "do not work together" in done.stderr
     assert "started" not in done.stderr
+
+
+def test_doctor_warns_of_a_key_that_can_be_guessed(tmp_path: Path) -> None:
+    done = run("doctor", data=tmp_path, NULLSENDER_BOOTSTRAP_KEY="short")
+
+    assert done.returncode == 3
+    assert "choose a longer one" in done.stdout

@@ -14,7 +14,7 @@ from nullsender import config
 from nullsender.cli import EXIT_MISCONFIGURED, parts, store_parts
 from nullsender.config import Settings
 from nullsender.errors import NullsenderError
-from nullsender.limits import DISK_FREE_BYTES_MIN
+from nullsender.limits import BOOTSTRAP_KEY_CHARACTERS_MIN, DISK_FREE_BYTES_MIN
 
 _ROOT = Path(__file__).parent.parent.parent
 _OURS = ("nullsender", "ingest", "classifiers", "suppression", "api")
@@ -52,6 +52,11 @@ def _findings(check: Check, settings: Settings) -> Iterator[str]:
 def _variables(_settings: Settings) -> Iterator[str]:
     for variable in config.unknown_variables():
         yield f"{variable} is no setting: is its name spelled right?"
+
+
+def _bootstrap_key(settings: Settings) -> Iterator[str]:
+    if settings.bootstrap_key is not None and len(settings.bootstrap_key) < BOOTSTRAP_KEY_CHARACTERS_MIN:
+        yield f"bootstrap_key opens everything and has under {BOOTSTRAP_KEY_CHARACTERS_MIN} characters: choose a longer one"
 
 
 def _packages(_settings: Settings) -> Iterator[str]:
@@ -104,6 +109,7 @@ def _certificate(settings: Settings) -> Iterator[str]:
 
 CHECKS: dict[str, Check] = {
     "variables": _variables,
+    "bootstrap key": _bootstrap_key,
     "packages": _packages,
     f"SQLite {sqlite.sqlite_version} (Python's own {sqlite3.sqlite_version} is not used)": _sqlite,
     "data folder and disk": _folder,
