@@ -18,6 +18,13 @@ GROUP = "classify"
 #: What the classifiers read. Each has its own loop, so that a complaint never waits behind a flood of bounces.
 TOPICS = (Topic.BOUNCES, Topic.COMPLAINTS, Topic.UNSUBSCRIBES)
 
+# Where the outcomes of each go: the same holds behind the classifiers.
+_GIVES = {
+    Topic.BOUNCES: Topic.OUTCOMES,
+    Topic.COMPLAINTS: Topic.URGENT_OUTCOMES,
+    Topic.UNSUBSCRIBES: Topic.URGENT_OUTCOMES,
+}
+
 
 class Decides(Protocol):
     """What decides a report (`classifiers.rules.Rules`)."""
@@ -42,7 +49,10 @@ class ClassifyStage:
         """
         del next_offsets  # the loop stores them
         outcomes = [self._decided(record) for record in batch]
-        records = [Record(Topic.OUTCOMES, record.key, encode(o)) for record, o in zip(batch, outcomes, strict=True)]
+        records = [
+            Record(_GIVES[record.partition.topic], record.key, encode(outcome))
+            for record, outcome in zip(batch, outcomes, strict=True)
+        ]
         wait_until_durable(self._outcomes.publish(records))
         for outcome in outcomes:
             self._say(outcome)

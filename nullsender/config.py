@@ -86,8 +86,8 @@ class MxSection(Section):
 class LogSection(Section):
     """The log between the stages."""
 
-    kind: Literal["embedded"] = "embedded"
-    """`embedded`: files in the data folder, one machine."""
+    kind: Literal["embedded", "kafka"] = "embedded"
+    """`embedded`: files in the data folder, one machine. `kafka`: as the section kafka says, any number of machines."""
 
 
 class StoreSection(Section):

@@ -34,7 +34,8 @@ class Topic(StrEnum):
     BOUNCES = "bounces"
     COMPLAINTS = "complaints"
     UNSUBSCRIBES = "unsubscribes"
-    OUTCOMES = "outcomes"
+    OUTCOMES = "outcomes"  # of bounces
+    URGENT_OUTCOMES = "outcomes-urgent"  # of complaints and unsubscribes, which wait for no bounce
     RAW = "raw"
     DEAD_LETTERS = "dead-letters"
 

@@ -53,6 +53,7 @@ RETENTION: Mapping[Topic, Retention] = {
     Topic.COMPLAINTS: _REPORTS,
     Topic.UNSUBSCRIBES: _REPORTS,
     Topic.OUTCOMES: _REPORTS,
+    Topic.URGENT_OUTCOMES: _REPORTS,
     Topic.RAW: Retention(days=LOG_RAW_DAYS, bytes_max=LOG_RAW_BYTES_MAX),
     Topic.DEAD_LETTERS: Retention(days=LOG_DEAD_LETTER_DAYS, bytes_max=LOG_DEAD_LETTER_BYTES_MAX),
 }

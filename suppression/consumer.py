@@ -12,7 +12,9 @@ from nullsender.log import Partition, Position, StoredRecord, Topic, mark_of
 from suppression.store import Store
 
 GROUP = "suppress"
-TOPICS = (Topic.OUTCOMES,)
+
+#: What this stage reads. Each has its own loop, so that what a person said never waits behind what machines said.
+TOPICS = (Topic.OUTCOMES, Topic.URGENT_OUTCOMES)
 
 
 class SuppressStage:

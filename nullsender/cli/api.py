@@ -57,4 +57,4 @@ def _pipeline_checks(log: Log) -> Sequence[Check]:
 
         return check
 
-    return [stage("classify", (Topic.BOUNCES, Topic.COMPLAINTS, Topic.UNSUBSCRIBES)), stage("suppress", (Topic.OUTCOMES,))]
+    return [stage(group, topics) for group, topics in parts.READERS.items()]

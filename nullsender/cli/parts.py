@@ -4,13 +4,14 @@ import argparse
 import logging
 import threading
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 from nullsender import config, secret_keys
 from nullsender.cli.stopping import Stop
 from nullsender.clock import SystemClock
 from nullsender.config import Settings
-from nullsender.consume import ConsumeLoop
-from nullsender.log import Log, Topic
+from nullsender.consume import ConsumeLoop, Handler
+from nullsender.log import Log, Producer, StartAt, Topic
 from nullsender.log_embedded import EmbeddedLog
 from nullsender.secret_keys import SecretKeys
 from nullsender.telemetry import start_logging
@@ -18,9 +19,12 @@ from nullsender.telemetry import start_logging
 #: The one place where the real time comes in.
 CLOCK = SystemClock()
 
-#: The groups whose topics the log keeps before they have ever read. Said here once more than in the stages, so that a role does
-#: not load the others' libraries for two names; a test holds them together.
-READERS = {"classify": (Topic.BOUNCES, Topic.COMPLAINTS, Topic.UNSUBSCRIBES), "suppress": (Topic.OUTCOMES,)}
+#: Which group reads what; the log keeps it for them before they have ever read. Said here once more than in the stages, so that
+#: a role does not load the others' libraries for two names; a test holds them together.
+READERS = {
+    "classify": (Topic.BOUNCES, Topic.COMPLAINTS, Topic.UNSUBSCRIBES),
+    "suppress": (Topic.OUTCOMES, Topic.URGENT_OUTCOMES),
+}
 
 
 def add_role_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,8 +55,25 @@ def keys_of(settings: Settings) -> SecretKeys:
     return secret_keys.load_or_make(settings.secrets_file)
 
 
-def run_loops(loops: Sequence[ConsumeLoop], stop: Stop) -> None:
-    """Run each loop in a thread of its own until told to stop. One that fails stops the others; its failure is raised."""
+def consume(log: Log, group: str, handler: Handler, *, producer: Producer, stop: Stop, start_at: StartAt | None = None) -> None:
+    """Run a stage until told to stop: a loop and a thread for each topic, so that no topic waits behind a flood on another."""
+    with ExitStack() as consumers:
+        loops = [
+            ConsumeLoop(
+                group,
+                consumer=consumers.enter_context(log.consumer(group, [topic], start_at=start_at)),
+                handler=handler,
+                dead_letters=producer,
+                clock=CLOCK,
+                stopping=stop,
+            )
+            for topic in READERS[group]
+        ]
+        _run(loops, stop)
+
+
+def _run(loops: Sequence[ConsumeLoop], stop: Stop) -> None:
+    """Each loop in a thread of its own. One that fails stops the others; its failure is raised."""
     failures: list[BaseException] = []
 
     def run(loop: ConsumeLoop) -> None:

@@ -9,10 +9,9 @@ from typing import Protocol
 
 from nullsender.cli import parts, store_parts
 from nullsender.cli.stopping import stop_on_signals
-from nullsender.consume import ConsumeLoop
 from nullsender.errors import Transient
 from nullsender.limits import EXPIRE_BATCH_MAX, EXPIRE_EVERY_SECONDS
-from suppression.consumer import GROUP, TOPICS, SuppressStage
+from suppression.consumer import GROUP, SuppressStage
 
 _log = logging.getLogger("suppress")
 
@@ -28,14 +27,9 @@ def run(arguments: argparse.Namespace) -> int:
     stop = stop_on_signals(supervised=arguments.supervised)
     store = store_parts.open_store(settings)
     stage = SuppressStage(store)
-    with (
-        parts.open_log(settings) as log,
-        log.producer() as producer,
-        log.consumer(GROUP, TOPICS, start_at=stage.start_at) as consumer,
-    ):
-        loop = ConsumeLoop(GROUP, consumer=consumer, handler=stage, dead_letters=producer, clock=parts.CLOCK, stopping=stop)
-        threading.Thread(target=keep_house, args=(store, stop), daemon=True, name="housekeeping").start()
-        parts.run_loops([loop], stop)
+    threading.Thread(target=keep_house, args=(store, stop), daemon=True, name="housekeeping").start()
+    with parts.open_log(settings) as log, log.producer() as producer:
+        parts.consume(log, GROUP, stage, producer=producer, stop=stop, start_at=stage.start_at)
     return 0
 
 
