@@ -19,6 +19,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
@@ -132,10 +133,11 @@ class EmbeddedLog(Log):
             clock=self._clock,
         )
 
-    def read(self, topic: Topic, *, newest_first: bool = False) -> Iterator[StoredRecord]:
+    def read(self, topic: Topic, *, newest_first: bool = False, since: datetime | None = None) -> Iterator[StoredRecord]:
         """As the interface says. What is trimmed while you read is left out, what is appended meanwhile too."""
         store = self._stores[topic]
-        for number, offsets in store.bounds().items():
+        for number, held in store.bounds().items():
+            offsets = held if since is None else store.offsets_since(number, held, since)
             for offset in reversed(offsets) if newest_first else offsets:
                 if (record := store.get(number, offset)) is not None:
                     yield record

@@ -146,6 +146,17 @@ class TopicStore(Closing):
                 bounds[number] = range(head.offset if head else end, end)
             return bounds
 
+    def offsets_since(self, number: int, offsets: range, since: datetime) -> range:
+        """Those of `offsets` from the first record on that was appended at `since` or later.
+
+        One after the other, for the times of a partition may go back where the clock did, and halving would leave some out.
+        """
+        for offset in offsets:
+            record = self.get(number, offset)
+            if record is not None and record.appended_at >= since:
+                return range(offset, offsets.stop)
+        return range(offsets.stop, offsets.stop)
+
     def tend(self) -> None:
         """Trim what is too old, in steps between which others can write, and make room where readers were killed."""
         self._environment.clear_dead_readers()

@@ -407,6 +407,20 @@ class LogContract:
             assert backwards == forwards[::-1]
         assert sum(log.group_lag(group, [Topic.BOUNCES]).values()) == 100
 
+    def test_reading_since_a_moment_leaves_out_what_lies_before_it(self, log: Log) -> None:
+        publish(log, *numbered(200))
+        in_time = sorted({record.appended_at for record in log.read(Topic.BOUNCES)})
+        wait_for(lambda: datetime.now(UTC) > in_time[-1] + timedelta(milliseconds=5), what="the clock to go on")
+        moment = datetime.now(UTC)
+        wait_for(lambda: datetime.now(UTC) > moment + timedelta(milliseconds=5), what="the clock to go on")
+        publish(log, *numbered(200, first=200))
+
+        later = Counter({b"%d" % number: 1 for number in range(200, 400)})
+        assert values(log.read(Topic.BOUNCES, since=moment)) == later
+        assert values(log.read(Topic.BOUNCES, since=moment, newest_first=True)) == later
+        assert values(log.read(Topic.BOUNCES, since=in_time[0])) == values(log.read(Topic.BOUNCES))
+        assert list(log.read(Topic.BOUNCES, since=datetime.now(UTC) + timedelta(hours=1))) == []
+
     def test_closing_twice_does_nothing(self, log: Log, group: str) -> None:
         producer, consumer = log.producer(), log.consumer(group, [Topic.BOUNCES])
         for held in (producer, consumer, producer, consumer):

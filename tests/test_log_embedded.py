@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -488,6 +489,17 @@ def test_numbering_goes_on_when_everything_was_trimmed(tmp_path: Path, group: st
         assert sum(log.group_lag(group, [Topic.BOUNCES]).values()) == 1
         with log.consumer(group, [Topic.BOUNCES]) as consumer:
             assert take(consumer, 1) == [record]
+
+
+def test_what_was_appended_after_the_clock_went_back_is_not_left_out(tmp_path: Path) -> None:
+    clock = FakeClock()
+    with EmbeddedLog(tmp_path / "log", clock=clock, partitions=1) as log:
+        for number, hours in enumerate((0, 5, -3, 1)):
+            clock.advance(days=hours / 24)
+            publish(log, *numbered(1, first=number))
+
+        since = FakeClock().now() + timedelta(hours=4)
+        assert [record.value for record in log.read(Topic.BOUNCES, since=since)] == [b"1", b"2", b"3"]
 
 
 # --- the folder --------------------------------------------------------------------------------------------------------
