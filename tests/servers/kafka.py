@@ -1,7 +1,7 @@
 """A throw-away Apache Kafka: one process on 127.0.0.1, in a folder of its own, that can be stopped, killed and frozen.
 
-`setup/kafka` fetches it, `setup/kafka-server` starts it; here is what tests want of it besides. It is known to be ready when its
-group coordinator answers too, which comes last.
+`setup/kafka` fetches it, `setup/kafka-server` starts it; here is what tests want of it besides. It is ready when its group
+coordinator answers too, which comes last.
 """
 
 import os
@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,15 +37,28 @@ class KafkaUnavailable(Exception):
 class Kafka:
     """One broker. `servers` is where its clients find it, and stays the same over stops and starts."""
 
-    def __init__(self, folder: Path, *, properties: Mapping[str, str], jvm: str, format_options: tuple[str, ...]) -> None:
-        port, self._controller_port = free_ports(2)
-        self.port = port
-        self.servers = f"127.0.0.1:{port}"
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        properties: Mapping[str, str],
+        jvm: str = "",
+        further_listeners: Sequence[str] = (),
+        format_options: Sequence[str] = (),
+    ) -> None:
+        names = ("PLAINTEXT", "CONTROLLER", *further_listeners)
+        self._ports = dict(zip(names, free_ports(len(names)), strict=True))
+        self.servers = self.servers_of("PLAINTEXT")
         self._folder = folder
-        self._properties = dict(properties)
+        listeners = ",".join(f"{name}://127.0.0.1:{port}" for name, port in self._ports.items())
+        self._properties = {"listeners": listeners, **properties}
         self._jvm = jvm
         self._format_options = format_options
         self._process: subprocess.Popen[bytes] | None = None
+
+    def servers_of(self, listener: str) -> str:
+        """Where the clients of one listener find it."""
+        return f"127.0.0.1:{self._ports[listener]}"
 
     @property
     def pid(self) -> int:
@@ -62,7 +75,8 @@ class Kafka:
         settings = [f"{name}={value}" for name, value in self._properties.items()]
         # Should the tests be killed, the server goes with them.
         become: list[str | Path] = ["setpriv", "--pdeathsig", "KILL", _ROOT / "setup/kafka-server"]
-        command = [*become, self._folder, str(self.port), str(self._controller_port), *settings, "--", *self._format_options]
+        ports = [str(self._ports[name]) for name in ("PLAINTEXT", "CONTROLLER")]
+        command = [*become, self._folder, *ports, *settings, "--", *self._format_options]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 command, env=_environment(self._jvm), stdin=subprocess.DEVNULL, stdout=log, stderr=log
@@ -78,7 +92,7 @@ class Kafka:
         if self._running.poll() is not None:
             raise KafkaUnavailable(f"Kafka did not start: {self.said()[-2000:]}")
         try:
-            socket.create_connection(("127.0.0.1", self.port)).close()
+            socket.create_connection(("127.0.0.1", self._ports["PLAINTEXT"])).close()
         except ConnectionRefusedError:
             return False
         # A new client each time: one that was refused waits before it asks again.
@@ -132,16 +146,26 @@ class Kafka:
 
 @contextmanager
 def kafka_server(
-    properties: Mapping[str, str] | None = None, *, jvm: str = "", format_options: tuple[str, ...] = ()
+    properties: Mapping[str, str] | None = None,
+    *,
+    jvm: str = "",
+    further_listeners: Sequence[str] = (),
+    format_options: Sequence[str] = (),
 ) -> Iterator[Kafka]:
     """A broker that is ready, for as long as the block lasts.
 
-    `properties` are Kafka's own and outweigh what is usual here; `jvm` is options of the JVM, such as "-Xmx1g". Raises
-    `KafkaUnavailable`.
+    `properties` are Kafka's own and outweigh what is usual here; `jvm`: options of the JVM, such as "-Xmx1g". Further listeners
+    (see `kafka_secured.py`) are names, each of which `properties` explain. Raises `KafkaUnavailable`.
     """
     require_kafka()
     folder = Path(tempfile.mkdtemp(prefix="ns-kafka-"))
-    kafka = Kafka(folder, properties={**_QUICK, **(properties or {})}, jvm=jvm, format_options=format_options)
+    kafka = Kafka(
+        folder,
+        properties={**_QUICK, **(properties or {})},
+        jvm=jvm,
+        further_listeners=further_listeners,
+        format_options=format_options,
+    )
     try:
         kafka.start()
         yield kafka
