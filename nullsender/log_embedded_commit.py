@@ -9,7 +9,6 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 
 from nullsender import telemetry
@@ -24,33 +23,9 @@ from nullsender.limits import (
 )
 from nullsender.log import Closing, Record
 from nullsender.log_embedded_topic import TopicStore
+from nullsender.log_publication import Publication
 
 _log = logging.getLogger("log")
-
-
-class Publication:
-    """One call of `publish`: done when each of its parts (one for each topic) is durable, failed when one is not."""
-
-    def __init__(self, *, parts: int, deadline_seconds: float) -> None:
-        """`deadline_seconds` on the clock's monotonic hand."""
-        self.deadline_seconds = deadline_seconds
-        self.future: Future[None] = Future()
-        self.future.set_running_or_notify_cancel()  # a waiter that is cancelled must not cancel what may be written already
-        self._parts_left = parts
-        self._settled = False
-        self._lock = threading.Lock()
-
-    def settle(self, failure: BaseException | None = None) -> None:
-        """One more part is durable, or has failed. Once the future is done nothing changes it."""
-        with self._lock:
-            self._parts_left -= 1
-            if self._settled or (failure is None and self._parts_left > 0):
-                return
-            self._settled = True
-        if failure is not None:
-            self.future.set_exception(failure)
-        else:
-            self.future.set_result(None)
 
 
 @dataclass(frozen=True, eq=False)
