@@ -1,6 +1,8 @@
 """The whole system as its users run it: `nullsender up` in a process of its own, on free ports, in a temporary folder."""
 
 import os
+import re
+import signal
 import smtplib
 import socket
 import subprocess
@@ -76,6 +78,38 @@ class System:
         """What it wrote to its terminal so far."""
         return self.output.read_text(errors="replace")
 
+    def pids(self) -> Mapping[str, int]:
+        """The process id under which each role was last started, by the role's name (`classify`, or `classify-2`)."""
+        return {role: int(pid) for role, pid in re.findall(r"started role=(\S+) pid=(\d+)", self.said())}
+
+    def kill(self, role: str) -> int:
+        """Kill a role with -9; the process id that it had."""
+        victim = self.pids()[role]
+        os.kill(victim, signal.SIGKILL)
+        return victim
+
+    def wait_until_started_again(self, role: str, victim: int) -> None:
+        """Return when the role whose process was `victim` has another one."""
+        wait_for(lambda: self.pids()[role] != victim, what=f"{role} to be started again", seconds=START_SECONDS_MAX)
+
+    def freeze(self, role: str) -> None:
+        """Hold a role: its connections stay open and it does nothing."""
+        os.kill(self.pids()[role], signal.SIGSTOP)
+
+    def thaw(self, role: str) -> None:
+        """Let a role go on."""
+        os.kill(self.pids()[role], signal.SIGCONT)
+
+    def unready_because(self) -> str | None:
+        """What /readyz says is wrong; None: nothing."""
+        answer = self.http.get("/readyz")
+        assert answer.status_code in (200, 503), answer.text
+        return None if answer.status_code == 200 else str(answer.json()["detail"])
+
+    def wait_until_unready(self, because: str, seconds: float = 30.0) -> None:
+        """Return when /readyz is 503 and names `because`."""
+        wait_for(lambda: because in (self.unready_because() or ""), what=f"/readyz to say {because!r}", seconds=seconds)
+
     def stop(self) -> int:
         """Ctrl-C; the exit code."""
         assert self.process is not None
@@ -135,6 +169,16 @@ class System:
         assert answer.status_code == 200, answer.text
         body: dict[str, Any] = answer.json()
         return body
+
+    def stopped(self, addresses: Sequence[str], stream: str | None = None) -> set[str]:
+        """Those of `addresses` that may not be sent to: POST /v1/check, 10,000 at a time."""
+        found: set[str] = set()
+        for start in range(0, len(addresses), 10_000):
+            question = {"addresses": list(addresses[start : start + 10_000])} | ({"stream": stream} if stream else {})
+            answer = self.http.post("/v1/check", json=question)
+            assert answer.status_code == 200, answer.text
+            found.update(row["address"] for row in answer.json()["suppressed"])
+        return found
 
     def wait_until_suppressed(self, address: str, stream: str | None = None, seconds: float = 20.0) -> dict[str, Any]:
         """The lookup's answer as soon as it is no."""

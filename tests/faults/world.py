@@ -1,0 +1,102 @@
+"""A whole system with its traffic: `nullsender up`, MTAs that send to it, and the ledger that all of its tests share.
+
+Faults come one after the other on one world, and after each everything since the beginning has to add up.
+"""
+
+import os
+import secrets
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from random import Random
+from types import TracebackType
+from typing import Self
+
+from ingest.signing.keys import SigningKeys
+from nullsender import config
+from nullsender.cli.parts import keys_of, open_log
+from nullsender.errors import Transient
+from nullsender.log import Record
+from nullsender.log import wait_until_durable as durable
+from suppression.engine import open_engine
+from tests.faults.client import MAILS_PER_SECOND, Traffic
+from tests.faults.found import find, waiting
+from tests.faults.ledger import Ledger
+from tests.faults.mail import Writer
+from tests.system import System
+from tests.waiting import wait_for
+
+SETTLE_SECONDS_MAX = 90.0
+LOOKUPS_TURN_SECONDS_MAX = 20.0
+#: Without a bound on what one client may do unproven: all clients here are one machine.
+_NO_CAP = {"NULLSENDER_POLICY_PROVISIONAL_PER_SOURCE_AND_HOUR_MAX": "1000000000"}
+
+
+def seed_of_this_run() -> int:
+    """FAULTS_SEED of the environment, so that a run can be repeated; else a new one."""
+    return int(os.environ.get("FAULTS_SEED") or secrets.randbits(32))
+
+
+class World:
+    """One system, its clients and their ledger; `with` starts and stops it."""
+
+    def __init__(self, data: Path, *, name: str, settings: Mapping[str, str] | None = None) -> None:
+        self.seed = seed_of_this_run()
+        self.chance = Random(self.seed)
+        self.name = name
+        self.system = System(data, settings=_NO_CAP | dict(settings or {}))
+        self.ledger = Ledger()
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._open.enter_context(self.system)
+        settings = config.load(environment=self.system.environment)
+        self.log = self._open.enter_context(open_log(settings))
+        self.engine = open_engine(settings.store_url)
+        self._open.callback(self.engine.dispose)
+        self.writer = Writer(self.name, SigningKeys(keys_of(settings).signing_keys), self.chance)
+        self._mails = iter(self.writer)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._open.close()
+
+    def traffic(self, *, smtp: tuple[str, int] | None = None, per_second: float = MAILS_PER_SECOND) -> Traffic:
+        """Mail that flows to the MX (or to `smtp`, which stands before it) while the block lasts."""
+        return Traffic(lambda: smtp or self.system.smtp, self._mails, self.ledger, chance=self.chance, per_second=per_second)
+
+    def send(self, count: int) -> None:
+        """A little traffic: `count` more messages, accepted when this returns."""
+        with self.traffic() as traffic:
+            traffic.wait_for_more(count)
+
+    def publish(self, *records: Record) -> None:
+        """Put records on the log past everybody."""
+        with self.log.producer() as producer:
+            durable(producer.publish(records))
+
+    def settle(self) -> None:
+        """Wait until everything came to rest; then all has to add up, and every lookup has to say so."""
+        said = f"repeat with FAULTS_SEED={self.seed}; the system said:\n{self.system.said()[-3000:]}"
+        wait_for(self._is_at_rest, what=f"nothing to wait on the log any more ({said})", seconds=SETTLE_SECONDS_MAX)
+        differences = self.ledger.differences(find(self.engine, self.log))
+        assert not differences, f"{len(differences)} differences, {said}\n" + "\n".join(differences[:20])
+        wait_for(lambda: not self._wrong_lookups(), what="every lookup to turn", seconds=LOOKUPS_TURN_SECONDS_MAX)
+
+    def _is_at_rest(self) -> bool:
+        try:
+            return waiting(self.log) == 0
+        except Transient:
+            return False
+
+    def _wrong_lookups(self) -> list[str]:
+        expected = list(self.ledger.expected().values())
+        wrong = []
+        for stream in (None, "news"):
+            stopped = self.system.stopped([one.recipient for one in expected], stream=stream)
+            wrong += [
+                one.recipient
+                for one in expected
+                if (one.recipient in stopped) != (one.cause is not None and one.scope in ("*", stream))
+            ]
+        return wrong
