@@ -1,25 +1,24 @@
-"""A throw-away PostgreSQL: Debian's own binaries, a folder of its own, a Unix socket and no port.
+"""A throw-away PostgreSQL in a folder of its own, that can be stopped, killed, frozen and run out of room.
 
-Nothing of the system's PostgreSQL is touched, if there is one at all. Where the binaries are missing, root has them installed
-by `setup/packages`, without a cluster. The server runs as an ordinary user, because it refuses to run as root.
+`setup/postgres-server` finds the binaries and starts it. It listens on a Unix socket alone; with a password, on 127.0.0.1 too.
 """
 
 import contextlib
 import os
-import pwd
-import shutil
 import signal
 import subprocess
 import tempfile
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
+from sqlalchemy import URL
+
+from tests.system import free_ports
+from tests.waiting import wait_for
 
 _ROOT = Path(__file__).resolve().parents[2]
-_BINARIES = Path("/usr/lib/postgresql")
 _START_SECONDS_MAX = 60.0
 _STOP_SECONDS_MAX = 30.0
 # Tests kill processes, not the power: without fsync each commit is as atomic and far quicker.
@@ -30,16 +29,34 @@ class PostgresUnavailable(Exception):
     """No PostgreSQL can be started here; the text says what to do."""
 
 
-class Postgres:
-    """A server that runs."""
+class SmallDiskUnavailable(Exception):
+    """A disk that can be filled takes root's right to mount one; the text says what failed."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+
+class Postgres:
+    """A server. Its addresses stay the same over stops and starts."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, str], password: str | None) -> None:
+        self.folder = folder
+        self.password = password
+        self.port = free_ports(1)[0]
+        self._settings = {
+            "unix_socket_directories": str(folder),
+            "listen_addresses": "" if password is None else "127.0.0.1",
+            "port": str(self.port),
+            "shared_buffers": "64MB",
+            **settings,
+        }
+        self._process: subprocess.Popen[bytes] | None = None
         self._databases = 0
 
-    def url(self, database: str) -> str:
-        """The SQLAlchemy URL of one of its databases."""
-        return f"postgresql://tests@/{database}?host={self._folder}"
+    def url(self, database: str, *, password: str | None = None) -> str:
+        """The SQLAlchemy URL of one of its databases: by its socket, or with a password by TCP (`password`: another)."""
+        if self.password is None:
+            url = URL.create("postgresql", "tests", database=database, query={"host": str(self.folder), "port": str(self.port)})
+        else:
+            url = URL.create("postgresql", "tests", password or self.password, "127.0.0.1", self.port, database)
+        return url.render_as_string(hide_password=False)
 
     def create_database(self, template: str = "template0") -> str:
         """The name of a new database, a copy of `template`, to which nobody may be connected."""
@@ -52,93 +69,137 @@ class Postgres:
         """Drop it, whoever is still connected."""
         self.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
+    def terminate_backends(self, database: str) -> None:
+        """End every connection to `database` from the server's side, whatever it is doing."""
+        self.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'")
+
     def execute(self, statement: str) -> None:
         """Run one statement outside a transaction."""
-        with psycopg.connect(host=str(self._folder), user="tests", dbname="postgres", autocommit=True) as connection:
+        with self._connect() as connection:
             connection.execute(statement)
+
+    def _connect(self) -> "psycopg.Connection[tuple[object, ...]]":
+        return psycopg.connect(
+            host=str(self.folder), port=self.port, user="tests", password=self.password, dbname="postgres", autocommit=True
+        )
+
+    def start(self) -> None:
+        """Start it on the data that it had; ready on return. Raises `PostgresUnavailable` when it ends at once."""
+        how_to_log_in = ["-U", "tests", "--no-sync", "-A", "trust"]
+        if self.password is not None:
+            file = self.folder / "password"
+            file.write_text(self.password)
+            file.chmod(0o644)
+            how_to_log_in[-1:] = ["scram-sha-256", f"--pwfile={file}"]
+        settings = [f"{name}={value}" for name, value in self._settings.items()]
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [_ROOT / "setup/postgres-server", self.folder, *settings, "--", *how_to_log_in],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        wait_for(self._answers, what="PostgreSQL to be ready", seconds=_START_SECONDS_MAX)
+
+    def _answers(self) -> bool:
+        if self._running.poll() is not None:
+            said = (self.folder / "log").read_text(errors="replace")
+            raise PostgresUnavailable(f"PostgreSQL did not start: {said[-2000:]}")
+        with contextlib.suppress(psycopg.OperationalError):
+            self._connect().close()
+            return True
+        return False
+
+    @property
+    def _running(self) -> subprocess.Popen[bytes]:
+        assert self._process is not None, "the server is stopped"
+        return self._process
+
+    def stop(self) -> None:
+        """Stop it as an operator would: connections end, what was committed is on the disk."""
+        if self._process is None:
+            return
+        self.thaw()
+        self._process.send_signal(signal.SIGINT)  # "fast shutdown"
+        try:
+            self._process.wait(_STOP_SECONDS_MAX)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self._process = None
+
+    def kill(self) -> None:
+        """Stop it and all its backends with -9, in the middle of whatever they do."""
+        processes = self._processes()
+        self._signal(signal.SIGKILL)
+        self._running.wait()
+        wait_for(lambda: not any(map(_lives, processes)), what="PostgreSQL's backends to be gone")
+        self._process = None
+
+    def freeze(self) -> None:
+        """Hold it and all its backends: connections stay open and nobody answers."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        for process in self._processes():  # the server first, so that it starts no more of them
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, number)
+
+    def _processes(self) -> list[int]:
+        server = self._running.pid
+        try:
+            children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
+        except FileNotFoundError:  # it has ended by itself
+            children = []
+        return [server, *map(int, children)]
 
 
 @contextmanager
-def postgres_server(*, durable: bool = False) -> Iterator[Postgres]:
-    """A server for as long as the block lasts. `durable`: with fsync, as in production, for measurements.
+def postgres_server(
+    settings: Mapping[str, str] | None = None,
+    *,
+    durable: bool = False,
+    password: str | None = None,
+    disk_mib: int | None = None,
+) -> Iterator[Postgres]:
+    """A server for as long as the block lasts.
 
-    Raises `PostgresUnavailable`.
+    `settings` are PostgreSQL's own, such as max_connections. `durable`: with fsync, as in production, for measurements.
+    `password`: it listens on 127.0.0.1 too and asks for it. `disk_mib`: all its files lie on a disk of that size; 40 MiB are taken
+    at the start. Raises `PostgresUnavailable`, `SmallDiskUnavailable`.
     """
-    binaries = _binaries()
     # Not pytest's folder: the path of a Unix socket may have 107 bytes.
-    folder = Path(tempfile.mkdtemp(prefix="ns-postgres-"))
+    with tempfile.TemporaryDirectory(prefix="ns-postgres-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        with contextlib.nullcontext() if disk_mib is None else _small_disk(folder, disk_mib):
+            server = Postgres(folder, {**({} if durable else _QUICK), **(settings or {})}, password)
+            try:
+                server.start()
+                yield server
+            finally:
+                server.stop()
+
+
+@contextmanager
+def _small_disk(folder: Path, size_mib: int) -> Iterator[None]:
+    """Mount a disk in memory on `folder`."""
+    options = f"size={size_mib}m,mode=0755"
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], capture_output=True, text=True)
+    if mounted.returncode:
+        raise SmallDiskUnavailable(f"no disk of {size_mib} MiB can be mounted: {mounted.stderr.strip()}")
     try:
-        owner = _ordinary_user()
-        if owner is not None:
-            shutil.chown(folder, owner)
-        _run_as(owner, [binaries / "initdb", "-D", folder / "data", "-U", "tests", "-A", "trust", "-E", "UTF8", "--no-locale"])
-        settings = {"listen_addresses": "", "unix_socket_directories": str(folder), "shared_buffers": "64MB"}
-        settings |= {} if durable else _QUICK
-        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        with (folder / "log").open("wb") as log:
-            # Should the tests be killed, the server stops by itself.
-            command: list[str | Path] = [
-                "setpriv",
-                "--pdeathsig",
-                "INT",
-                binaries / "postgres",
-                "-D",
-                folder / "data",
-                *options,
-            ]
-            server = subprocess.Popen(command, user=owner, stdout=log, stderr=log, cwd=folder)
-        try:
-            _await_ready(server, folder)
-            yield Postgres(folder)
-        finally:
-            _stop(server)
+        yield
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        subprocess.run(["umount", folder], check=True)
 
 
-def _binaries() -> Path:
-    found = _newest()
-    if found is None:
-        done = subprocess.run([_ROOT / "setup/packages", "postgresql"], capture_output=True, text=True)
-        found = _newest()
-        if found is None:
-            raise PostgresUnavailable(f"no PostgreSQL under {_BINARIES}: install Debian's `postgresql`. {done.stderr.strip()}")
-    return found
-
-
-def _newest() -> Path | None:
-    found = [path.parent for path in _BINARIES.glob("*/bin/postgres") if path.parts[-3].isdecimal()]
-    return max(found, key=lambda path: int(path.parts[-2]), default=None)
-
-
-def _ordinary_user() -> str | None:
-    """Whom the server runs as: us, unless we are root."""
-    if os.geteuid() != 0:
-        return None
-    known = {user.pw_name for user in pwd.getpwall()}
-    return "postgres" if "postgres" in known else "nobody"
-
-
-def _run_as(user: str | None, command: list[Path | str]) -> None:
-    done = subprocess.run(command, user=user, capture_output=True, text=True, cwd="/")
-    if done.returncode:
-        raise PostgresUnavailable(f"{command[0]} failed: {done.stderr.strip()}")
-
-
-def _await_ready(server: subprocess.Popen[bytes], folder: Path) -> None:
-    deadline = time.monotonic() + _START_SECONDS_MAX
-    while time.monotonic() < deadline and server.poll() is None:
-        with contextlib.suppress(psycopg.OperationalError):
-            psycopg.connect(host=str(folder), user="tests", dbname="postgres").close()
-            return
-        time.sleep(0.02)
-    raise PostgresUnavailable(f"PostgreSQL did not start: {(folder / 'log').read_text(errors='replace')[-2000:]}")
-
-
-def _stop(server: subprocess.Popen[bytes]) -> None:
-    server.send_signal(signal.SIGINT)  # "fast shutdown": ends connections, then itself
+def _lives(process: int) -> bool:
+    """Whether it runs still. One that only waits for its parent to look at how it ended does not."""
     try:
-        server.wait(_STOP_SECONDS_MAX)
-    except subprocess.TimeoutExpired:
-        server.kill()
-        server.wait()
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
