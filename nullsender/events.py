@@ -139,6 +139,15 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     rules_version: str = ""
 
 
+class Rejudgement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Says of an outcome that it takes the place of the one that the same report had before (`nullsender replay`)."""
+
+    replay_id: str
+    reason: str  # the operator's words
+    release_protected: bool = False  # whether it may take back what was read as a complaint or an unsubscribe
+    earlier: tuple[Decision, ...] = ()  # what the report was read as before, oldest first; the store writes it down
+
+
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A report and the decision on it."""
 
@@ -146,6 +155,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     report: Report
     decision: Decision
     decided_at: datetime
+    rejudged: Rejudgement | None = None
 
 
 class RawMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

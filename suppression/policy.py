@@ -51,7 +51,7 @@ class State(StrEnum):
     PROVISIONAL = "provisional"  # from an unproven report, until it expires
     TEMPORARY = "temporary"  # in full, until it expires
     SUPPRESSED = "suppressed"  # in full, for good
-    EXPIRED = "expired"
+    EXPIRED = "expired"  # or released: it ended without a word against it
     LIFTED = "lifted"  # before the claim
     OVERRULED = "overruled"  # lifted, and the claim is older than the lift
 
@@ -99,18 +99,25 @@ assert REACH.keys() == set(Result)
 
 
 class Did(StrEnum):
-    """What came of a report or an operator's word. The first five are changes of the list, the others are not."""
+    """What came of a report or an operator's word. The first eight are changes of the list, the others are not."""
 
     ADDED = "added"  # a new entry, or a new period of one that had ended
     HARDENED = "hardened"  # provisional before and full now, or until a day before and for good now
     RENEWED = "renewed"  # expires later than before
     LIFTED = "lifted"
     EXPIRED = "expired"
+    RELEASED = "released"  # the reports that it rested on are read otherwise today, and nothing else holds it
+    AMENDED = "amended"  # it stands, but otherwise or on other grounds, for a report that it rested on is read otherwise today
+    CONFIRMED = "confirmed"  # an operator asked for what stood on reports: it rests on that word from now on
     KEPT = "kept"  # the entry was as strong already
     COUNTED = "counted"  # a strike, not enough of them yet
     CAPPED = "capped"  # its source has made too many provisional entries within the hour
     RECORDED = "recorded"  # nothing was asked for, or nobody may ask for it
     REPEATED = "repeated"  # the report was known; not even recorded again
+
+
+#: What ends an entry and leaves its grounds as they were.
+ENDS = frozenset({Did.LIFTED, Did.EXPIRED, Did.RELEASED})
 
 
 class PolicySettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,7 +148,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     expires: datetime | None
     provisional: bool
     ended: datetime | None = None
-    ended_by: Did | None = None  # LIFTED, or EXPIRED once the expiry was noted
+    ended_by: Did | None = None  # one of ENDS; EXPIRED once the expiry was noted
 
 
 class Strike(NamedTuple):
