@@ -168,8 +168,8 @@ def postgres_server(
     """A server for as long as the block lasts.
 
     `settings` are PostgreSQL's own, such as max_connections. `durable`: with fsync, as in production, for measurements.
-    `password`: it listens on 127.0.0.1 too and asks for it. `disk_mib`: all its files lie on a disk of that size; 40 MiB are taken
-    at the start. Raises `PostgresUnavailable`, `SmallDiskUnavailable`.
+    `password`: it listens on 127.0.0.1 too and asks for it. `disk_mib`: all its files lie on a disk of that size, of which the
+    empty server takes 40. Raises `PostgresUnavailable`, `SmallDiskUnavailable`.
     """
     # Not pytest's folder: the path of a Unix socket may have 107 bytes.
     with tempfile.TemporaryDirectory(prefix="ns-postgres-", ignore_cleanup_errors=True) as name:
