@@ -57,6 +57,9 @@ class ClassifyStage:
         for outcome in outcomes:
             self._say(outcome)
 
+    def pass_over(self, record: StoredRecord) -> None:
+        """Nothing: this stage keeps no offsets of its own."""
+
     def _decided(self, record: StoredRecord) -> Outcome:
         report = decode(Report, record.value)
         return Outcome(report=report, decision=self._rules.decide(report), decided_at=self._clock.now())

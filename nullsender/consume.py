@@ -7,29 +7,38 @@ A record ends in one of three ways, and the exception's type says which:
     never   `Invalid`, or our own code failed on it RECORD_ATTEMPTS_MAX times: the record goes to the dead letters, whole,
             with the reason, and only then does the offset move on
 
-`Misconfigured` is no record's fault: it ends the role, with the offset where it was.
+`Misconfigured` is no record's fault: it ends the role, with the offset where it was. Where a record ends the whole process,
+nothing is raised at all: `in_hand` remembers what was in hand then, and after RECORD_DEATHS_MAX deaths with one record alone
+that one is set aside too.
 
 A brake holds the consumer when DEAD_LETTERS_IN_A_ROW_MAX records in a row are dead: then we are at fault, not the records, and
 waiting loses nothing while pouring a topic into the dead letters would bury it. It stays where it is, says so, and tries the
 same record again now and then; other topics' loops go on.
+
+Whether a loop moves at all is for another thread to see, and to say: `status` tells it.
 """
 
 import hashlib
 import logging
+import random
 import traceback
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from datetime import datetime
+from typing import NamedTuple, Protocol
 
 from nullsender import telemetry
 from nullsender.clock import Clock
 from nullsender.errors import Invalid, Misconfigured, Transient
 from nullsender.events import DeadLetter, encode
+from nullsender.in_hand import InHand
 from nullsender.limits import (
     DEAD_LETTERS_IN_A_ROW_MAX,
     LAG_EVERY_SECONDS,
     POLL_RECORDS_MAX,
     POLL_SECONDS,
     RECORD_ATTEMPTS_MAX,
+    RECORD_DEATHS_MAX,
     RETRY_SECONDS_MAX,
     RETRY_SECONDS_MIN,
 )
@@ -47,13 +56,27 @@ class Handler(Protocol):
         idempotent: the same records may come again.
         """
 
+    def pass_over(self, record: StoredRecord) -> None:
+        """`record` is a dead letter, durably: a stage that keeps offsets in its own transaction moves them past it.
+
+        On return that is durable. `Transient` where it may work later; then the record comes again.
+        """
+
 
 class Braked(Transient):
     """So many records in a row are dead that the consumer goes no further; an operator has to look."""
 
 
+class Status(NamedTuple):
+    """How a loop is doing, as another thread sees it."""
+
+    busy_seconds: float  # since it last dealt with a record, while it has some in hand; 0 when it has none
+    oldest_record_at: datetime | None  # when the oldest record in hand was put on the log
+    braked: bool
+
+
 class ConsumeLoop:
-    """Runs one `Handler` on one `Consumer` until `stopping()` says so."""
+    """Runs one `Handler` on one `Consumer` until `stopping()` says so, which it asks between any two steps."""
 
     def __init__(
         self,
@@ -64,17 +87,32 @@ class ConsumeLoop:
         dead_letters: Producer,
         clock: Clock,
         stopping: Callable[[], bool],
+        in_hand: InHand | None = None,
+        chance: Callable[[], float] = random.random,
     ) -> None:
+        """`in_hand` outlives this process, if deaths are to be counted; `chance` gives a number from 0 to 1."""
         self._group = group
         self._consumer = consumer
         self._handler = handler
         self._dead_letters = dead_letters
         self._clock = clock
         self._stopping = stopping
+        self._in_hand = in_hand or InHand()
+        self._chance = chance
         self._log = logging.getLogger(group)
         self._dead_in_a_row = 0
         self._retry_seconds = RETRY_SECONDS_MIN
         self._lag_due_at_seconds = 0.0
+        self._lag_records: Mapping[Topic, int] = {}
+        self._moved_at_seconds: float | None = None  # while there is something in hand
+        self._oldest_record_at: datetime | None = None
+        self._braked = False
+
+    def status(self) -> Status:
+        """How it is doing now. Thread-safe."""
+        moved_at_seconds = self._moved_at_seconds
+        busy_seconds = 0.0 if moved_at_seconds is None else self._clock.monotonic_seconds() - moved_at_seconds
+        return Status(busy_seconds, self._oldest_record_at, self._braked)
 
     def run(self) -> None:
         """Consume until stopped; nothing that was not stored is lost however it ends."""
@@ -86,25 +124,46 @@ class ConsumeLoop:
         try:
             self._show_lag()
             batch = self._consumer.poll(records_max=POLL_RECORDS_MAX, timeout_seconds=POLL_SECONDS)
+            self._take_in_hand(batch)
             if batch:
                 self._deal_with(batch)
+                self._moved_at_seconds = None
         except Transient as trouble:
             self._wait(trouble)
             self._consumer.rewind()
 
+    def _take_in_hand(self, batch: Sequence[StoredRecord]) -> None:
+        """What did not work and is given again was in hand all the time."""
+        self._oldest_record_at = min((record.appended_at for record in batch), default=None)
+        if not batch:
+            self._moved_at_seconds = None
+        elif self._moved_at_seconds is None:
+            self._moved_at_seconds = self._clock.monotonic_seconds()
+
     def _deal_with(self, batch: Sequence[StoredRecord]) -> None:
+        if self._in_hand.has_killed(batch):
+            self._log.error("processes died with these records in hand, taking them one at a time", extra=_facts(batch[0]))
+            return self._one_at_a_time(batch)
         try:
-            self._finish(batch)
+            return self._finish(batch)
         except (Transient, Misconfigured):
             raise
         except Exception as failure:
             # One record may spoil a batch for all the others: find it by taking them one at a time.
             if len(batch) > 1:
                 self._log.warning("a batch failed, taking its records one at a time", extra={"facts": {"failure": failure}})
-            for record in batch:
-                self._deal_with_one(record)
+            return self._one_at_a_time(batch)
+
+    def _one_at_a_time(self, batch: Sequence[StoredRecord]) -> None:
+        for record in batch:
+            if self._stopping():
+                return  # the rest was not stored, and comes again
+            self._deal_with_one(record)
 
     def _deal_with_one(self, record: StoredRecord) -> None:
+        deaths = self._in_hand.deaths_alone(record)
+        if deaths >= RECORD_DEATHS_MAX:
+            return self._set_aside(record, f"{deaths} processes in a row died with this record in hand", deaths)
         for attempt in range(1, RECORD_ATTEMPTS_MAX + 1):
             try:
                 return self._finish([record])
@@ -113,49 +172,64 @@ class ConsumeLoop:
             except Invalid as invalid:
                 return self._set_aside(record, invalid.reason, attempt)
             except Exception as bug:
-                self._log.exception("our own code failed on a record", extra={"facts": {"attempt": attempt, **_where(record)}})
+                self._log.exception("our own code failed on a record", extra=_facts(record, attempt=attempt))
                 if attempt == RECORD_ATTEMPTS_MAX:
                     return self._set_aside(record, f"our bug: {_last_line(bug)}", attempt)
         raise AssertionError("unreachable: the last attempt returns")
 
     def _finish(self, batch: Sequence[StoredRecord]) -> None:
         next_offsets = {record.partition: record.offset + 1 for record in batch}  # the last of a partition wins
-        self._handler.handle(batch, next_offsets)
+        with self._in_hand.holding(batch):
+            self._handler.handle(batch, next_offsets)
         self._consumer.store(next_offsets)
-        if self._dead_in_a_row:
-            self._dead_in_a_row = 0
-            telemetry.CONSUMER_BRAKED.labels(self._group).set(0)
-        self._retry_seconds = RETRY_SECONDS_MIN
-        telemetry.RECORDS_DONE.labels(self._group).inc(len(batch))
-        age = self._clock.now() - min(record.appended_at for record in batch)
-        telemetry.RECORD_AGE.labels(self._group).observe(max(age.total_seconds(), 0.0))
+        self._dead_in_a_row = 0
+        self._moved()
+        for topic, count in Counter(record.partition.topic for record in batch).items():
+            telemetry.RECORDS_DONE.labels(self._group, topic).inc(count)
+        oldest = min(batch, key=lambda record: record.appended_at)
+        age = self._clock.now() - oldest.appended_at
+        telemetry.RECORD_AGE.labels(self._group, oldest.partition.topic).observe(max(age.total_seconds(), 0.0))
 
     def _set_aside(self, record: StoredRecord, reason: str, attempts: int) -> None:
         """Publish the dead letter, and only then move on."""
         if self._dead_in_a_row >= DEAD_LETTERS_IN_A_ROW_MAX:
-            telemetry.CONSUMER_BRAKED.labels(self._group).set(1)
+            self._braked = True
             raise Braked(
                 f"{self._group} goes no further: {self._dead_in_a_row} records in a row can not be dealt with (now: {reason}). "
                 "Nothing is lost. See `nullsender dead-letters list`, and mend the cause."
             )
         letter = dead_letter_of(record, reason=reason, stage=self._group, attempts=attempts, clock=self._clock)
         wait_until_durable(self._dead_letters.publish([Record(Topic.DEAD_LETTERS, letter.id.encode(), encode(letter))]))
+        self._handler.pass_over(record)
         self._consumer.store({record.partition: record.offset + 1})
         self._dead_in_a_row += 1
-        telemetry.RECORDS_DEAD.labels(self._group).inc()
-        self._log.warning("set aside as a dead letter", extra={"facts": {"id": letter.id, "reason": reason, **_where(record)}})
+        self._moved()
+        telemetry.RECORDS_DEAD.labels(self._group, record.partition.topic).inc()
+        self._log.warning("set aside as a dead letter", extra=_facts(record, id=letter.id, reason=reason))
+
+    def _moved(self) -> None:
+        self._moved_at_seconds = self._clock.monotonic_seconds()
+        self._retry_seconds = RETRY_SECONDS_MIN
+        self._braked = False
 
     def _wait(self, trouble: Transient) -> None:
+        """Between half and the whole of a time that doubles: many that failed together do not come again together."""
+        seconds = self._retry_seconds * (1 + self._chance()) / 2
         telemetry.BATCH_RETRIES.labels(self._group).inc()
-        self._log.warning("will try again", extra={"facts": {"in_seconds": self._retry_seconds, "trouble": trouble}})
-        self._clock.sleep(self._retry_seconds)
+        self._log.warning("will try again", extra={"facts": {"in_seconds": f"{seconds:.2f}", "trouble": trouble}})
+        self._clock.sleep(seconds)
         self._retry_seconds = min(self._retry_seconds * 2, RETRY_SECONDS_MAX)
 
     def _show_lag(self) -> None:
         now_seconds = self._clock.monotonic_seconds()
         if now_seconds >= self._lag_due_at_seconds:
             self._lag_due_at_seconds = now_seconds + LAG_EVERY_SECONDS
-            telemetry.CONSUMER_LAG.labels(self._group).set(sum(self._consumer.lag().values()))
+            lag = dict.fromkeys(self._lag_records, 0)  # a topic of which others hold everything now has none of ours
+            for partition, records in self._consumer.lag().items():
+                lag[partition.topic] = lag.get(partition.topic, 0) + records
+            self._lag_records = lag
+            for topic, records in lag.items():
+                telemetry.CONSUMER_LAG.labels(self._group, topic).set(records)
 
 
 def dead_letter_of(record: StoredRecord, *, reason: str, stage: str, attempts: int, clock: Clock) -> DeadLetter:
@@ -175,8 +249,9 @@ def dead_letter_of(record: StoredRecord, *, reason: str, stage: str, attempts: i
     )
 
 
-def _where(record: StoredRecord) -> dict[str, object]:
-    return {"topic": record.partition.topic, "partition": record.partition.number, "offset": record.offset}
+def _facts(record: StoredRecord, **more: object) -> dict[str, dict[str, object]]:
+    """What a log line says of a record: where it lies."""
+    return {"facts": {**more, "topic": record.partition.topic, "partition": record.partition.number, "offset": record.offset}}
 
 
 def _last_line(error: BaseException) -> str:

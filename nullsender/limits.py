@@ -29,6 +29,9 @@ POLL_RECORDS_MAX = 500
 # --- consuming ---------------------------------------------------------------------------------------------------------
 # How often our own code may fail on one record before the record is set aside (kept whole) so that the stage goes on.
 RECORD_ATTEMPTS_MAX = 3
+# How many processes in a row may die with one record alone in hand before it is set aside: a kill or a full memory may hit any
+# record once, and even twice.
+RECORD_DEATHS_MAX = 3
 # Dead letters in a row before a consumer stops: so many mean that we are at fault, not the records.
 DEAD_LETTERS_IN_A_ROW_MAX = 100
 # Waits between tries of a batch that may work later: first, and at most.

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 
@@ -38,9 +39,20 @@ def counter(name: str, help_text: str, labels: tuple[str, ...] = (), *, remedy: 
     return Counter(*_declare(name, "counter", labels, help_text, remedy))
 
 
-def gauge(name: str, help_text: str, labels: tuple[str, ...] = (), *, remedy: str = "") -> Gauge:
-    """Declare a number that goes up and down; of several processes the one that wrote last is shown."""
-    return Gauge(*_declare(name, "gauge", labels, help_text, remedy), multiprocess_mode="mostrecent")
+def gauge(
+    name: str,
+    help_text: str,
+    labels: tuple[str, ...] = (),
+    *,
+    of_processes: Literal["mostrecent", "livesum", "livemax"] = "mostrecent",
+    remedy: str = "",
+) -> Gauge:
+    """Declare a number that goes up and down.
+
+    `of_processes` says which number is shown where several processes have one: that which was written last, or of those that
+    live the sum or the largest.
+    """
+    return Gauge(*_declare(name, "gauge", labels, help_text, remedy), multiprocess_mode=of_processes)
 
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -53,17 +65,18 @@ def histogram(name: str, help_text: str, labels: tuple[str, ...] = (), *, remedy
 
 # --- consuming ---------------------------------------------------------------------------------------------------------
 
-RECORDS_DONE = counter("nullsender_records_done_total", "Records dealt with, by consumer group.", ("group",))
+RECORDS_DONE = counter("nullsender_records_done_total", "Records dealt with, by consumer group and topic.", ("group", "topic"))
 RECORDS_DEAD = counter(
     "nullsender_records_dead_total",
-    "Records set aside as dead letters, by consumer group.",
-    ("group",),
+    "Records set aside as dead letters, by consumer group and topic.",
+    ("group", "topic"),
     remedy="`nullsender dead-letters list` shows each with its reason; replay them after the cause is gone.",
 )
 CONSUMER_BRAKED = gauge(
     "nullsender_consumer_braked",
     "1 while a consumer goes no further because too many records in a row can not be dealt with.",
-    ("group",),
+    ("group", "topic"),
+    of_processes="livemax",
     remedy="`nullsender dead-letters list` shows why; nothing is lost meanwhile. It goes on by itself when the cause is gone.",
 )
 BATCH_RETRIES = counter(
@@ -74,14 +87,29 @@ BATCH_RETRIES = counter(
 )
 CONSUMER_LAG = gauge(
     "nullsender_consumer_lag_records",
-    "Records that a consumer group has not dealt with yet.",
-    ("group",),
+    "Records that a consumer group has not dealt with yet, by group and topic, of the partitions that somebody reads.",
+    ("group", "topic"),
+    of_processes="livesum",
     remedy="Growing lag: start more processes of the role, or look at nullsender_batch_retries_total.",
+)
+CONSUMER_BUSY = gauge(
+    "nullsender_consumer_busy_seconds",
+    "How long ago a consumer that has records in hand last dealt with one; 0 while it has none.",
+    ("group", "topic"),
+    of_processes="livemax",
+    remedy="It is stuck, braked, or tries again and again: the role's log says which, with the stack where it hangs.",
+)
+CONSUMER_OLDEST = gauge(
+    "nullsender_consumer_oldest_record_seconds",
+    "Age of the oldest record that a consumer has in hand, since it was put on the log; 0 while it has none.",
+    ("group", "topic"),
+    of_processes="livemax",
+    remedy="It grows while records wait: start more processes of the role, or see nullsender_consumer_busy_seconds.",
 )
 RECORD_AGE = histogram(
     "nullsender_record_age_seconds",
-    "How long a record lay on the log before it was dealt with, by consumer group.",
-    ("group",),
+    "How long the oldest record of a batch lay on the log before it was dealt with, by consumer group and topic.",
+    ("group", "topic"),
     remedy="See nullsender_consumer_lag_records.",
 )
 
@@ -222,12 +250,13 @@ def exposition() -> bytes:
     return generate_latest(registry)
 
 
-def forget_process(folder: Path, pid: int) -> None:
-    """Remove the numbers of a process that died young, so that one which keeps dying does not fill `folder`.
+def bury_process(folder: Path, pid: int, *, died_young: bool) -> None:
+    """Remove from `folder` what a process that died no longer says: its gauges of the living.
 
-    What lived longer keeps its counts: they are part of the sums.
+    Its counts stay, for they are part of the sums; but not those of one that died young, so that one which keeps dying does not
+    fill `folder`.
     """
-    for file in folder.glob(f"*_{pid}.db"):
+    for file in folder.glob(f"*_{pid}.db" if died_young else f"gauge_live*_{pid}.db"):
         file.unlink(missing_ok=True)
 
 

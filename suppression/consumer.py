@@ -35,3 +35,8 @@ class SuppressStage:
         positions = {partition: Position(offset, mark_of(last[partition])) for partition, offset in next_offsets.items()}
         for applied in self._store.apply(outcomes, group=GROUP, positions=positions):
             self._log.info("applied", extra={"facts": {"report": applied.report_id, "did": applied.did, "why": applied.why}})
+
+    def pass_over(self, record: StoredRecord) -> None:
+        """Move the store's own position past a dead letter, so that the next start does not take it for a lost record."""
+        position = Position(record.offset + 1, mark_of(record))
+        self._store.apply([], group=GROUP, positions={record.partition: position})

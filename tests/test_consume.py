@@ -1,15 +1,28 @@
 """The one consume loop, on the real embedded log: done, later and never."""
 
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from nullsender import telemetry
 from nullsender.clock import FakeClock, SystemClock
-from nullsender.consume import ConsumeLoop
+from nullsender.consume import ConsumeLoop, Handler, Status
 from nullsender.errors import Invalid, Misconfigured, Transient
 from nullsender.events import DeadLetter, decode
-from nullsender.limits import DEAD_LETTERS_IN_A_ROW_MAX, RECORD_ATTEMPTS_MAX
+from nullsender.in_hand import InHand, InHandFiles
+from nullsender.limits import (
+    DEAD_LETTERS_IN_A_ROW_MAX,
+    RECORD_ATTEMPTS_MAX,
+    RECORD_DEATHS_MAX,
+    RETRY_SECONDS_MAX,
+    RETRY_SECONDS_MIN,
+)
 from nullsender.log import Log, Partition, Record, StoredRecord, Topic, wait_until_durable
 from nullsender.log_embedded import EmbeddedLog
 
@@ -28,6 +41,7 @@ class Stage:
     def __init__(self, trouble: Callable[[bytes], None] = lambda value: None) -> None:
         self.done: list[bytes] = []
         self.calls = 0
+        self.passed_over: list[bytes] = []
         self._trouble = trouble
 
     def handle(self, batch: Sequence[StoredRecord], next_offsets: Mapping[Partition, int]) -> None:
@@ -37,17 +51,42 @@ class Stage:
             self._trouble(record.value)
         self.done += [record.value for record in batch]
 
+    def pass_over(self, record: StoredRecord) -> None:
+        """Written down."""
+        self.passed_over.append(record.value)
+
 
 def publish(log: Log, *values: bytes) -> None:
     with log.producer() as producer:
         wait_until_durable(producer.publish([Record(Topic.BOUNCES, b"key", value) for value in values]))
 
 
-def consume(log: Log, stage: Stage, *, rounds: int = 4) -> None:
-    with log.consumer(GROUP, [Topic.BOUNCES]) as consumer, log.producer() as producer:
-        loop = ConsumeLoop(
-            GROUP, consumer=consumer, handler=stage, dead_letters=producer, clock=FakeClock(), stopping=lambda: False
+@contextmanager
+def a_loop(
+    log: Log,
+    stage: Handler,
+    *,
+    group: str = GROUP,
+    clock: FakeClock | None = None,
+    in_hand: InHand | None = None,
+    stopping: Callable[[], bool] = lambda: False,
+) -> Iterator[ConsumeLoop]:
+    """A loop of `stage` over the bounces."""
+    with log.consumer(group, [Topic.BOUNCES]) as consumer, log.producer() as producer:
+        yield ConsumeLoop(
+            GROUP,
+            consumer=consumer,
+            handler=stage,
+            dead_letters=producer,
+            clock=clock or FakeClock(),
+            stopping=stopping,
+            in_hand=in_hand,
+            chance=lambda: 0.5,
         )
+
+
+def consume(log: Log, stage: Stage, *, rounds: int = 4, in_hand: InHand | None = None) -> None:
+    with a_loop(log, stage, in_hand=in_hand) as loop:
         for _ in range(rounds):
             loop.run_once()
 
@@ -136,11 +175,7 @@ def test_setting_a_record_aside_twice_makes_one_id(log: Log) -> None:
         raise Invalid("no")
 
     consume(log, Stage(trouble))
-    with log.consumer("other", [Topic.BOUNCES]) as consumer, log.producer() as producer:
-        clock = FakeClock()
-        loop = ConsumeLoop(
-            GROUP, consumer=consumer, handler=Stage(trouble), dead_letters=producer, clock=clock, stopping=lambda: False
-        )
+    with a_loop(log, Stage(trouble), group="other") as loop:
         loop.run_once()
 
     first, second = dead(log)
@@ -169,17 +204,16 @@ def test_too_many_dead_records_in_a_row_stop_the_consumer_with_nothing_lost(log:
             raise Invalid("no")
 
     stage = Stage(trouble)
-    with log.consumer(GROUP, [Topic.BOUNCES]) as consumer, log.producer() as producer:
-        loop = ConsumeLoop(
-            GROUP, consumer=consumer, handler=stage, dead_letters=producer, clock=FakeClock(), stopping=lambda: False
-        )
+    with a_loop(log, stage) as loop:
         for _ in range(5):
             loop.run_once()
         assert len(dead(log)) == DEAD_LETTERS_IN_A_ROW_MAX
         assert lag(log) == 5
+        assert loop.status().braked
 
         mended = True
         loop.run_once()
+        assert not loop.status().braked
 
     assert stage.done == [b"bad"] * 5
     assert len(dead(log)) == DEAD_LETTERS_IN_A_ROW_MAX
@@ -205,9 +239,204 @@ def test_a_stopped_loop_returns(log: Log) -> None:
     stage = Stage()
     looks = iter([False, True])
 
-    with log.consumer(GROUP, [Topic.BOUNCES]) as consumer, log.producer() as producer:
-        ConsumeLoop(
-            GROUP, consumer=consumer, handler=stage, dead_letters=producer, clock=FakeClock(), stopping=lambda: next(looks)
-        ).run()
+    with a_loop(log, stage, stopping=lambda: next(looks)) as loop:
+        loop.run()
 
     assert stage.done == [b"1"]
+
+
+def test_a_stage_that_keeps_its_own_offsets_is_told_of_a_dead_letter_when_that_is_durable(log: Log) -> None:
+    publish(log, b"bad", b"good")
+
+    def trouble(value: bytes) -> None:
+        if value == b"bad":
+            raise Invalid("no")
+
+    class Store(Stage):
+        def pass_over(self, record: StoredRecord) -> None:
+            assert [letter.content for letter in dead(log)] == [record.value]
+            super().pass_over(record)
+
+    stage = Store(trouble)
+    consume(log, stage)
+
+    assert (stage.passed_over, stage.done) == ([b"bad"], [b"good"])
+
+
+def test_a_dead_letter_that_the_store_can_not_pass_over_comes_again_as_the_same_one(log: Log) -> None:
+    publish(log, b"bad")
+    away = iter([True, False])
+
+    def trouble(_value: bytes) -> None:
+        raise Invalid("no")
+
+    class Store(Stage):
+        def pass_over(self, record: StoredRecord) -> None:
+            if next(away):
+                raise Transient("the store is away")
+
+    with a_loop(log, Store(trouble)) as loop:
+        loop.run_once()
+        assert lag(log) == 1
+        loop.run_once()
+
+    assert lag(log) == 0
+    assert len({letter.id for letter in dead(log)}) == 1
+
+
+def test_waits_double_up_to_a_bound_and_vary_by_chance(log: Log) -> None:
+    publish(log, b"1")
+    clock = FakeClock()
+    waits: list[float] = []
+
+    def trouble(_value: bytes) -> None:
+        raise Transient("the store is away")
+
+    with a_loop(log, Stage(trouble), clock=clock) as loop:
+        for _ in range(10):
+            before_seconds = clock.monotonic_seconds()
+            loop.run_once()
+            waits.append(clock.monotonic_seconds() - before_seconds)
+
+    assert waits == pytest.approx([0.75 * min(RETRY_SECONDS_MIN * 2**n, RETRY_SECONDS_MAX) for n in range(10)])
+
+
+def test_a_loop_tells_for_how_long_it_has_not_moved_and_how_old_its_work_is(log: Log) -> None:
+    publish(log, b"1")
+    [record] = log.read(Topic.BOUNCES)
+    clock = FakeClock()
+    away = True
+
+    def trouble(_value: bytes) -> None:
+        if away:
+            raise Transient("the store is away")
+
+    with a_loop(log, Stage(trouble), clock=clock) as loop:
+        assert loop.status() == Status(0.0, None, braked=False)
+        loop.run_once()
+        clock.advance(seconds=30)
+        loop.run_once()
+        busy_seconds, oldest_record_at, _ = loop.status()
+        assert busy_seconds == clock.monotonic_seconds()
+        assert oldest_record_at == record.appended_at
+
+        away = False
+        loop.run_once()
+        loop.run_once()
+        assert loop.status() == Status(0.0, None, braked=False)
+
+
+def test_a_stop_does_not_wait_for_the_rest_of_a_batch_that_is_taken_one_at_a_time(log: Log) -> None:
+    publish(log, b"1", b"2", b"3")
+
+    def trouble(value: bytes) -> None:
+        if value == b"3" and not stage.done:
+            raise Invalid("for now")
+
+    stage = Stage(trouble)
+    with a_loop(log, stage, stopping=lambda: bool(stage.done)) as loop:
+        loop.run_once()
+
+    assert stage.done == [b"1"]
+    assert lag(log) == 2
+
+
+def test_the_lag_is_counted_for_each_topic(log: Log) -> None:
+    publish(log, b"1", b"2", b"3")
+    with log.consumer("lagging", [Topic.BOUNCES]) as consumer, log.producer() as producer:
+        loop = ConsumeLoop(
+            "lagging", consumer=consumer, handler=Stage(), dead_letters=producer, clock=FakeClock(), stopping=lambda: False
+        )
+        consumer.poll(records_max=1, timeout_seconds=5)
+        consumer.rewind()
+        loop.run_once()
+
+    assert b'nullsender_consumer_lag_records{group="lagging",topic="bounces"} 3.0' in telemetry.exposition()
+
+
+def run_until_it_ends(tmp_path: Path, poison: str) -> tuple[int, list[str]]:
+    """Start the child again and again, as a supervisor would: how often it died, and every value that it dealt with."""
+    command = [sys.executable, "-m", "tests.consume_child", str(tmp_path / "log"), str(tmp_path / "notes"), poison]
+    done: list[str] = []
+    for deaths in range(10):
+        child = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=60, check=False)
+        done += child.stdout.split()
+        if child.returncode != -signal.SIGKILL:
+            assert child.returncode == 0
+            return deaths, done
+    raise AssertionError("it dies for ever")
+
+
+def test_a_record_that_kills_the_process_is_set_aside_and_its_neighbours_are_not(log: Log, tmp_path: Path) -> None:
+    publish(log, *(f"good-{n}".encode() for n in range(5)), b"poison", *(f"good-{n}".encode() for n in range(5, 10)))
+
+    deaths, done = run_until_it_ends(tmp_path, "poison")
+
+    assert sorted(done) == [f"good-{n}" for n in range(10)]
+    [letter] = dead(log)
+    assert (letter.content, letter.attempts) == (b"poison", RECORD_DEATHS_MAX)
+    assert deaths == 2 + RECORD_DEATHS_MAX
+
+
+#: Kept, for a generator that nobody holds any more runs to its end.
+UNFINISHED: list[AbstractContextManager[None]] = []
+
+
+def stored(offset: int, number: int = 0) -> StoredRecord:
+    return StoredRecord(Partition(Topic.BOUNCES, number), offset, datetime(2026, 1, 1, tzinfo=UTC), b"key", b"value")
+
+
+def die_with(in_hand: InHand, *batch: StoredRecord) -> None:
+    """Leave the note that a process leaves which dies while it deals with the batch: nobody takes it back."""
+    holding = in_hand.holding(batch)
+    holding.__enter__()
+    UNFINISHED.append(holding)
+
+
+@pytest.fixture(params=["memory", "files"])
+def in_hand(request: pytest.FixtureRequest, tmp_path: Path) -> InHand:
+    return InHandFiles(tmp_path / "deep" / "notes", GROUP) if request.param == "files" else InHand()
+
+
+def test_one_death_is_chance_and_blames_nobody(in_hand: InHand) -> None:
+    batch = [stored(5), stored(6), stored(9, number=1)]
+    die_with(in_hand, *batch)
+
+    assert not in_hand.has_killed(batch)
+    assert [in_hand.deaths_alone(record) for record in batch] == [0, 0, 0]
+
+
+def test_two_deaths_with_a_batch_in_hand_blame_the_batch_and_no_record(in_hand: InHand) -> None:
+    batch = [stored(5), stored(6), stored(9, number=1)]
+    die_with(in_hand, *batch)
+    die_with(in_hand, *batch)
+
+    assert in_hand.has_killed(batch)
+    assert in_hand.has_killed([stored(9, number=1)])
+    assert [in_hand.deaths_alone(record) for record in batch] == [0, 0, 0]
+
+
+def test_deaths_with_one_record_in_hand_are_counted(in_hand: InHand) -> None:
+    for deaths in range(1, 4):
+        die_with(in_hand, stored(5))
+        assert in_hand.deaths_alone(stored(5)) == deaths
+
+    assert in_hand.deaths_alone(stored(6)) == 0
+
+
+def test_whatever_a_batch_came_to_it_killed_nobody(in_hand: InHand) -> None:
+    die_with(in_hand, stored(5))
+    with pytest.raises(Transient), in_hand.holding([stored(5)]):
+        raise Transient("the store is away")
+
+    assert in_hand.deaths_alone(stored(5)) == 0
+
+
+def test_where_nothing_can_be_noted_the_work_goes_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "notes").write_text("in the way of a folder")
+    in_hand = InHandFiles(tmp_path / "notes", GROUP)
+
+    with in_hand.holding([stored(5)]):
+        assert not in_hand.has_killed([stored(5)])
+
+    assert "can not be noted" in caplog.text

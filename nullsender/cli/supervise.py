@@ -94,8 +94,7 @@ class Supervisor:
     def _note_death(self, role: Supervised, process: subprocess.Popen[bytes], now_seconds: float) -> None:
         if self._was_healthy(role, now_seconds):
             role.wait_seconds = RESTART_SECONDS_MIN
-        else:
-            telemetry.forget_process(self._metrics_folder, process.pid)
+        telemetry.bury_process(self._metrics_folder, process.pid, died_young=not self._was_healthy(role, now_seconds))
         if process.stdin is not None:
             process.stdin.close()
         role.process = None
