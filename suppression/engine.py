@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg
 import pysqlite3.dbapi2 as sqlite
+from psycopg.types.array import ListBinaryDumper
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as NoFreeConnection
@@ -130,6 +131,8 @@ def _prepare_postgresql(connection: Any, _record: object) -> None:
         "statement_timeout": STORE_STATEMENT_SECONDS_MAX,
         "idle_in_transaction_session_timeout": STORE_IDLE_SECONDS_MAX,
     }
+    # Arrays go as bytes from now on: writing them as text takes ten times as long.
+    connection.adapters.register_dumper(list, ListBinaryDumper)
     with connection.cursor() as cursor:
         for name, seconds in limits_seconds.items():
             cursor.execute("SELECT set_config(%s, %s, false)", (name, f"{seconds}s"))

@@ -25,7 +25,7 @@ from suppression.policy import (
     source_of,
 )
 from suppression.records import Applied
-from suppression.store_held import Columns
+from suppression.store_bulk import Columns
 from suppression.store_rows import Key, Person
 from suppression.store_text import body_of, clean_name, clean_time, clean_words
 from suppression.store_turn import Grounds, Place, Turn

@@ -4,13 +4,14 @@ Whoever has the turn knows which rows there are, so a row is either inserted or 
 database.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Connection, Table, and_, bindparam, insert, update
+from sqlalchemy import Connection, Table
 
-Columns = dict[str, object]  # one row: every column of the table by its name
-KeyType = TypeVar("KeyType")
+from suppression.store_bulk import Columns, insert_rows, update_rows
+
+KeyType = TypeVar("KeyType", bound=tuple[Any, ...])
 Value = TypeVar("Value")
 
 
@@ -22,7 +23,7 @@ class Held(Generic[KeyType, Value]):
         self._columns_of = columns_of
         self._values: dict[KeyType, Value] = {}
         self._stored: set[KeyType] = set()
-        self._changed: dict[KeyType, None] = {}  # a set that keeps its order
+        self._changed: set[KeyType] = set()
 
     def read(self, key: KeyType, value: Value) -> None:
         """The table holds this."""
@@ -36,32 +37,15 @@ class Held(Generic[KeyType, Value]):
     def put(self, key: KeyType, value: Value) -> None:
         """Let this stand there."""
         self._values[key] = value
-        self._changed[key] = None
+        self._changed.add(key)
 
     def items(self) -> Iterable[tuple[KeyType, Value]]:
         """Everything that is held."""
         return self._values.items()
 
     def save(self, connection: Connection) -> None:
-        """Write what was changed."""
-        new = [self._columns_of(key, self._values[key]) for key in self._changed if key not in self._stored]
-        known = [self._columns_of(key, self._values[key]) for key in self._changed if key in self._stored]
+        """Write what was changed, in the order of the keys: neighbours share pages, and nobody locks in two orders."""
+        new = [self._columns_of(key, self._values[key]) for key in sorted(self._changed - self._stored)]
+        known = [self._columns_of(key, self._values[key]) for key in sorted(self._changed & self._stored)]
         insert_rows(connection, self._table, new)
-        _update_rows(connection, self._table, known)
-
-
-def insert_rows(connection: Connection, table: Table, rows: Sequence[Columns]) -> None:
-    """Insert them all."""
-    if rows:
-        connection.execute(insert(table), rows)
-
-
-def _update_rows(connection: Connection, table: Table, rows: Sequence[Columns]) -> None:
-    """Write every other column of the rows that have these primary keys."""
-    if not rows:
-        return
-    keys = {column.name for column in table.primary_key}
-    chosen = and_(*(table.c[name] == bindparam(f"key_{name}") for name in sorted(keys)))
-    changed: dict[str, Any] = {name: bindparam(f"new_{name}") for name in rows[0] if name not in keys}
-    renamed = [{f"key_{name}" if name in keys else f"new_{name}": value for name, value in row.items()} for row in rows]
-    connection.execute(update(table).where(chosen).values(changed), renamed)
+        update_rows(connection, self._table, known)

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, Select, bindparam, func, select, tuple_
+from sqlalchemy import ARRAY, Row, Select, bindparam, func, select, tuple_
 
 from nullsender.address import canonical, domain_to_ascii
 from nullsender.events import Outcome, decode
@@ -15,20 +15,29 @@ from suppression.models import addresses, changes, entries, numbering, outcomes
 from suppression.policy import EVERYWHERE, GRAVITY, Cause, Did
 from suppression.records import Change, Entry, Page, Told
 from suppression.store_base import StoreBase
-from suppression.store_rows import change_of, entry_of, is_live, parts_of
+from suppression.store_rows import change_of, entry_of, is_live, parts_of, rows_about
 from suppression.store_turn import positions_of
 
 _WITH_ADDRESS = select(entries, addresses.c.address).join_from(
     entries, addresses, entries.c.address_hash == addresses.c.address_hash, isouter=True
 )
 
+_ASKED = {
+    "sqlite": bindparam("hashes", expanding=True),
+    "postgresql": bindparam("hashes", type_=ARRAY(entries.c.address_hash.type)),
+}
 # Built once: on the way of a lookup that hits, SQLAlchemy's building of it costs more than the database's answer.
-_STOPPING = select(entries).where(
-    entries.c.tenant == bindparam("tenant"),
-    entries.c.address_hash.in_(bindparam("hashes", expanding=True)),
-    entries.c.scope.in_(bindparam("scopes", expanding=True)),
-    is_live(bindparam("now", type_=entries.c.expires_at.type)),
-)
+_STOPPING = {
+    database: rows_about(
+        database,
+        entries,
+        hashes,
+        entries.c.tenant == bindparam("tenant"),
+        entries.c.scope.in_(bindparam("scopes", expanding=True)),
+        is_live(bindparam("now", type_=entries.c.expires_at.type)),
+    )
+    for database, hashes in _ASKED.items()
+}
 
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +67,7 @@ class StoreReader(StoreBase):
         with reading(self._engine) as connection:
             for hashes in parts_of(places):
                 asked = {"tenant": tenant, "hashes": hashes, "scopes": scopes, "now": self._clock.now()}
-                for row in connection.execute(_STOPPING, asked):
+                for row in connection.execute(_STOPPING[connection.dialect.name], asked):
                     for index in places[row.address_hash]:
                         entry = entry_of(row, canonical_addresses[index])
                         stopped[index] = max(stopped.get(index, entry), entry, key=_gravity)

@@ -6,13 +6,30 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import BindParameter, Column, ColumnElement, Connection, Row, Table, and_, or_, select
+from sqlalchemy import (
+    ARRAY,
+    BindParameter,
+    Column,
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Table,
+    and_,
+    any_,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    true,
+)
 
 from nullsender.limits import STORE_IN_MAX
 from suppression.models import entries, numbering
 from suppression.policy import Cause, Did
 from suppression.records import Change, Entry
-from suppression.store_held import Columns
+from suppression.store_bulk import Columns, is_postgresql
 
 
 class Person(NamedTuple):
@@ -30,9 +47,11 @@ class Key(NamedTuple):
     cause: Cause
 
 
-def one_of(column: Column[Any], values: Iterable[Any]) -> Iterator[ColumnElement[bool]]:
-    """`column IN (values)`, in as many conditions as `parts_of` gives."""
-    return (column.in_(part) for part in parts_of(values))
+def one_of(connection: Connection, column: Column[Any], values: Iterable[Any]) -> Iterator[ColumnElement[bool]]:
+    """Conditions that together choose the rows that have one of `values`; none where there are none."""
+    for part in parts_of(values):
+        # One array is one parameter, so that PostgreSQL sees the same statement however many values there are.
+        yield column == any_(literal(part, ARRAY(column.type))) if is_postgresql(connection) else column.in_(part)
 
 
 def parts_of(values: Iterable[Any]) -> Iterator[list[Any]]:
@@ -42,12 +61,26 @@ def parts_of(values: Iterable[Any]) -> Iterator[list[Any]]:
         yield part
 
 
-def about(table: Table, people: Collection[Person]) -> Iterator[ColumnElement[bool]]:
-    """Conditions that together choose the rows of `table` that are about `people`."""
+def about(connection: Connection, table: Table, people: Collection[Person]) -> Iterator[Select[Any]]:
+    """Questions that together are for the rows of `table` that are about `people`."""
     for tenant in sorted({person.tenant for person in people}):
-        hashes = (person.address_hash for person in people if person.tenant == tenant)
-        for these in one_of(table.c.address_hash, hashes):
-            yield and_(table.c.tenant == tenant, these)
+        for hashes in parts_of(person.address_hash for person in people if person.tenant == tenant):
+            yield rows_about(connection.dialect.name, table, hashes, table.c.tenant == tenant)
+
+
+def rows_about(
+    database: str, table: Table, hashes: list[bytes] | BindParameter[Any], *conditions: ColumnElement[bool]
+) -> Select[Any]:
+    """The question for the rows of `table` that have one of `hashes` and meet the conditions."""
+    column = table.c.address_hash
+    if database == "sqlite":
+        return select(table).where(*conditions, column.in_(hashes))
+    # Hash by hash, behind a fence (OFFSET 0). Left alone, PostgreSQL reads the whole tenant while it has no statistics yet, or
+    # where one tenant is much larger than the others.
+    array = hashes if isinstance(hashes, BindParameter) else literal(hashes, ARRAY(column.type))
+    asked = func.unnest(array).table_valued("hash", name="asked").render_derived()
+    found = select(table).where(*conditions, column == asked.c.hash).offset(literal_column("0")).lateral("found")
+    return select(found).select_from(asked).join(found, true())
 
 
 def is_live(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:

@@ -31,7 +31,8 @@ from suppression.models import (
 )
 from suppression.policy import Did, Standing, Strike
 from suppression.records import Entry
-from suppression.store_held import Columns, Held, insert_rows
+from suppression.store_bulk import Columns, insert_rows
+from suppression.store_held import Held
 from suppression.store_rows import Key, Person, about, entry_columns, entry_of, key_of, one_of
 
 
@@ -80,11 +81,11 @@ class Turn:
 
     def load(self, people: Collection[Person]) -> None:
         """Read every entry and all strikes of `people`; nothing is known of anybody else."""
-        for these in about(entries, people):
-            for row in self._connection.execute(select(entries).where(these)):
+        for asked in about(self._connection, entries, people):
+            for row in self._connection.execute(asked):
                 self._entries.read(key_of(row), entry_of(row))
-        for these in about(strikes, people):
-            for row in self._connection.execute(select(strikes).where(these)):
+        for asked in about(self._connection, strikes, people):
+            for row in self._connection.execute(asked):
                 self._strikes.read(Place(Person(row.tenant, row.address_hash), row.scope), _STRIKES.decode(row.newest))
 
     def number(self) -> int:
@@ -152,7 +153,7 @@ class Turn:
         row = outcomes.c
         return {
             (report_id, proven): received_at
-            for these in one_of(row.report_id, report_ids)
+            for these in one_of(self._connection, row.report_id, report_ids)
             for report_id, proven, received_at in self._connection.execute(
                 select(row.report_id, row.proven, row.received_at).where(these)
             )
@@ -218,11 +219,11 @@ class Turn:
 
     def _insert_names(self) -> None:
         column = addresses.c.address_hash
-        for these in one_of(column, self._names):
+        for these in one_of(self._connection, column, self._names):
             for known in self._connection.execute(select(column).where(these)).scalars():
                 del self._names[known]
         rows: list[Columns] = [
-            {"address_hash": key, "address": name, "domain": domain_of(name)} for key, name in self._names.items()
+            {"address_hash": key, "address": name, "domain": domain_of(name)} for key, name in sorted(self._names.items())
         ]
         insert_rows(self._connection, addresses, rows)
 
