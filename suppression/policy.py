@@ -174,12 +174,17 @@ def claim_of(outcome: Outcome, received_at: datetime, settings: PolicySettings) 
     proven = counts_as_proven(report, settings)
     if not proven and settings.unproven == "ignore":
         return "nothing ties the report to mail that we sent"
+    return claim_for(reach, report.stream, received_at, proven=proven, settings=settings)
+
+
+def claim_for(reach: Reach, stream: str | None, at: datetime, *, proven: bool, settings: PolicySettings) -> Claim:
+    """The claim of a report that may make one."""
     return Claim(
         cause=reach.cause,
-        scope=EVERYWHERE if reach.everywhere else report.stream or EVERYWHERE,
-        at=received_at,
+        scope=EVERYWHERE if reach.everywhere else stream or EVERYWHERE,
+        at=at,
         proven=proven,
-        expires=None if proven else received_at + timedelta(days=settings.provisional_days),
+        expires=None if proven else at + timedelta(days=settings.provisional_days),
     )
 
 

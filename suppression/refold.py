@@ -90,7 +90,8 @@ def fold(history: Iterable[Heard[Words] | Asked[Words] | Ended], settings: Polic
         claim: Claim | None = said.claim
         if isinstance(said, Heard) and said.claim.cause is Cause.SOFT:
             strikes = add_strike(strikes, said.claim, standing, settings, instead_of=weak.get(said.report_id))
-            weak[said.report_id] = Strike(said.claim.at, proven=False)
+            if not said.claim.proven:
+                weak[said.report_id] = Strike(said.claim.at, proven=False)
             claim = claim_of_strikes(strikes, said.claim, settings)
         did, after = (Did.COUNTED, standing) if claim is None else decide(standing, claim)
         if after is not standing:

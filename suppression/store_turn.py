@@ -9,12 +9,12 @@ the same, because SQLite has one writer anyway.
 A turn loads the entries of the people that it is about, keeps their new state in memory, and writes it all in `finish`.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, delete, select, tuple_, update
+from sqlalchemy import Connection, Select, delete, select, tuple_, update
 
 from nullsender.address import domain_of
 from nullsender.log import Partition, Position, Topic
@@ -29,9 +29,9 @@ from suppression.models import (
     provisional_counts,
     strikes,
 )
-from suppression.policy import Did, Standing, Strike
+from suppression.policy import ENDS, Did, Standing, Strike
 from suppression.records import Entry
-from suppression.store_bulk import Columns, insert_rows
+from suppression.store_bulk import Columns, insert_rows, update_rows
 from suppression.store_held import Held
 from suppression.store_rows import Key, Person, about, entry_columns, entry_of, key_of, one_of
 
@@ -77,6 +77,7 @@ class Turn:
         self._positions = Held(consumer_offsets, _position_columns)
         self._names: dict[bytes, str] = {}
         self._outcomes: list[Columns] = []
+        self._rewritten: list[Columns] = []
         self._changes: list[Columns] = []
 
     def load(self, people: Collection[Person]) -> None:
@@ -163,6 +164,25 @@ class Turn:
         """Write a row of `outcomes`."""
         self._outcomes.append(outcome)
 
+    def rewrite(self, outcome: Columns) -> None:
+        """Let the row of `outcomes` that has this key be like that from now on."""
+        self._rewritten.append(outcome)
+
+    def recorded(self, report_ids: Collection[str]) -> list[Columns]:
+        """The rows of `outcomes` for these reports, those of this turn among them."""
+        chosen = one_of(self._connection, outcomes.c.report_id, report_ids)
+        stored = self._rows(select(outcomes).where(these) for these in chosen)
+        return stored + [outcome for outcome in self._outcomes if outcome["report_id"] in report_ids]
+
+    def history_of(self, people: Collection[Person]) -> tuple[list[Columns], list[Columns]]:
+        """The rows of `outcomes` and of `changes` about `people`, those of this turn among them; in no particular order."""
+        reported = self._rows(about(self._connection, outcomes, people))
+        changed = self._rows(about(self._connection, changes, people))
+        return reported + _about(people, self._outcomes), changed + _about(people, self._changes)
+
+    def _rows(self, questions: Iterable[Select[Any]]) -> list[Columns]:
+        return [{**row} for asked in questions for row in self._connection.execute(asked).mappings()]
+
     def strikes(self, place: Place) -> tuple[Strike, ...]:
         """The strikes that are kept there."""
         return self._strikes.get(place) or ()
@@ -210,6 +230,7 @@ class Turn:
         """Write everything that was changed."""
         self._insert_names()
         insert_rows(self._connection, outcomes, self._outcomes)
+        update_rows(self._connection, outcomes, self._rewritten)
         insert_rows(self._connection, changes, self._changes)
         self._entries.save(self._connection)
         self._strikes.save(self._connection)
@@ -226,6 +247,10 @@ class Turn:
             {"address_hash": key, "address": name, "domain": domain_of(name)} for key, name in sorted(self._names.items())
         ]
         insert_rows(self._connection, addresses, rows)
+
+
+def _about(people: Collection[Person], rows: Iterable[Columns]) -> list[Columns]:
+    return [row for row in rows if (row["tenant"], row["address_hash"]) in people]
 
 
 def positions_of(connection: Connection, group: str) -> dict[Partition, Position]:
@@ -254,7 +279,7 @@ def _changed(key: Key, before: Entry | None, seq: int, did: Did, standing: Stand
         )
     assert before is not None, "only an entry that there is can be strengthened or end"
     after = msgspec.structs.replace(before, **msgspec.structs.asdict(standing))
-    if did in (Did.LIFTED, Did.EXPIRED):
+    if did in ENDS:
         return after
     because = {"reason": grounds.reason, "evidence": grounds.evidence, "category": grounds.category, "rule": grounds.rule}
     return msgspec.structs.replace(after, **because)
