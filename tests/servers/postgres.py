@@ -21,8 +21,8 @@ from tests.waiting import wait_for
 _ROOT = Path(__file__).resolve().parents[2]
 _START_SECONDS_MAX = 60.0
 _STOP_SECONDS_MAX = 30.0
-# Tests kill processes, not the power: without fsync each commit is as safe and far quicker. synchronous_commit stays on: without
-# it a server that is killed forgets commits that it has told of.
+# Tests kill processes, not the power: without fsync each commit is as safe and far quicker. Without synchronous_commit it is
+# not: a server that is killed forgets commits that it has told of.
 _QUICK = {"fsync": "off", "full_page_writes": "off"}
 
 
