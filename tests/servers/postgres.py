@@ -107,6 +107,11 @@ class Postgres:
         return False
 
     @property
+    def pid(self) -> int:
+        """The process id of the server, which runs; its backends are its children."""
+        return self._running.pid
+
+    @property
     def _running(self) -> subprocess.Popen[bytes]:
         assert self._process is not None, "the server is stopped"
         return self._process
