@@ -18,6 +18,7 @@ from nullsender.address import domain_to_ascii
 from nullsender.errors import Invalid, Misconfigured
 
 _PREFIX = "NULLSENDER_"
+_NOTIFY_SOCKET = "NOTIFY_SOCKET"
 _MASKED = "********"
 
 
@@ -121,6 +122,15 @@ class LookupSection(Section):
     """How old the table in memory may be; past it lookups ask the store itself."""
 
 
+class UpSection(Section):
+    """How many processes `nullsender up` starts of a role, so that one machine uses its cores."""
+
+    classify: int = Field(default=1, ge=1, le=limits.UP_PROCESSES_MAX)
+    """Processes that decide reports; more than the log has partitions have nothing to do."""
+    suppress: int = Field(default=1, ge=1, le=limits.UP_PROCESSES_MAX)
+    """Processes that change the list; they take turns in the store."""
+
+
 class Settings(Section):
     """All settings of one node."""
 
@@ -141,6 +151,7 @@ class Settings(Section):
     store: StoreSection = StoreSection()
     policy: PolicySection = PolicySection()
     lookup: LookupSection = LookupSection()
+    up: UpSection = UpSection()
 
     @property
     def store_url(self) -> str:
@@ -161,6 +172,16 @@ class Settings(Section):
     def secrets_file(self) -> Path:
         """Where the secret keys lie."""
         return self.data / "secret-keys.json"
+
+    @property
+    def health_folder(self) -> Path:
+        """Where every role of this machine says that it lives."""
+        return self.data / "health"
+
+    @property
+    def in_hand_folder(self) -> Path:
+        """Where consumers note what they have in hand."""
+        return self.data / "in-hand"
 
     @property
     def metrics_folder(self) -> Path:
@@ -216,7 +237,13 @@ def environment_for(settings: Settings, file: Path | None) -> dict[str, str]:
     }
     if file is not None:
         told["NULLSENDER_CONFIG"] = str(file.absolute())
-    return dict(os.environ) | told
+    ours = {name: value for name, value in os.environ.items() if name != _NOTIFY_SOCKET}  # systemd asks this process alone
+    return ours | told
+
+
+def notify_socket() -> str | None:
+    """Where systemd wants to be told how this process is, if it does."""
+    return os.environ.get(_NOTIFY_SOCKET)
 
 
 def share_metrics(folder: Path) -> None:

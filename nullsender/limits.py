@@ -50,6 +50,28 @@ READY_LAG_RECORDS_MAX = 100_000
 EXPIRE_EVERY_SECONDS = 5.0
 EXPIRE_BATCH_MAX = 500
 
+# --- health ------------------------------------------------------------------------------------------------------------
+# How often a role says that it lives; without a word for so long it counts as dead. A beat is a small write.
+BEAT_SECONDS = 2.0
+BEAT_SECONDS_MAX = 15.0
+# The size of a beat's file: the troubles of a role's few loops, a sentence each.
+BEAT_BYTES = 4_096
+# A loop that does not move for so long is said to be stuck: everything that it may wait for has a time-out, the longest of them
+# (a turn to write and a statement of the store) 45 seconds together.
+STUCK_SECONDS = 60.0
+# After so long it is not waited for any more: the process ends and is started again.
+STUCK_SECONDS_MAX = 180.0
+# The follower reads the whole list when it builds its table anew, and asks for nothing meanwhile: 100 million take 20 minutes.
+FOLLOW_STUCK_SECONDS_MAX = 3_600.0
+# When a consumer counts as degraded: it has dealt with nothing for so long though records wait, or one has waited for so long.
+READY_BUSY_SECONDS_MAX = 30.0
+READY_AGE_SECONDS_MAX = 900.0
+# With less than this free the disk counts as nearly full: an hour of a busy MX. `doctor` warns earlier (DISK_FREE_BYTES_MIN).
+READY_DISK_FREE_BYTES_MIN = 512 * 2**20
+# How often the API looks how the pipeline is, and how old its last look may be: /readyz repeats it, however often it is asked.
+READY_EVERY_SECONDS = 1.0
+READY_LOOK_SECONDS_MAX = 30.0
+
 # --- supervision -------------------------------------------------------------------------------------------------------
 # Waits before a role that died is started again: first, and at most.
 RESTART_SECONDS_MIN = 0.2
@@ -58,6 +80,8 @@ RESTART_SECONDS_MAX = 30.0
 HEALTHY_AFTER_SECONDS = 30.0
 # How long a role may take to stop by itself before it is killed; longer than any time-out inside a role.
 STOP_SECONDS_MAX = 25.0
+# Processes of one role on one machine: no machine has use for more, and it is a slip of the pen.
+UP_PROCESSES_MAX = 64
 
 # --- settings' defaults -------------------------------------------------------------------------------------------------
 # A DSN that returns the whole original carries what was sent; ten MiB is what most senders are limited to themselves.
@@ -237,6 +261,13 @@ STORE_STATEMENT_SECONDS_MAX = 30
 STORE_IDLE_SECONDS_MAX = 30
 # How long connecting to PostgreSQL may take, name look-up included.
 STORE_CONNECT_SECONDS_MAX = 5
+# How long a connection may be silent before the network is asked whether the other end still lives, and how long that may take.
+STORE_SILENCE_SECONDS_MAX = 20
+# How often a write is tried that another transaction undid, or of which nobody knows whether it happened, and the wait before
+# the second try (then twice as long, and so on, each by chance half as long again): less than a second in all, for somebody
+# waits; a server that takes longer to come back is the caller's to wait for.
+STORE_TRIES_MAX = 4
+STORE_RETRY_SECONDS = 0.05
 # Connections that one process keeps open: the API's store threads and a few for its other work.
 STORE_CONNECTIONS_MAX = 12
 # What a migration may wait for its turn: writers give way after one batch.
@@ -298,3 +329,50 @@ RETURN_PATH_CANDIDATES_MAX = 50
 RETURNED_HEADER_BYTES_TRIED_MAX = 16 * 2**10
 # RCPTs that a report keeps; the raw message has all of them. Mail that proves something comes to one.
 REPORT_RECIPIENTS_KEPT_MAX = 3
+
+# --- the log on Kafka --------------------------------------------------------------------------------------------------
+# The client's own time from publishing to failure: it ends before PUBLISH_SECONDS_MAX, so that its reason is heard.
+KAFKA_DELIVERY_SECONDS_MAX = 15.0
+# How long a record waits for company: a few milliseconds spare most of the requests, and nobody notices them.
+KAFKA_LINGER_SECONDS = 0.005
+# What one question may take (offsets, members, topics): a broker that is well answers within milliseconds.
+KAFKA_REQUEST_SECONDS_MAX = 5.0
+# How long a start waits for a broker, log-in included, before it says that there is none; a broker restarts in less.
+KAFKA_START_SECONDS_MAX = 10.0
+# How long connecting may take, and the longest wait before it is tried again: after an outage we are back this soon.
+KAFKA_CONNECT_SECONDS_MAX = 5.0
+KAFKA_RECONNECT_SECONDS_MAX = 1.0
+# How often threads that wait for Kafka look after the rest of their work.
+KAFKA_POLL_SECONDS = 0.1
+# The largest record on the topics of raw mail and dead letters (as everywhere), and on the others: a report has some 10 KB,
+# and its longest texts are cut to 4,000 characters each.
+KAFKA_LARGE_RECORD_BYTES_MAX = RECORD_BYTES_MAX
+KAFKA_REPORT_RECORD_BYTES_MAX = 2**20
+# What the protocol puts around a record, or around a batch of small ones.
+KAFKA_RECORD_OVERHEAD_BYTES = 2**16
+# What is sent at once of small records: under the smallest topic's limit.
+KAFKA_BATCH_BYTES_MAX = 2**19
+# A member that is silent for so long has died, and the others take over: a killed process keeps a complaint waiting this long.
+# It is the least that a broker allows unless told otherwise. A process that stands still for longer does a batch twice.
+KAFKA_SESSION_SECONDS = 6.0
+# How often a member says that it lives, and so hears of a rebalance: a quarter of the above, so that three may be lost.
+KAFKA_HEARTBEAT_SECONDS = 1.5
+# How long a member may be busy with a batch before its partitions go to others. More than the store's turn and statement, a
+# publish and the longest wait for another try take one after the other.
+KAFKA_POLL_GAP_SECONDS_MAX = 120.0
+# How long a broker holds a request for records when there are none; a partition that was just taken over waits for it.
+KAFKA_FETCH_WAIT_SECONDS = 0.1
+# How often, and after which wait, an offset is stored again while the group shares its partitions out: one second in all.
+KAFKA_COMMIT_TRIES_MAX = 20
+KAFKA_COMMIT_RETRY_SECONDS = 0.05
+# Records of a stretch that is read to be shown backwards.
+KAFKA_READ_RECORDS = 500
+# How long a reading may go without a record before it says that Kafka does not answer.
+KAFKA_READ_SECONDS_MAX = 15.0
+# Kafka deletes a segment when its youngest record is too old: of so many parts of the retention, one is kept too long.
+KAFKA_SEGMENTS_PER_RETENTION = 7
+# Partitions of each topic, copies of each, and how many of those have a record before it is acknowledged. Twelve divide among
+# two, three, four and six processes of a role; three and two bear the loss of a broker: nothing is lost, nothing stands still.
+KAFKA_PARTITIONS = 12
+KAFKA_REPLICATION = 3
+KAFKA_MIN_INSYNC = 2

@@ -26,6 +26,7 @@ COMMANDS = {
     "follow": "role: keep the lookup table in memory up to date (one a machine)",
     "api": "role: answer pre-send lookups and keep the list over HTTP",
     "migrate": "bring the store to this version's schema",
+    "health": "say whether the roles of this machine are at work",
     "doctor": "check the installation and show every setting",
     "keys": "make, list, rotate and revoke API keys",
     "return-path": "make a signed return path and token for mail to one recipient",

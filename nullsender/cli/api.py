@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from api.app import open_api
 from api.parts import Check
 from api.server import serve
-from nullsender.cli import parts, store_parts
-from nullsender.cli.stopping import stop_on_signals
+from nullsender.cli import parts, role, store_parts
 from nullsender.errors import Transient
 from nullsender.limits import READY_LAG_RECORDS_MAX
 from nullsender.log import Log, Topic
@@ -16,15 +15,14 @@ from nullsender.log import Log, Topic
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Where it listens."""
-    parts.add_role_arguments(parser)
+    role.add_arguments(parser)
     parser.add_argument("--http", metavar="HOST:PORT", help="where the API listens (default: 127.0.0.1:8080)")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Answer until told to stop."""
-    settings = parts.start_role(arguments)
-    stop = stop_on_signals(supervised=arguments.supervised)
-    with parts.open_log(settings) as log:
+    with role.running("api", arguments) as ours, parts.open_log(ours.settings) as log:
+        settings = ours.settings
         api = open_api(
             store_parts.open_store(settings),
             hasher=store_parts.hasher_of(settings),
@@ -33,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
             clock=parts.CLOCK,
             further_checks=_pipeline_checks(log),
         )
-        serve(api, settings.http.host, settings.http.port, stop)
+        serve(api, settings.http.host, settings.http.port, ours.heart.pulse("the API"))
     return 0
 
 

@@ -3,18 +3,18 @@
 import argparse
 
 from api.follower import follow
-from nullsender.cli import parts, store_parts
-from nullsender.cli.stopping import stop_on_signals
+from nullsender.cli import parts, role, store_parts
+from nullsender.limits import FOLLOW_STUCK_SECONDS_MAX
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Nothing of its own."""
-    parts.add_role_arguments(parser)
+    role.add_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Follow the store's change feed until told to stop."""
-    settings = parts.start_role(arguments)
-    stop = stop_on_signals(supervised=arguments.supervised)
-    follow(store_parts.open_store(settings), settings.index_folder, parts.CLOCK, stop)
+    with role.running("follow", arguments) as ours:
+        stopping = ours.heart.pulse("the follower", stuck_seconds_max=FOLLOW_STUCK_SECONDS_MAX)
+        follow(store_parts.open_store(ours.settings), ours.settings.index_folder, parts.CLOCK, stopping)
     return 0

@@ -3,33 +3,41 @@
 import argparse
 import asyncio
 import ssl
+from collections.abc import Callable
 
 import uvloop
 
 from ingest.mx.server import MxSettings, serve
 from ingest.mx.session import SessionLimits
 from ingest.signing.keys import SigningKeys
-from nullsender.cli import parts
-from nullsender.cli.stopping import Stop, stop_on_signals
+from nullsender.cli import parts, role
+from nullsender.cli.stopping import Stop
 from nullsender.config import Settings
 from nullsender.errors import Misconfigured
+from nullsender.limits import BEAT_SECONDS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Where it listens."""
-    parts.add_role_arguments(parser)
+    role.add_arguments(parser)
     parser.add_argument("--smtp", metavar="HOST:PORT", help="where the MX listens (default: 127.0.0.1:2525)")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Take mail until told to stop."""
-    settings = parts.start_role(arguments)
-    stop = stop_on_signals(supervised=arguments.supervised)
-    keys = SigningKeys(parts.keys_of(settings).signing_keys)
-    with parts.open_log(settings) as log, log.producer() as producer:
+    with role.running("mx", arguments) as ours, parts.open_log(ours.settings) as log, log.producer() as producer:
+        settings = ours.settings
+        keys = SigningKeys(parts.keys_of(settings).signing_keys)
 
         async def main() -> None:
-            await serve(mx_settings(settings), producer=producer, keys=keys, clock=parts.CLOCK, stopping=_event_of(stop))
+            await serve(
+                mx_settings(settings),
+                producer=producer,
+                keys=keys,
+                clock=parts.CLOCK,
+                stopping=_event_of(ours.stop),
+                listening=lambda _address: _beat(ours.heart.pulse("the MX")),
+            )
 
         try:
             uvloop.run(main())
@@ -38,6 +46,12 @@ def run(arguments: argparse.Namespace) -> int:
                 f"the MX can not listen on {settings.smtp} ({error.strerror}): choose another (smtp)"
             ) from error
     return 0
+
+
+def _beat(stopping: Callable[[], bool]) -> None:
+    """Ask again and again, as the other roles' loops do, for the heart to see that the event loop turns."""
+    if not stopping():
+        asyncio.get_running_loop().call_later(BEAT_SECONDS, _beat, stopping)
 
 
 def _event_of(stop: Stop) -> asyncio.Event:

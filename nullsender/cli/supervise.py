@@ -2,6 +2,9 @@
 
 A role is never restarted silently: its death is a log line and a metric. It stops when its standard input ends, so a role never
 outlives the supervisor, even one that was killed with -9.
+
+A role that says at its very first start that it can not run as things are ends everything: somebody stands there and can change
+them. Later the same word may be due to a database or a broker that is away just then, so it is tried again like any death.
 """
 
 import logging
@@ -26,6 +29,7 @@ class Supervised:
     name: str
     command: Sequence[str]
     process: subprocess.Popen[bytes] | None = None
+    starts: int = 0
     started_at_seconds: float = 0.0
     start_due_at_seconds: float = 0.0
     wait_seconds: float = field(default=RESTART_SECONDS_MIN)
@@ -88,22 +92,21 @@ class Supervisor:
         except OSError as error:  # no memory for one more process, as a rule just when the kernel has killed one
             self._start_later(role, now_seconds, f"it could not be started: {error.strerror}")
             return
+        role.starts += 1
         role.started_at_seconds = now_seconds
         self._log.info("started", extra={"facts": {"role": role.name, "pid": role.process.pid}})
 
     def _note_death(self, role: Supervised, process: subprocess.Popen[bytes], now_seconds: float) -> None:
-        if self._was_healthy(role, now_seconds):
+        died_young = now_seconds - role.started_at_seconds < HEALTHY_AFTER_SECONDS
+        if not died_young:
             role.wait_seconds = RESTART_SECONDS_MIN
-        telemetry.bury_process(self._metrics_folder, process.pid, died_young=not self._was_healthy(role, now_seconds))
+        telemetry.bury_process(self._metrics_folder, process.pid, died_young=died_young)
         if process.stdin is not None:
             process.stdin.close()
         role.process = None
-        if process.returncode == EXIT_MISCONFIGURED and not self._was_healthy(role, now_seconds):
+        if process.returncode == EXIT_MISCONFIGURED and died_young and role.starts == 1:
             raise Misconfigured(f"the role {role.name} can not run as things are; its last line says what to change")
         self._start_later(role, now_seconds, f"exit {process.returncode}")
-
-    def _was_healthy(self, role: Supervised, now_seconds: float) -> bool:
-        return now_seconds - role.started_at_seconds >= HEALTHY_AFTER_SECONDS
 
     def _start_later(self, role: Supervised, now_seconds: float, reason: str) -> None:
         telemetry.ROLE_RESTARTS.labels(role.name).inc()

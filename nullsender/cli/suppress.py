@@ -7,29 +7,28 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
 
-from nullsender.cli import parts, store_parts
-from nullsender.cli.stopping import stop_on_signals
+from nullsender.cli import parts, role, store_parts
+from nullsender.cli.stages import consume
 from nullsender.errors import Transient
 from nullsender.limits import EXPIRE_BATCH_MAX, EXPIRE_EVERY_SECONDS
-from suppression.consumer import GROUP, SuppressStage
+from suppression.consumer import SuppressStage
 
 _log = logging.getLogger("suppress")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Nothing of its own."""
-    parts.add_role_arguments(parser)
+    role.add_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Apply outcomes until told to stop, and keep the store's house beside that."""
-    settings = parts.start_role(arguments)
-    stop = stop_on_signals(supervised=arguments.supervised)
-    store = store_parts.open_store(settings)
-    stage = SuppressStage(store)
-    threading.Thread(target=keep_house, args=(store, stop), daemon=True, name="housekeeping").start()
-    with parts.open_log(settings) as log, log.producer() as producer:
-        parts.consume(log, GROUP, stage, producer=producer, stop=stop, start_at=stage.start_at)
+    with role.running("suppress", arguments) as ours:
+        store = store_parts.open_store(ours.settings)
+        stage = SuppressStage(store)
+        threading.Thread(target=keep_house, args=(store, ours.stop), daemon=True, name="housekeeping").start()
+        with parts.open_log(ours.settings) as log, log.producer() as producer:
+            consume(ours, log, stage, producer=producer, start_at=stage.start_at)
     return 0
 
 

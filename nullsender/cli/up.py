@@ -51,7 +51,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _supervise(settings: Settings, file: Path | None) -> None:
     from nullsender.cli import keys, parts, store_parts
+    from nullsender.cli.heart import Heart
     from nullsender.cli.mx import mx_settings
+    from nullsender.cli.notify import Notify
     from nullsender.cli.stopping import stop_on_signals
     from nullsender.cli.supervise import Supervisor
     from nullsender.telemetry import start_logging
@@ -64,7 +66,7 @@ def _supervise(settings: Settings, file: Path | None) -> None:
     first_key = keys.ensure_first_key(store_parts.open_store(settings, migrate=True), settings.bootstrap_key)
     if first_key is not None:
         print(f"API key with every scope, shown this once: {first_key}", flush=True)
-    commands = {role: [sys.executable, "-m", "nullsender.cli", role, "--supervised"] for role in ROLES}
+    commands = {name: [sys.executable, "-m", "nullsender.cli", role, "--supervised"] for name, role in processes(settings)}
     supervisor = Supervisor(
         commands,
         environment=config.environment_for(settings, file),
@@ -72,7 +74,18 @@ def _supervise(settings: Settings, file: Path | None) -> None:
         clock=parts.CLOCK,
     )
     threading.Thread(target=_say_when_ready, args=(settings, first_key), daemon=True, name="ready").start()
-    supervisor.run(stop)
+    with Heart("up", settings.health_folder, stop=stop, clock=parts.CLOCK, notify=Notify(config.notify_socket())) as heart:
+        supervisor.run(heart.pulse("the supervisor"))
+
+
+def processes(settings: Settings) -> list[tuple[str, str]]:
+    """The name and the role of every process that is to run; those of a role that has several are numbered."""
+    counts = {"classify": settings.up.classify, "suppress": settings.up.suppress}
+    return [
+        (role if counts.get(role, 1) == 1 else f"{role}-{number}", role)
+        for role in ROLES
+        for number in range(1, counts.get(role, 1) + 1)
+    ]
 
 
 def _only_one(data: Path) -> IO[bytes]:

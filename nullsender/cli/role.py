@@ -1,0 +1,41 @@
+"""What every role has: its settings, the word when to stop, and a heart that shows that it lives."""
+
+import argparse
+import faulthandler
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from nullsender import config
+from nullsender.cli import parts
+from nullsender.cli.heart import Heart
+from nullsender.cli.notify import Notify
+from nullsender.cli.stopping import Stop, stop_on_signals
+from nullsender.config import Settings
+from nullsender.telemetry import start_logging
+
+
+class Role(NamedTuple):
+    """A role that runs."""
+
+    name: str
+    settings: Settings
+    stop: Stop
+    heart: Heart
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What every role takes."""
+    parser.add_argument("--supervised", action="store_true", help="stop when standard input ends (`up` sets it)")
+
+
+@contextmanager
+def running(name: str, arguments: argparse.Namespace) -> Iterator[Role]:
+    """The role called `name`. Its log lines, and the stack of a crash, go to standard error from now on."""
+    settings = parts.settings_of(arguments)
+    start_logging(settings.log_level)
+    faulthandler.enable()
+    stop = stop_on_signals(supervised=arguments.supervised)
+    notify = Notify(config.notify_socket())
+    with Heart(name, settings.health_folder, stop=stop, clock=parts.CLOCK, notify=notify) as heart:
+        yield Role(name, settings, stop, heart)
