@@ -18,6 +18,13 @@ BOOTSTRAP_KEY_CHARACTERS_MIN = 16
 # Time enough to roll out a new key everywhere; past it the old one was forgotten, not rotated.
 KEY_OVERLAP_HOURS_MAX = 24 * 90
 
+# --- the clock ---------------------------------------------------------------------------------------------------------
+# How far the wall clock may be set against the monotonic one at once: NTP slews less, and a jump that matters is hours or days.
+CLOCK_STEP_SECONDS_MAX = 60.0
+# How long after a jump nothing is ended or erased by the wall clock: time for somebody to see the error and to mend it. Waiting
+# costs nothing: an entry stops no mail from the moment it expires, noted or not.
+CLOCK_DISTRUSTED_SECONDS = 3_600.0
+
 # --- the log -----------------------------------------------------------------------------------------------------------
 # A record holds one report, or one raw message with a little around it.
 RECORD_BYTES_MAX = 64 * 2**20
