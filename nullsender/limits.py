@@ -369,8 +369,8 @@ KAFKA_HEARTBEAT_SECONDS = 1.5
 KAFKA_POLL_GAP_SECONDS_MAX = 120.0
 # How long a broker holds a request for records when there are none; a partition that was just taken over waits for it.
 KAFKA_FETCH_WAIT_SECONDS = 0.1
-# How often, and after which wait, an offset is stored again while the group shares its partitions out: one second in all.
-KAFKA_COMMIT_TRIES_MAX = 20
+# How long, and how often, an offset is tried to be stored while the group shares its partitions out; past it the batch comes again.
+KAFKA_COMMIT_SECONDS_MAX = 3.0
 KAFKA_COMMIT_RETRY_SECONDS = 0.05
 # Records of a stretch that is read to be shown backwards.
 KAFKA_READ_RECORDS = 500

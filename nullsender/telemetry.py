@@ -137,6 +137,12 @@ STORE_TURN_SECONDS = histogram(
     remedy="Slow turns: look at the disk of the database, and for a process that holds a transaction open.",
 )
 
+STORE_RETRIES = counter(
+    "nullsender_store_retries_total",
+    "Writes to the store that another transaction undid, or of which the commit's fate was unknown, and that were tried again.",
+    remedy="Any at all: somebody else writes in our tables, or connections to the database break; its log says which.",
+)
+
 # --- supervision -------------------------------------------------------------------------------------------------------
 
 ROLE_RESTARTS = counter(
@@ -237,6 +243,19 @@ LOG_TRIMMED = counter(
     "nullsender_log_trimmed_records_total",
     "Records that left because they were too old or the topic full, by topic; every group had dealt with them.",
     ("topic",),
+)
+
+# --- the log on Kafka --------------------------------------------------------------------------------------------------
+
+KAFKA_REFUSED = counter(
+    "nullsender_kafka_refused_total",
+    "Calls to publish that Kafka did not acknowledge. Whoever published was told so and tries again.",
+    remedy="The log line beside it says why: no broker answers, or too few replicas are in sync.",
+)
+KAFKA_REBUILDS = counter(
+    "nullsender_kafka_producer_rebuilds_total",
+    "Producers that were broken for good and made anew.",
+    remedy="Kafka and a producer disagreed on what was written: was a broker's disk lost or put back?",
 )
 
 

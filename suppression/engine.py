@@ -5,7 +5,7 @@ transaction sees what was committed before its turn to write, waits a bounded ti
 returns.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,67 +13,42 @@ from typing import Any
 import psycopg
 import pysqlite3.dbapi2 as sqlite
 from psycopg.types.array import ListBinaryDumper
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
-from sqlalchemy.exc import TimeoutError as NoFreeConnection
+from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
 
-from nullsender.errors import Misconfigured, Transient
+from nullsender.errors import Misconfigured
 from nullsender.limits import (
     STORE_CONNECT_SECONDS_MAX,
     STORE_CONNECTIONS_MAX,
     STORE_IDLE_SECONDS_MAX,
+    STORE_SILENCE_SECONDS_MAX,
     STORE_STATEMENT_SECONDS_MAX,
     STORE_TURN_SECONDS_MAX,
     STORE_WAL_BYTES_MAX,
 )
-
-_POOL: dict[str, Any] = {"pool_size": STORE_CONNECTIONS_MAX, "max_overflow": 0, "pool_timeout": STORE_TURN_SECONDS_MAX}
-
-# What is wrong with the database and not with what we said to it: busy, full, unreadable, damaged. Nothing was committed then,
-# and once somebody has mended it, trying again works. That holds for a failed fsync too: SQLite writes the pages again.
-_SQLITE_MAY_PASS = frozenset(
-    {
-        sqlite.SQLITE_BUSY,
-        sqlite.SQLITE_CANTOPEN,
-        sqlite.SQLITE_CORRUPT,
-        sqlite.SQLITE_FULL,
-        sqlite.SQLITE_IOERR,
-        sqlite.SQLITE_LOCKED,
-        sqlite.SQLITE_NOTADB,
-        sqlite.SQLITE_PERM,
-        sqlite.SQLITE_PROTOCOL,
-        sqlite.SQLITE_READONLY,
-    }
-)
-# The same of PostgreSQL by class of SQLSTATE; psycopg's OperationalError holds the rest of it: no connection, shutting down, no
-# space, deadlock (40P01), serialization (40001), time-outs.
-_POSTGRESQL_MAY_PASS = frozenset(
-    {
-        "25",  # after a failover we may talk to a standby (25006), or our idle transaction was ended (25P03)
-        "XX",  # damaged
-    }
-)
+from suppression.trouble import commit_typed, refused, trouble_typed
 
 
-def open_engine(url: str) -> Engine:
-    """An engine for `url`, `sqlite:///FILE` or `postgresql://…`; connects to nothing yet.
+def open_engine(url: str, *, connections: int = STORE_CONNECTIONS_MAX) -> Engine:
+    """An engine for `url`, `sqlite:///FILE` or `postgresql://…`, with up to so many connections; connects to nothing yet.
 
     Every process opens its own. `Misconfigured` where the URL is neither, or the file can not be made.
     """
+    pool = {"pool_size": connections, "max_overflow": 0, "pool_timeout": STORE_TURN_SECONDS_MAX}
     try:
         parsed = make_url(url)
     except ArgumentError as error:
         raise Misconfigured("store.url is not a database URL such as postgresql://user:password@host/name") from error
     match parsed.get_backend_name():
         case "sqlite":
-            return _open_sqlite(parsed)
+            return _open_sqlite(parsed, pool)
         case "postgresql" | "postgres":
-            return _open_postgresql(parsed)
+            return _open_postgresql(parsed, pool)
         case other:
             raise Misconfigured(f"store.url names the database {other!r}; the list is kept in postgresql or sqlite")
 
 
-def _open_sqlite(url: URL) -> Engine:
+def _open_sqlite(url: URL, pool: dict[str, Any]) -> Engine:
     if not url.database or url.database.startswith((":memory:", "file:")):
         raise Misconfigured("store.url has to name a file, as in sqlite:////var/lib/nullsender/list.sqlite")
     _make_private(Path(url.database))
@@ -82,7 +57,7 @@ def _open_sqlite(url: URL) -> Engine:
         module=sqlite,
         connect_args={"timeout": STORE_TURN_SECONDS_MAX},
         hide_parameters=True,  # they are addresses, and errors are logged
-        **_POOL,
+        **pool,
     )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
@@ -111,18 +86,40 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _open_postgresql(url: URL) -> Engine:
+def _open_postgresql(url: URL, pool: dict[str, Any]) -> Engine:
     engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
-        connect_args={"connect_timeout": STORE_CONNECT_SECONDS_MAX},
+        connect_args={
+            "connect_timeout": STORE_CONNECT_SECONDS_MAX,
+            # A machine that vanished without a word is noticed; a question to one that is there may take as long as it may.
+            "keepalives_idle": STORE_SILENCE_SECONDS_MAX,
+            "tcp_user_timeout": STORE_SILENCE_SECONDS_MAX * 1000,
+        },
         # A turn has to see what was committed while it waited; a stricter level would fail there instead (40001).
         isolation_level="READ COMMITTED",
         pool_pre_ping=True,  # the first to notice that the server was restarted is nobody's request
         hide_parameters=True,  # they are addresses, and errors are logged
-        **_POOL,
+        **pool,
     )
+    event.listen(engine, "do_connect", _connecting(f"{url.host or url.query.get('host', 'this machine')}/{url.database}"))
     event.listen(engine, "connect", _prepare_postgresql)
     return engine
+
+
+def _connecting(place: str) -> Callable[..., Any]:
+    """How a connection is made: one that can not be had is told in a sentence."""
+    known_good = False
+
+    def connect(dialect: Dialect, _record: object, arguments: Sequence[Any], keywords: dict[str, Any]) -> Any:
+        nonlocal known_good
+        try:
+            connection = dialect.connect(*arguments, **keywords)
+        except psycopg.OperationalError as error:
+            raise refused(error, place, known_good=known_good) from error
+        known_good = True
+        return connection
+
+    return connect
 
 
 def _prepare_postgresql(connection: Any, _record: object) -> None:
@@ -142,7 +139,7 @@ def _prepare_postgresql(connection: Any, _record: object) -> None:
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """A transaction that only reads. `Transient` for the database's trouble."""
-    with _trouble_typed(), engine.connect() as connection, connection.begin():
+    with trouble_typed(), engine.connect() as connection, connection.begin():
         yield connection
 
 
@@ -150,29 +147,9 @@ def reading(engine: Engine) -> Iterator[Connection]:
 def writing(engine: Engine) -> Iterator[Connection]:
     """A transaction that writes: committed and on disk when the block ends, rolled back when it raises.
 
-    `Transient` for the database's trouble. It may come from the commit itself, and then nobody knows whether it happened:
-    whoever tries again must be idempotent.
+    `Transient` for the database's trouble: `Conflict` and `UnknownCommit` are such.
     """
-    with _trouble_typed(), engine.connect().execution_options(writes=True) as connection, connection.begin():
+    with trouble_typed(), engine.connect() as connection, connection.execution_options(writes=True).begin() as transaction:
         yield connection
-
-
-@contextmanager
-def _trouble_typed() -> Iterator[None]:
-    try:
-        yield
-    except NoFreeConnection as error:
-        raise Transient(f"all {STORE_CONNECTIONS_MAX} connections to the store are busy") from error
-    except DBAPIError as error:
-        if error.connection_invalidated or _may_pass(error.orig):
-            raise Transient(f"the store: {' '.join(str(error.orig).split())}") from error
-        raise
-
-
-def _may_pass(error: BaseException | None) -> bool:
-    if isinstance(error, sqlite.Error):
-        return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _SQLITE_MAY_PASS
-    if isinstance(error, psycopg.Error):
-        operational = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
-        return operational or (error.sqlstate or "")[:2] in _POSTGRESQL_MAY_PASS
-    return False
+        with commit_typed():
+            transaction.commit()

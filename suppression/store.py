@@ -6,11 +6,11 @@ API in `store_keys.py`; `Store` has them all.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
+from sqlalchemy import Connection
 
 from nullsender import telemetry
 from nullsender.address import canonical
@@ -18,15 +18,15 @@ from nullsender.errors import Invalid
 from nullsender.events import Outcome
 from nullsender.limits import OUTCOME_BODIES_KEPT_DAYS, PROVISIONAL_COUNTS_KEPT_DAYS
 from nullsender.log import Partition, Position
-from suppression.engine import writing
 from suppression.policy import PROTECTED, Cause, Claim, Did, decide
 from suppression.records import Addition, Applied, ConsentRequired, Entry
 from suppression.store_apply import Applier
+from suppression.store_base import Done
 from suppression.store_keys import StoreKeys
 from suppression.store_read import StoreReader
 from suppression.store_rows import Key, Person, take_pen
 from suppression.store_text import clean_name, clean_words, require_name
-from suppression.store_turn import Grounds, Turn
+from suppression.store_turn import Grounds, Receipt, Turn, was_committed
 
 _CLOCK_ACTOR = "clock"  # who ends an entry that expires, as the history names it
 
@@ -34,8 +34,8 @@ _CLOCK_ACTOR = "clock"  # who ends an entry that expires, as the history names i
 class Store(StoreReader, StoreKeys):
     """The suppression list. Safe to share between threads; every process opens its own.
 
-    All of it raises `Transient` for the database's trouble; then nothing was done, or, where the commit itself failed, it was
-    done wholly: trying again is safe either way.
+    All of it raises `Transient` for the database's trouble, and then nothing was done. After an `UnknownCommit` it may have
+    been done, wholly: calling again is safe then too, and says what it found (an entry that stands, nothing to lift).
     """
 
     def apply(self, outcomes: Sequence[Outcome], *, group: str, positions: Mapping[Partition, Position]) -> Sequence[Applied]:
@@ -44,9 +44,12 @@ class Store(StoreReader, StoreKeys):
         A report whose id is known does nothing, unless it has proof now and had none before: then it counts as a new one, in
         place of what it was. Nothing in an outcome makes this fail.
         """
-        with self._turn() as turn:
-            applied = Applier(turn, self._hasher, self._policy).apply(outcomes)
+
+        def apply(turn: Turn) -> Sequence[Applied]:
             turn.remember(group, positions)
+            return Applier(turn, self._hasher, self._policy).apply(outcomes)
+
+        applied = self._turn(apply)
         for did, count in Counter(one.did for one in applied).items():
             telemetry.APPLIED.labels(did.value).inc(count)
         return applied
@@ -77,12 +80,15 @@ class Store(StoreReader, StoreKeys):
         require_name(tenant, "the tenant")
         named = [canonical(addition.address) for addition in additions]
         people = [Person(tenant, self._hasher.hash(address)) for address in named]
-        with self._turn() as turn:
+
+        def add(turn: Turn) -> Sequence[tuple[Entry, bool]]:
             turn.load(set(people))
             return [
                 _add(turn, person, address, addition, actor)
                 for person, address, addition in zip(people, named, additions, strict=True)
             ]
+
+        return self._turn(add)
 
     def lift(
         self, tenant: str, address: str, *, scope: str | None, cause: str | None, reason: str, consent: str | None, actor: str
@@ -98,7 +104,9 @@ class Store(StoreReader, StoreKeys):
         if not reason.strip():
             raise Invalid("a lift needs a reason: it stands in the history")
         consent = (consent or "").strip() or None
-        with self._turn() as turn:
+        grounds = Grounds(actor=clean_words(actor), reason=clean_words(reason), consent=consent and clean_words(consent))
+
+        def lift(turn: Turn) -> Sequence[Entry]:
             turn.load([person])
             standing = [
                 (key, entry)
@@ -110,20 +118,23 @@ class Store(StoreReader, StoreKeys):
                     "this person complained or unsubscribed: say in `consent` how they agreed to get mail again, "
                     "or name another cause"
                 )
-            grounds = Grounds(actor=clean_words(actor), reason=clean_words(reason), consent=consent and clean_words(consent))
-            lifted = [_end(turn, key, entry, Did.LIFTED, grounds) for key, entry in standing]
-        return [msgspec.structs.replace(entry, address=name) for entry in lifted]
+            return [_end(turn, key, entry, Did.LIFTED, grounds) for key, entry in standing]
+
+        return [msgspec.structs.replace(entry, address=name) for entry in self._turn(lift)]
 
     def expire(self, now: datetime, limit: int) -> int:
         """Write down of at most `limit` entries that they have expired by `now`; how many there were.
 
         An entry stops no mail from the moment it expires; this is for the history and the feed.
         """
-        with self._turn(now) as turn:
+
+        def expire(turn: Turn) -> int:
             expired = turn.load_expired(limit)
             for key, entry in expired:
                 _end(turn, key, entry, Did.EXPIRED, Grounds(actor=_CLOCK_ACTOR, reason="its time is over"))
-        return len(expired)
+            return len(expired)
+
+        return self._turn(expire, now)
 
     def forget(self, now: datetime, limit: int) -> int:
         """Erase what at most `limit` old reports said that changed nothing; how many there were.
@@ -131,21 +142,33 @@ class Store(StoreReader, StoreKeys):
         The rows themselves stay, with category, rule and what they did, so that no report ever counts twice. Also drops old
         counts of provisional entries.
         """
-        with self._turn(now) as turn:
-            erased = turn.erase_bodies(now - timedelta(days=OUTCOME_BODIES_KEPT_DAYS), limit)
-            turn.forget_provisional(now - timedelta(days=PROVISIONAL_COUNTS_KEPT_DAYS))
-        return erased
 
-    @contextmanager
-    def _turn(self, now: datetime | None = None) -> Iterator[Turn]:
+        def forget(turn: Turn) -> int:
+            turn.forget_provisional(now - timedelta(days=PROVISIONAL_COUNTS_KEPT_DAYS))
+            return turn.erase_bodies(now - timedelta(days=OUTCOME_BODIES_KEPT_DAYS), limit)
+
+        return self._turn(forget, now)
+
+    def _turn(self, work: Callable[[Turn], Done], now: datetime | None = None) -> Done:
+        """What `work` answers, done in one turn. It may be called several times; what counts is what its last turn wrote."""
         started_seconds = self._clock.monotonic_seconds()
-        with writing(self._engine) as connection:
+        tried: tuple[Receipt, Done] | None = None
+
+        def take_turn(connection: Connection) -> Done:
+            nonlocal tried
             last = take_pen(connection)
+            if tried is not None and was_committed(connection, tried[0]):
+                return tried[1]
             # The time is taken with the pen in hand, so that the times of changes follow their numbers.
             turn = Turn(connection, last=last, now=now or self._clock.now())
-            yield turn
-            turn.finish()
+            done = work(turn)
+            receipt = turn.finish()
+            tried = receipt and (receipt, done)
+            return done
+
+        done = self._write(take_turn)
         telemetry.STORE_TURN_SECONDS.observe(self._clock.monotonic_seconds() - started_seconds)
+        return done
 
 
 def cause_of(text: str) -> Cause:

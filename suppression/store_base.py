@@ -1,16 +1,26 @@
 """What every part of the store starts from: a database that is ours, in the schema that this process knows."""
 
-from sqlalchemy import Engine, insert, inspect, select, text
+import random
+from collections.abc import Callable
+from typing import TypeVar
 
+from sqlalchemy import Connection, Engine, insert, inspect, select, text
+
+from nullsender import telemetry
 from nullsender.address import AddressHasher
 from nullsender.clock import Clock
-from nullsender.errors import Misconfigured
+from nullsender.errors import Misconfigured, Transient
+from nullsender.limits import STORE_RETRY_SECONDS, STORE_TRIES_MAX
 from suppression.engine import reading, writing
 from suppression.models import SCHEMA_REVISION, meta
 from suppression.policy import PolicySettings
 from suppression.store_rows import take_pen
+from suppression.trouble import Conflict, UnknownCommit
+
+Done = TypeVar("Done")
 
 _FINGERPRINT = "address_key_fingerprint"
+_KNOWN_FINGERPRINT = select(meta.c.value).where(meta.c.name == _FINGERPRINT)
 
 
 class StoreBase:
@@ -20,11 +30,20 @@ class StoreBase:
     key: it would be looked up in vain. `Transient` where the database can not be asked.
     """
 
-    def __init__(self, engine: Engine, *, hasher: AddressHasher, clock: Clock, policy: PolicySettings) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        hasher: AddressHasher,
+        clock: Clock,
+        policy: PolicySettings,
+        chance: Callable[[], float] = random.random,  # 0 to 1
+    ) -> None:
         self._engine = engine
         self._hasher = hasher
         self._clock = clock
         self._policy = policy
+        self._chance = chance
         self._require_schema()
         self._require_our_key()
 
@@ -32,6 +51,28 @@ class StoreBase:
     def key_fingerprint(self) -> str:
         """Says which address key the hashes were made with, without giving it away."""
         return self._hasher.fingerprint()
+
+    def _write(self, work: Callable[[Connection], Done]) -> Done:
+        """What `work` answers, done in one transaction.
+
+        Where another transaction undid it, or nobody knows whether the commit happened, it is done again, after a short wait:
+        `work` has to look first whether it was done already. `UnknownCommit` where that is never learned.
+        """
+        unknown: UnknownCommit | None = None
+        for tried in range(STORE_TRIES_MAX):
+            if tried:
+                self._clock.sleep(STORE_RETRY_SECONDS * 2 ** (tried - 1) * (1 + self._chance() / 2))
+            try:
+                with writing(self._engine) as connection:
+                    return work(connection)
+            except Transient as trouble:
+                if isinstance(trouble, UnknownCommit):
+                    unknown = trouble
+                elif not isinstance(trouble, Conflict) and unknown is None:
+                    raise
+                telemetry.STORE_RETRIES.inc()
+                last = unknown or trouble
+        raise last
 
     def _require_schema(self) -> None:
         with reading(self._engine) as connection:
@@ -45,18 +86,20 @@ class StoreBase:
             )
 
     def _require_our_key(self) -> None:
-        asked = select(meta.c.value).where(meta.c.name == _FINGERPRINT)
         with reading(self._engine) as connection:
-            known = connection.execute(asked).scalar()
+            known = connection.execute(_KNOWN_FINGERPRINT).scalar()
         if known is None:
-            with writing(self._engine) as connection:
-                take_pen(connection)  # two may start at once
-                known = connection.execute(asked).scalar()
-                if known is None:
-                    connection.execute(insert(meta).values(name=_FINGERPRINT, value=self.key_fingerprint))
-                    return
+            known = self._write(self._claim_list)
         if known != self.key_fingerprint:
             raise Misconfigured(
                 "this list was made with another address key, so nothing would be found in it: restore the secret keys that "
                 "belong to it from the backup"
             )
+
+    def _claim_list(self, connection: Connection) -> str:
+        """Write our key's fingerprint down, unless another process was quicker; the one that stands there then."""
+        take_pen(connection)
+        known = connection.execute(_KNOWN_FINGERPRINT).scalar()
+        if known is None:
+            connection.execute(insert(meta).values(name=_FINGERPRINT, value=self.key_fingerprint))
+        return known or self.key_fingerprint

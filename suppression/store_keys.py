@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, update
 
 from nullsender.errors import Invalid
-from suppression.engine import reading, writing
+from suppression.engine import reading
 from suppression.models import api_keys
 from suppression.records import ApiKey
 from suppression.store_base import StoreBase
@@ -28,7 +28,10 @@ _ID_BYTES = 6
 
 
 class StoreKeys(StoreBase):
-    """Making, finding and ending keys."""
+    """Making, finding and ending keys.
+
+    A call that ends with `UnknownCommit` may have made a key that nobody was shown: it can not be used, and `list_keys` has it.
+    """
 
     def create_key(
         self, name: str, *, scopes: Sequence[str], tenant: str | None, expires: datetime | None, plain: str | None = None
@@ -37,12 +40,15 @@ class StoreKeys(StoreBase):
 
         `tenant` None: every tenant. `plain` is a key that the operator chose; where it is known already, nothing happens.
         """
-        plain = plain or _new_key()
-        with writing(self._engine) as connection:
+        key = plain or _new_key()
+
+        def create(connection: Connection) -> str:
             take_pen(connection)  # two may bring the same `plain` at once
-            known = connection.execute(select(api_keys.c.id).where(api_keys.c.sha256 == _digest(plain))).scalar()
-            key_id = known or self._insert(connection, plain, name=name, scopes=scopes, tenant=tenant, expires=expires)
-        return key_id, plain
+            return _known(connection, key) or self._insert(
+                connection, key, name=name, scopes=scopes, tenant=tenant, expires=expires
+            )
+
+        return self._write(create), key
 
     def find_key(self, plain: str) -> ApiKey | None:
         """The key, where it is one of ours and works."""
@@ -61,10 +67,13 @@ class StoreKeys(StoreBase):
 
     def revoke_key(self, key_id: str) -> None:
         """End a key at once; once more does nothing. `Invalid` where there is none of that id."""
-        with writing(self._engine) as connection:
+
+        def revoke(connection: Connection) -> None:
             revoked, now = _require_key(connection, key_id).revoked, self._clock.now()
             if revoked is None or revoked > now:
                 connection.execute(update(api_keys).where(api_keys.c.id == key_id).values(revoked_at=now))
+
+        self._write(revoke)
 
     def rotate_key(self, key_id: str, *, overlap: timedelta) -> tuple[str, str]:
         """A new key with the rights of an old one, like `create_key`; the old one is revoked `overlap` from now.
@@ -72,15 +81,19 @@ class StoreKeys(StoreBase):
         `Invalid` where there is none of that id, or it has ended or been rotated: its successor is the one to rotate.
         """
         plain = _new_key()
-        with writing(self._engine) as connection:
+
+        def rotate(connection: Connection) -> str:
             old, now = _require_key(connection, key_id), self._clock.now()
+            if successor := _known(connection, plain):
+                return successor  # made by a commit that we had not heard of
             if old.revoked is not None or (old.expires is not None and old.expires <= now):
                 raise Invalid(
                     f"the key {key_id} was rotated or revoked, or has expired: rotate its successor, or make a new one"
                 )
-            new_id = self._insert(connection, plain, name=old.name, scopes=old.scopes, tenant=old.tenant, expires=old.expires)
             connection.execute(update(api_keys).where(api_keys.c.id == key_id).values(revoked_at=now + overlap))
-        return new_id, plain
+            return self._insert(connection, plain, name=old.name, scopes=old.scopes, tenant=old.tenant, expires=old.expires)
+
+        return self._write(rotate), plain
 
     def _insert(
         self,
@@ -111,6 +124,11 @@ def _new_key() -> str:
 
 def _digest(plain: str) -> bytes:
     return hashlib.sha256(plain.encode("utf-8", "replace")).digest()
+
+
+def _known(connection: Connection, plain: str) -> str | None:
+    """The id of that key, where there is one."""
+    return connection.execute(select(api_keys.c.id).where(api_keys.c.sha256 == _digest(plain))).scalar()
 
 
 def _require_key(connection: Connection, key_id: str) -> ApiKey:

@@ -50,6 +50,15 @@ class Slot(NamedTuple):
     source: str
 
 
+class Receipt(NamedTuple):
+    """The last change of a turn, which nobody else's is the same as."""
+
+    seq: object
+    at: object
+    address_hash: object
+    after: object
+
+
 class Grounds(msgspec.Struct, frozen=True, kw_only=True):
     """Who changes an entry, and why."""
 
@@ -226,8 +235,8 @@ class Turn:
 
     # --- the end ---
 
-    def finish(self) -> None:
-        """Write everything that was changed."""
+    def finish(self) -> Receipt | None:
+        """Write everything that was changed; by what one can tell later that it was committed, where the list changed."""
         self._insert_names()
         insert_rows(self._connection, outcomes, self._outcomes)
         update_rows(self._connection, outcomes, self._rewritten)
@@ -237,6 +246,7 @@ class Turn:
         self._made.save(self._connection)
         self._positions.save(self._connection)
         self._connection.execute(update(numbering).values(last=self._last))
+        return Receipt(*(self._changes[-1][name] for name in Receipt._fields)) if self._changes else None
 
     def _insert_names(self) -> None:
         column = addresses.c.address_hash
@@ -257,6 +267,12 @@ def positions_of(connection: Connection, group: str) -> dict[Partition, Position
     """How far `group` has come."""
     rows = connection.execute(select(consumer_offsets).where(consumer_offsets.c.consumer_group == group))
     return {Partition(Topic(row.topic), row.number): Position(row.next_offset, row.mark) for row in rows}
+
+
+def was_committed(connection: Connection, receipt: Receipt) -> bool:
+    """Whether the turn that wrote the change is part of the list."""
+    row = connection.execute(select(*(changes.c[name] for name in Receipt._fields)).where(changes.c.seq == receipt.seq)).first()
+    return row is not None and tuple(row) == receipt
 
 
 def _changed(key: Key, before: Entry | None, seq: int, did: Did, standing: Standing, grounds: Grounds) -> Entry:
