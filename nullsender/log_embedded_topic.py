@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from nullsender import telemetry
-from nullsender.clock import Clock
+from nullsender.clock import Clock, SteadyTime
 from nullsender.errors import Transient
 from nullsender.limits import LOG_TRIM_RECORDS_MAX
 from nullsender.log import Closing, Partition, Record, StoredRecord, Topic
@@ -68,6 +68,7 @@ class TopicStore(Closing):
         self._retention = retention
         self._floors = floors
         self._clock = clock
+        self._steady = SteadyTime(clock)
 
     def append(self, records: Sequence[Record]) -> None:
         """Append `records` in one commit, durable on return.
@@ -80,7 +81,7 @@ class TopicStore(Closing):
         while trimmed:
             with self._environment.writing() as transaction:
                 if _used_bytes(transaction) > full_bytes:
-                    trimmed = self._trim(transaction, full_bytes)
+                    trimmed = self._trim(transaction, full_bytes, expired_us=0)
                 if _used_bytes(transaction) <= full_bytes:
                     self._put(transaction, records)
                     return
@@ -160,16 +161,17 @@ class TopicStore(Closing):
     def tend(self) -> None:
         """Trim what is too old, in steps between which others can write, and make room where readers were killed."""
         self._environment.clear_dead_readers()
+        now = self._steady.now()
+        expired_us = 0 if now is None else (now - timedelta(days=self._retention.days) - _EPOCH) // _MICROSECOND
         trimmed = LOG_TRIM_RECORDS_MAX
         while trimmed == LOG_TRIM_RECORDS_MAX:
             with self._environment.writing() as transaction:
-                trimmed = self._trim(transaction, self._retention.bytes_max)
+                trimmed = self._trim(transaction, self._retention.bytes_max, expired_us)
                 used_bytes = _used_bytes(transaction)
             telemetry.LOG_BYTES.labels(self.topic).set(used_bytes)
 
-    def _trim(self, transaction: Transaction, full_bytes: int) -> int:
-        """Delete oldest records that are too old or past `full_bytes`; how many, LOG_TRIM_RECORDS_MAX at most."""
-        expired_us = (self._clock.now() - timedelta(days=self._retention.days) - _EPOCH) // _MICROSECOND
+    def _trim(self, transaction: Transaction, full_bytes: int, expired_us: int) -> int:
+        """Delete oldest records from before `expired_us` or past `full_bytes`; how many, LOG_TRIM_RECORDS_MAX at most."""
         floors = self._floors()
         heads = [head for number in range(self._partitions) if (head := _removable(transaction, number, floors))]
         heapq.heapify(heads)

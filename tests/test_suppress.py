@@ -47,3 +47,30 @@ def test_no_trouble_ends_the_housekeeping(
 
     assert store.left == {"expire": 0, "forget": 0}
     assert [record.levelno for record in caplog.records] == [level, level]
+
+
+def test_a_clock_that_jumps_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = FakeClock()
+    monkeypatch.setattr(parts, "CLOCK", clock)
+    store = StoreWithoutTrouble()
+
+    def stopping() -> bool:
+        clock.jump(days=10)
+        return len(store.asked_at) == 4 or clock.monotonic_seconds() > 60
+
+    suppress.keep_house(store, stopping)
+
+    assert store.asked_at == []
+
+
+class StoreWithoutTrouble:
+    """Writes down for which moment each chore was asked."""
+
+    def __init__(self) -> None:
+        self.asked_at: list[datetime] = []
+
+    def expire(self, now: datetime, _limit: int) -> int:
+        self.asked_at.append(now)
+        return 0
+
+    forget = expire

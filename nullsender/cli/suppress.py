@@ -5,10 +5,12 @@ import logging
 import threading
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 
 from nullsender.cli import parts, role, store_parts
 from nullsender.cli.stages import consume
+from nullsender.clock import SteadyTime
 from nullsender.errors import Transient
 from nullsender.limits import EXPIRE_BATCH_MAX, EXPIRE_EVERY_SECONDS
 from suppression.consumer import SuppressStage
@@ -43,16 +45,18 @@ class Housekeeping(Protocol):
 
 
 def keep_house(store: Housekeeping, stop: Callable[[], bool]) -> None:
-    """Do the chores again and again until told to stop."""
+    """Do the chores again and again until told to stop; not while the clock can not be believed."""
+    time = SteadyTime(parts.CLOCK)
     while not stop():
-        for chore in (store.expire, store.forget):
-            _do(chore)
+        now = time.now()
+        for chore in (store.expire, store.forget) if now else ():
+            _do(partial(chore, now))
         parts.CLOCK.sleep(EXPIRE_EVERY_SECONDS)
 
 
-def _do(chore: Callable[[datetime, int], int]) -> None:
+def _do(chore: Callable[[int], int]) -> None:
     try:
-        while chore(parts.CLOCK.now(), EXPIRE_BATCH_MAX) == EXPIRE_BATCH_MAX:
+        while chore(EXPIRE_BATCH_MAX) == EXPIRE_BATCH_MAX:
             pass  # the batch was full: there are more
     except Transient as trouble:
         _log.warning("housekeeping will be done later", extra={"facts": {"trouble": trouble}})
