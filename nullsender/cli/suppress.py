@@ -49,8 +49,9 @@ def keep_house(store: Housekeeping, stop: Callable[[], bool]) -> None:
     time = SteadyTime(parts.CLOCK)
     while not stop():
         now = time.now()
-        for chore in (store.expire, store.forget) if now else ():
-            _do(partial(chore, now))
+        if now is not None:
+            for chore in (store.expire, store.forget):
+                _do(partial(chore, now))
         parts.CLOCK.sleep(EXPIRE_EVERY_SECONDS)
 
 
