@@ -11,7 +11,7 @@ from api.parts import Parts, UsedParts
 from api.problems import unavailable
 from api.schemas import HealthReply
 from nullsender import telemetry
-from nullsender.errors import Transient
+from nullsender.errors import Misconfigured, Transient
 from suppression.store import Store
 
 _log = logging.getLogger("api")
@@ -54,6 +54,9 @@ def _trouble_of_store(store: Store) -> str | None:
     except Transient as trouble:
         _log.warning("the store does not answer", extra={"facts": {"what": trouble}})
         return "the store does not answer"
+    except Misconfigured as mistake:
+        _log.error("the store can not be used as it is", extra={"facts": {"what": mistake}})
+        return "the store can not be used as it is: `nullsender doctor` says what to change"
     return None
 
 

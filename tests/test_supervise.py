@@ -13,7 +13,7 @@ import pytest
 from nullsender.cli.supervise import Supervisor
 from nullsender.clock import FakeClock, SystemClock
 from nullsender.errors import Misconfigured
-from nullsender.limits import RESTART_SECONDS_MAX, RESTART_SECONDS_MIN
+from nullsender.limits import HEALTHY_AFTER_SECONDS, RESTART_SECONDS_MAX, RESTART_SECONDS_MIN
 from tests.waiting import wait_for
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(60)"]
@@ -104,6 +104,26 @@ def test_a_role_that_can_not_run_as_things_are_ends_everything_and_says_so(
         supervisor.look_after()
 
 
+def test_a_role_that_ran_before_is_tried_again_when_it_can_not_run_as_things_are_now(
+    clock: FakeClock, supervisors: list[Supervisor], tmp_path: Path
+) -> None:
+    """The first process runs and is killed; from then on it says 3, as one does that is started while its database is away."""
+    marker = tmp_path / "was here"
+    runs_once = f"import pathlib, time; m = pathlib.Path({str(marker)!r}); m.exists() and exit(3); m.touch(); time.sleep(60)"
+    supervisor = _started({"mx": [sys.executable, "-c", runs_once], "api": SLEEPER}, clock, supervisors)
+    wait_for(marker.exists, what="the first start")
+    pid = supervisor.pids()["mx"]
+    os.kill(pid, signal.SIGKILL)
+
+    for _ in range(3):
+        wait_for(lambda pid=pid: _died(pid), what="the role to die")  # type: ignore[misc]
+        supervisor.look_after()
+        assert set(supervisor.pids()) == {"api"}
+        clock.advance(seconds=RESTART_SECONDS_MAX)
+        supervisor.look_after()
+        pid = supervisor.pids()["mx"]
+
+
 def test_one_that_keeps_dying_leaves_no_numbers_behind(clock: FakeClock, supervisors: list[Supervisor], tmp_path: Path) -> None:
     supervisor = Supervisor({"mx": DIES_AT_ONCE}, environment=os.environ, metrics_folder=tmp_path, clock=clock)
     supervisors.append(supervisor)
@@ -116,6 +136,24 @@ def test_one_that_keeps_dying_leaves_no_numbers_behind(clock: FakeClock, supervi
     supervisor.look_after()
 
     assert [file.name for file in tmp_path.iterdir()] == [f"counter_{pid}1.db"]
+
+
+def test_one_that_lived_long_keeps_its_counts_and_no_gauges(
+    clock: FakeClock, supervisors: list[Supervisor], tmp_path: Path
+) -> None:
+    supervisor = Supervisor({"mx": SLEEPER}, environment=os.environ, metrics_folder=tmp_path, clock=clock)
+    supervisors.append(supervisor)
+    supervisor.look_after()
+    pid = supervisor.pids()["mx"]
+    for name in (f"counter_{pid}.db", f"gauge_mostrecent_{pid}.db", f"gauge_livesum_{pid}.db", f"gauge_livemax_{pid}.db"):
+        (tmp_path / name).touch()
+
+    clock.advance(seconds=HEALTHY_AFTER_SECONDS)
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: _died(pid), what="the role to die")
+    supervisor.look_after()
+
+    assert {file.name for file in tmp_path.iterdir()} == {f"counter_{pid}.db", f"gauge_mostrecent_{pid}.db"}
 
 
 def test_one_role_dying_leaves_the_others_alone(clock: FakeClock, supervisors: list[Supervisor]) -> None:

@@ -2,12 +2,15 @@
 
     health/ROLE.HOST.PID    when its heart last beat, whether it is at work, what troubles it
 
-A role beats every BEAT_SECONDS; one whose last beat is older than BEAT_SECONDS_MAX is dead, frozen, or of another day. The file
-is written in place and padded to one size, so that a full disk does not make a living role look dead.
+A role beats every BEAT_SECONDS. It holds a lock on its file, which goes with the process, however that ends: so one that lives
+and does not beat (frozen, or its disk is) is told from one that is gone. The file is written in place and padded to one size,
+so that a full disk does not make a living role look dead.
 """
 
+import fcntl
 import os
 import socket
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
@@ -28,9 +31,13 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True):
     ready: bool
     troubles: Sequence[str]
 
+    def silent_seconds(self, now_seconds: float) -> float:
+        """For how long it has not beaten."""
+        return now_seconds - self.at_seconds
+
     def is_fresh(self, now_seconds: float) -> bool:
-        """Whether the process lives. After a reboot the clock starts anew: a beat of the future is an old one."""
-        return 0 <= now_seconds - self.at_seconds <= BEAT_SECONDS_MAX
+        """Whether it beats as it should."""
+        return self.silent_seconds(now_seconds) <= BEAT_SECONDS_MAX
 
 
 class BeatFile(Closing):
@@ -39,10 +46,12 @@ class BeatFile(Closing):
     def __init__(self, folder: Path, role: str) -> None:
         """`OSError` where it can not be made."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _sweep(folder)
         self._role = role
         self._host = socket.gethostname()
         self._path = folder / f"{role}.{self._host}.{os.getpid()}"
         self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o600)
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def write(self, at_seconds: float, *, ready: bool, troubles: Sequence[str]) -> None:
         """Beat. `OSError`: the disk is in trouble."""
@@ -60,14 +69,32 @@ class BeatFile(Closing):
         return self
 
 
-def living(folder: Path, now_seconds: float) -> Sequence[Beat]:
+def living(folder: Path) -> Sequence[Beat]:
     """The last beat of every process that lives. A file that is just being written, or is none of ours, counts as none."""
     beats = []
     for file in sorted(folder.glob("*")) if folder.is_dir() else ():
         try:
-            beat = msgspec.json.decode(file.read_bytes(), type=Beat)
+            if not _is_free(file):
+                beats.append(msgspec.json.decode(file.read_bytes(), type=Beat))
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
             continue
-        if beat.is_fresh(now_seconds):
-            beats.append(beat)
     return beats
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes left. A young file may be one that is just being made."""
+    for file in folder.glob("*"):
+        try:
+            if file.stat().st_mtime < time.time() - BEAT_SECONDS_MAX and _is_free(file):
+                file.unlink(missing_ok=True)
+        except OSError:
+            continue
+
+
+def _is_free(file: Path) -> bool:
+    with file.open("rb") as opened:
+        try:
+            fcntl.flock(opened, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True

@@ -2,11 +2,11 @@
 
 import argparse
 import socket
-from collections.abc import Sequence
 
 from nullsender.cli import EXIT_FAILED, parts
 from nullsender.cli.beats import Beat, living
 
+_AT_WORK = "is at work"
 ROLES = ("mx", "classify", "suppress", "follow", "api", "up")
 
 
@@ -18,23 +18,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """A line for each process; 0 when each of the roles has one that is at work, and none has trouble."""
     host = socket.gethostname()  # containers may share a data folder: each asks for its own
-    beats = living(parts.settings_of(arguments).health_folder, parts.CLOCK.monotonic_seconds())
+    now_seconds = parts.CLOCK.monotonic_seconds()
+    beats = [beat for beat in living(parts.settings_of(arguments).health_folder) if beat.host == host]
     well = True
     for role in arguments.roles:
-        ours = [beat for beat in beats if beat.role == role and beat.host == host]
-        for line in _lines(role, ours):
-            print(line)
-        well = well and bool(ours) and all(beat.ready and not beat.troubles for beat in ours)
+        words = {beat.pid: _word(beat, now_seconds) for beat in beats if beat.role == role}
+        for pid, word in words.items():
+            print(f"{role}: process {pid} {word}")
+        if not words:
+            print(f"{role}: no process of this role lives here")
+        well = well and bool(words) and all(word == _AT_WORK for word in words.values())
     return 0 if well else EXIT_FAILED
 
 
-def _lines(role: str, beats: Sequence[Beat]) -> Sequence[str]:
-    if not beats:
-        return [f"{role}: no process of this role lives here"]
-    return [f"{role}: process {beat.pid} {_word(beat)}" for beat in beats]
-
-
-def _word(beat: Beat) -> str:
+def _word(beat: Beat, now_seconds: float) -> str:
+    if not beat.is_fresh(now_seconds):
+        return f"has not beaten for {beat.silent_seconds(now_seconds):.0f} s"
     if beat.troubles:
-        return "; ".join(beat.troubles)
-    return "is at work" if beat.ready else "is starting"
+        return f"is in trouble: {'; '.join(beat.troubles)}"
+    return _AT_WORK if beat.ready else "is starting"

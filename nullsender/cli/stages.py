@@ -5,13 +5,14 @@ import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import datetime
+from typing import Protocol
 
 from nullsender import telemetry
 from nullsender.cli import parts
 from nullsender.cli.role import Role
 from nullsender.cli.stopping import Stop
 from nullsender.clock import Clock
-from nullsender.consume import ConsumeLoop, Handler
+from nullsender.consume import ConsumeLoop, Handler, Status
 from nullsender.in_hand import InHandFiles
 from nullsender.limits import READY_AGE_SECONDS_MAX, READY_BUSY_SECONDS_MAX
 from nullsender.log import Log, Producer, StartAt, Topic
@@ -37,10 +38,17 @@ def consume(role: Role, log: Log, handler: Handler, *, producer: Producer, start
         _run(loops, role.stop)
 
 
+class Looped(Protocol):
+    """What is watched (`ConsumeLoop`)."""
+
+    def status(self) -> Status:
+        """How it is doing now. Thread-safe."""
+
+
 class LoopWatch:
     """Shows how a loop is doing, and says what is wrong with it. Anybody may read that: it names no records."""
 
-    def __init__(self, group: str, topic: Topic, loop: ConsumeLoop, clock: Clock) -> None:
+    def __init__(self, group: str, topic: Topic, loop: Looped, clock: Clock) -> None:
         self._group = group
         self._topic = topic
         self._loop = loop
