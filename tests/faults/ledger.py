@@ -87,9 +87,16 @@ class Ledger:
             self._lines.append(line)
         return line
 
-    def expect_letter(self, content: bytes) -> None:
-        """Something that no client sent has to be a dead letter: a record that a test put on the log itself."""
-        self._lines.append(Line(Mail("on the log", "", "", content, ()), [f"250 recorded as {UNKNOWN}, "]))
+    def accept(self, mail: Mail, message_id: str) -> Line:
+        """The line of something that a test put on the log itself: as good as a message that heard 250."""
+        line = self.opened(mail)
+        line.heard.append(f"250 recorded as {message_id}, by the test")
+        return line
+
+    def strike(self, line: Line) -> None:
+        """Forget a line: what was expected of it is expected no more."""
+        with self._lock:
+            self._lines.remove(line)
 
     @property
     def lines(self) -> Sequence[Line]:

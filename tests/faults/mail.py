@@ -39,6 +39,11 @@ class Mail(NamedTuple):
     expected: tuple[Expected, ...]
 
 
+def a_letter(content: bytes) -> Mail:
+    """What has to become a dead letter and was never mail: a record."""
+    return Mail("a record", "the log", "", content, ())
+
+
 class Failure(NamedTuple):
     """One way in which a delivery fails."""
 

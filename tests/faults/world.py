@@ -16,13 +16,13 @@ from ingest.signing.keys import SigningKeys
 from nullsender import config
 from nullsender.cli.parts import keys_of, open_log
 from nullsender.errors import Transient
-from nullsender.log import Record
-from nullsender.log import wait_until_durable as durable
+from nullsender.log import Record, wait_until_durable
 from suppression.engine import open_engine
 from tests.faults.client import MAILS_PER_SECOND, Traffic
 from tests.faults.found import find, waiting
 from tests.faults.ledger import Ledger
 from tests.faults.mail import Writer
+from tests.faults.records import Reported, reported
 from tests.system import System
 from tests.waiting import wait_for
 
@@ -54,8 +54,9 @@ class World:
         self.log = self._open.enter_context(open_log(settings))
         self.engine = open_engine(settings.store_url)
         self._open.callback(self.engine.dispose)
-        self.writer = Writer(self.name, SigningKeys(keys_of(settings).signing_keys), self.chance)
-        self._mails = iter(self.writer)
+        self._keys = SigningKeys(keys_of(settings).signing_keys)
+        self._writer = Writer(self.name, self._keys, self.chance)
+        self._mails = iter(self._writer)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -70,10 +71,14 @@ class World:
         with self.traffic() as traffic:
             traffic.wait_for_more(count)
 
+    def reported(self) -> Reported:
+        """A bounce that no MTA sends, as records: a test puts it on the log itself."""
+        return reported(self._writer.bounce(), self._keys)
+
     def publish(self, *records: Record) -> None:
         """Put records on the log past everybody."""
         with self.log.producer() as producer:
-            durable(producer.publish(records))
+            wait_until_durable(producer.publish(records))
 
     def settle(self) -> None:
         """Wait until everything came to rest; then all has to add up, and every lookup has to say so."""
