@@ -16,6 +16,8 @@ GROUP = "suppress"
 #: What this stage reads. Each has its own loop, so that what a person said never waits behind what machines said.
 TOPICS = (Topic.OUTCOMES, Topic.URGENT_OUTCOMES)
 
+_BEGINNING = Position(0, b"")
+
 
 class SuppressStage:
     """Applies every outcome of a batch to the store."""
@@ -24,9 +26,12 @@ class SuppressStage:
         self._store = store
         self._log = logging.getLogger(GROUP)
 
-    def start_at(self, partition: Partition) -> Position | None:
-        """Where the store's own positions say that this stage goes on."""
-        return self._store.positions(GROUP).get(partition)
+    def start_at(self, partition: Partition) -> Position:
+        """Where the store's own positions say that this stage goes on: at the beginning, where it has none.
+
+        How far the log thinks we are counts for nothing: the store may be a copy from before the partition's first outcome.
+        """
+        return self._store.positions(GROUP).get(partition, _BEGINNING)
 
     def handle(self, batch: Sequence[StoredRecord], next_offsets: Mapping[Partition, int]) -> None:
         """Apply the batch in one transaction. `Invalid`: a record holds no outcome; `Transient`: the store has trouble."""

@@ -70,6 +70,18 @@ def test_a_second_run_goes_on_where_the_first_left_off(log: Log, store: Store) -
         assert consumer.poll(records_max=10, timeout_seconds=5) == [last]
 
 
+def test_a_list_that_was_put_back_from_a_copy_hears_again_what_it_had_not_heard_yet(log: Log, store: Store) -> None:
+    """The log knows that the group has dealt with everything; the copy is from before the partition's first outcome."""
+    publish(log, "ada")
+    with log.consumer(GROUP, TOPICS) as consumer:
+        [record] = consumer.poll(records_max=10, timeout_seconds=5)
+        consumer.store({record.partition: 1})
+
+    consume(log, store)
+
+    assert suppressed(store, "ada") == {"ada"}
+
+
 def test_after_the_loss_of_the_log_nothing_new_is_skipped(folder: Path, store: Store) -> None:
     """The store's position lies within the new log, which has more records than the stage had dealt with on the old one."""
     with opened(folder) as log:
