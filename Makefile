@@ -3,7 +3,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev up test check lint types layers fix bench fixtures docs lock clean
+.PHONY: help install dev up up-kafka test check lint types layers fix bench fixtures docs lock clean
 
 ##@ Use
 help: ## show this
@@ -13,6 +13,9 @@ install: ## put everything that running needs into .venv, the command `nullsende
 up: install ## set up and start everything on one machine (SMTP 127.0.0.1:2525, HTTP 127.0.0.1:8080)
 	@command -v curl >/dev/null || setup/packages curl || true # for the lines that it gives you to try
 	@exec $(BIN)/nullsender up
+up-kafka: install ## the same on a real Kafka and PostgreSQL, which it fetches and starts (data in data-kafka/)
+	@command -v curl >/dev/null || setup/packages curl || true
+	@exec setup/up-kafka
 
 ##@ Develop
 dev: ## install what tests and checks need as well
