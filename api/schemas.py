@@ -72,7 +72,16 @@ Text = Annotated[
 Cursor = Annotated[int, Field(ge=0, lt=2**63)]
 PageSize = Annotated[int, Field(ge=1, le=limits.API_PAGE_ITEMS_MAX)]
 
-_CHANGES = (Did.ADDED, Did.HARDENED, Did.RENEWED, Did.LIFTED, Did.EXPIRED)
+_CHANGES = (
+    Did.ADDED,
+    Did.HARDENED,
+    Did.RENEWED,
+    Did.LIFTED,
+    Did.EXPIRED,
+    Did.RELEASED,
+    Did.AMENDED,
+    Did.CONFIRMED,
+)
 Changed = Annotated[Did, WithJsonSchema({"type": "string", "enum": [did.value for did in _CHANGES]})]
 
 PathAddress = Annotated[
@@ -286,7 +295,7 @@ class EntryReply(Reply):
     """When it ends; null: it does not by itself."""
     ended: datetime | None
     """When it was ended; null: it was not, or its expiry is not written down yet."""
-    ended_by: Literal[Did.LIFTED, Did.EXPIRED] | None
+    ended_by: Literal[Did.LIFTED, Did.EXPIRED, Did.RELEASED] | None
     """What ended it."""
     provisional: bool
     """It comes from a report that nothing ties to mail that we sent, and ends after a few days."""

@@ -147,6 +147,11 @@ class Rejudgement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     release_protected: bool = False  # whether it may take back what was read as a complaint or an unsubscribe
     earlier: tuple[Decision, ...] = ()  # what the report was read as before, oldest first; the store writes it down
 
+    @property
+    def words(self) -> str:
+        """Who and why, for a history."""
+        return f"replay {self.replay_id}: {self.reason}"
+
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A report and the decision on it."""

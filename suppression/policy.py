@@ -150,6 +150,10 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     ended: datetime | None = None
     ended_by: Did | None = None  # one of ENDS; EXPIRED once the expiry was noted
 
+    def stops(self, now: datetime) -> bool:
+        """It has neither ended nor expired by then."""
+        return self.ended is None and (self.expires is None or self.expires > now)
+
 
 class Strike(NamedTuple):
     """One soft report that counts."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -36,7 +36,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     def is_live(self, now: datetime) -> bool:
         """Neither lifted nor expired by then: it stops mail."""
-        return self.ended is None and (self.expires is None or self.expires > now)
+        return self.standing().stops(now)
 
     def standing(self) -> Standing:
         """The entry as the policy sees it."""
@@ -76,13 +76,29 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     entry_id: int | None
 
 
+class Reading(NamedTuple):
+    """What a report was read as."""
+
+    outcome: str
+    category: str
+    rule: str
+
+
 class Applied(msgspec.Struct, frozen=True, kw_only=True):
-    """What applying one outcome did."""
+    """What applying one outcome did. `before`: what a known report was read as, where an outcome reads it otherwise."""
 
     report_id: str
     did: Did
     why: str
     entry_id: int | None = None
+    before: Reading | None = None
+
+
+class Preview(msgspec.Struct, frozen=True, kw_only=True):
+    """What outcomes would do: each of them, and every change of the list that would come of them together."""
+
+    applied: Sequence[Applied]
+    changed: Sequence[tuple[Did, Cause]]
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,8 +1,8 @@
 """What one entry comes to when its history is read again from the start. Pure: values in, values out.
 
-A report that is read otherwise today may have made an entry, or held one that others would have made; it may have been a strike.
-So nothing is undone step by step: everything that was ever said of the entry is put through the policy once more, in the order
-in which it came, with each report as it is read today. What comes out is what would stand had all of them been read so in the
+A report that is read otherwise today may have made an entry, held one that others would have made, or been a strike. So
+nothing is undone step by step: everything that was ever said of the entry is put through the policy once more, in the order in
+which it came, with each report as it is read today. What comes out is what would stand had all of them been read so in the
 first place, whatever was read anew when, how often, and in which order.
 """
 

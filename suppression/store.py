@@ -2,7 +2,7 @@
 
 Every change is one turn (`store_turn.py`): outcomes, entries, history and the consumer's offsets are committed together or not
 at all, and a report changes the list once however often it comes (G3). The questions are in `store_read.py`, the keys of the
-API in `store_keys.py`; `Store` has them all.
+API in `store_keys.py`, what would be in `store_preview.py`; `Store` has them all.
 """
 
 from collections import Counter
@@ -23,6 +23,7 @@ from suppression.records import Addition, Applied, ConsentRequired, Entry
 from suppression.store_apply import Applier
 from suppression.store_base import Done
 from suppression.store_keys import StoreKeys
+from suppression.store_preview import StorePreview
 from suppression.store_read import StoreReader
 from suppression.store_rows import Key, Person, take_pen
 from suppression.store_text import clean_name, clean_words, require_name
@@ -31,7 +32,7 @@ from suppression.store_turn import Grounds, Receipt, Turn, was_committed
 _CLOCK_ACTOR = "clock"  # who ends an entry that expires, as the history names it
 
 
-class Store(StoreReader, StoreKeys):
+class Store(StoreReader, StoreKeys, StorePreview):
     """The suppression list. Safe to share between threads; every process opens its own.
 
     All of it raises `Transient` for the database's trouble, and then nothing was done. After an `UnknownCommit` it may have
@@ -42,7 +43,8 @@ class Store(StoreReader, StoreKeys):
         """Apply outcomes and remember how far `group` has come, in one transaction; what each of them did.
 
         A report whose id is known does nothing, unless it has proof now and had none before: then it counts as a new one, in
-        place of what it was. Nothing in an outcome makes this fail.
+        place of what it was. An outcome that says that it is `rejudged` takes the place of the one that there was. Nothing in
+        an outcome makes this fail.
         """
 
         def apply(turn: Turn) -> Sequence[Applied]:
@@ -189,6 +191,8 @@ def _add(turn: Turn, person: Person, address: str, addition: Addition, actor: st
     at = max(turn.now, entry.ended) if entry and entry.ended else turn.now
     claim = Claim(cause=addition.cause, scope=addition.scope, at=at, proven=True, expires=addition.expires)
     did, standing = decide(turn.standing(key), claim)
+    if did is Did.KEPT and entry is not None and entry.rule is not None:
+        did = Did.CONFIRMED  # it rests on a report, which may be read otherwise one day: then this word holds it
     if did is not Did.KEPT and standing is not None:
         grounds = Grounds(
             actor=clean_words(actor),

@@ -29,7 +29,7 @@ from suppression.models import (
     provisional_counts,
     strikes,
 )
-from suppression.policy import ENDS, Did, Standing, Strike
+from suppression.policy import ENDS, Cause, Did, Standing, Strike
 from suppression.records import Entry
 from suppression.store_bulk import Columns, insert_rows, update_rows
 from suppression.store_held import Held
@@ -88,6 +88,7 @@ class Turn:
         self._outcomes: list[Columns] = []
         self._rewritten: list[Columns] = []
         self._changes: list[Columns] = []
+        self._changed: list[tuple[Did, Cause]] = []
 
     def load(self, people: Collection[Person]) -> None:
         """Read every entry and all strikes of `people`; nothing is known of anybody else."""
@@ -132,6 +133,7 @@ class Turn:
         before = self._entries.get(key)
         after = _changed(key, before, seq, did, standing, grounds)
         self._entries.put(key, after)
+        self._changed.append((did, key.cause))
         self._changes.append(
             {
                 "seq": seq,
@@ -151,6 +153,10 @@ class Turn:
             }
         )
         return after
+
+    def changed(self) -> list[tuple[Did, Cause]]:
+        """What was done to which kind of entry so far, in its order."""
+        return self._changed
 
     def name(self, address_hash: bytes, address: str) -> None:
         """Keep the plain address behind a hash."""

@@ -560,7 +560,7 @@ def test_the_documentation_says_what_each_answer_and_each_closed_list_is(client:
     shapes = document["components"]["schemas"]
     assert shapes["Did"]["enum"] == list(Did)
     assert "kept" not in shapes["ChangeItem"]["properties"]["action"]["enum"]
-    assert shapes["EntryReply"]["properties"]["ended_by"]["anyOf"][0]["enum"] == ["lifted", "expired"]
+    assert shapes["EntryReply"]["properties"]["ended_by"]["anyOf"][0]["enum"] == ["lifted", "expired", "released"]
 
 
 def test_the_documentation_lists_every_type_of_problem_with_its_meaning(client: Client) -> None:

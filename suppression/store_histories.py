@@ -1,0 +1,84 @@
+"""All that was ever said of entries, out of the rows that the store keeps, ready to be folded (`refold.py`).
+
+A row of `outcomes` tells by what the report did whether it asked for an entry; its body may be erased. A change of the list
+that is no report's is an operator's or the clock's, and what a replay changed follows from the rest.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import msgspec
+
+from nullsender.events import Result
+from suppression.policy import REACH, Cause, Claim, Did, PolicySettings, claim_for
+from suppression.records import Entry
+from suppression.refold import Asked, Ended, Heard
+from suppression.store_rows import Key, Person
+from suppression.store_text import clean_name
+
+REPLAY_ACTOR = "replay"  # who changes the list when reports are read anew, as the history names it
+
+Row: TypeAlias = dict[str, Any]  # of a table, by the names of its columns
+
+_ASKED_NOTHING = frozenset({Did.RECORDED, Did.RELEASED})
+_OPERATOR_DID = frozenset({Did.ADDED, Did.HARDENED, Did.RENEWED, Did.CONFIRMED})
+_ENTRY = msgspec.json.Decoder(Entry)
+
+
+class Basis(NamedTuple):
+    """What an entry rests on: a report with its category and rule, or an operator's word."""
+
+    evidence: str | None
+    category: str | None
+    rule: str | None
+    reason: str
+
+
+Said: TypeAlias = Heard[Basis] | Asked[Basis] | Ended
+
+
+def person_of(row: Row) -> Person | None:
+    """Whom a report is about, if anybody."""
+    return None if row["address_hash"] is None else Person(row["tenant"], row["address_hash"])
+
+
+def asked_of(row: Row, policy: PolicySettings) -> tuple[Key, Claim] | None:
+    """What a report asked for; None where it asked for nothing, or of nobody."""
+    person, reach = person_of(row), REACH[Result(row["outcome"])]
+    if person is None or reach is None or Did(row["did"]) in _ASKED_NOTHING:
+        return None
+    claim = claim_for(reach, row["stream"], row["received_at"], proven=row["proven"], settings=policy)
+    return Key(person, clean_name(claim.scope), claim.cause), claim
+
+
+def histories(reported: Iterable[Row], changed: Iterable[Row], policy: PolicySettings) -> dict[Key, Sequence[Said]]:
+    """All that was said of each entry that these rows of `outcomes` and `changes` speak of, in its order."""
+    said: dict[Key, list[tuple[int, Said]]] = defaultdict(list)
+    for row in reported:
+        asked = asked_of(row, policy)
+        if asked is not None and row["did"] != Did.CAPPED:  # its source had made too many: it was heard and no more
+            key, claim = asked
+            basis = Basis(row["report_id"], row["category"], row["rule"], row["category"])
+            said[key].append((row["seq"], Heard(row["report_id"], claim, basis)))
+    for row in changed:
+        key = Key(Person(row["tenant"], row["address_hash"]), row["scope"], Cause(row["cause"]))
+        told = _told_by(row, key)
+        if told is not None:
+            said[key].append((row["seq"], told))
+    return {key: [one for _, one in sorted(items, key=lambda item: item[0])] for key, items in said.items()}
+
+
+def _told_by(row: Row, key: Key) -> Said | None:
+    """What a change says beside the reports; None where it came of them."""
+    did, after = Did(row["action"]), _ENTRY.decode(row["after"])
+    if did in (Did.LIFTED, Did.EXPIRED):
+        assert after.ended is not None, "both end the entry"
+        return Ended(did, after.ended, after.standing())
+    # A report's change names the rule that decided; a person's has none.
+    if did not in _OPERATOR_DID or after.rule is not None or row["actor"] == REPLAY_ACTOR:
+        return None
+    # How long the operator wanted it is known only where that prevailed; else it holds for as long as the entry stood then.
+    at = after.since if did is Did.ADDED else row["at"]
+    claim = Claim(cause=key.cause, scope=key.scope, at=at, proven=True, expires=after.expires)
+    return Asked(claim, Basis(after.evidence, None, None, after.reason))

@@ -1,0 +1,73 @@
+"""Reports that are known and read otherwise today: their rows are rewritten, and the list follows.
+
+Only an outcome that says so (`Outcome.rejudged`, from `nullsender replay`) takes the place of another: two versions of the
+rules that run side by side during an upgrade do not fight. What the report was read as before stays in its row, in words for
+ever. The entries that the old and the new reading speak of are folded from their whole history (`refold.py`): one that rested
+on this report alone is released, one that rests on others too stays, one that it asks for is made. Others are left alone.
+
+Two things a replay does not take away. What was proven stays as it was where the keys of today do not prove it, for the keys of
+that day may be gone. And a person's own word stays, unless the operator says that such words may be released too.
+"""
+
+from collections.abc import Collection, Sequence
+
+from nullsender.events import Outcome, decode
+from suppression.policy import PROTECTED, Did, PolicySettings
+from suppression.records import Applied, Reading
+from suppression.store_histories import Row, asked_of, person_of
+from suppression.store_reported import Reported
+from suppression.store_rows import Person
+from suppression.store_settle import Anew, ReportKey, Settling, report_key_of
+from suppression.store_text import clean_words
+from suppression.store_turn import Turn
+
+
+class Rejudger:
+    """Takes new outcomes of known reports within one turn."""
+
+    def __init__(self, turn: Turn, policy: PolicySettings) -> None:
+        self._turn = turn
+        self._policy = policy
+
+    def people_of(self, reports: Collection[Reported]) -> set[Person]:
+        """Whom these reports were about when they were read before; the turn has to load them first."""
+        rows = self._turn.recorded({report.id for report in reports}) if reports else []
+        return {person for row in rows if (person := person_of(row))}
+
+    def rejudge(self, reports: Sequence[Reported]) -> list[Applied]:
+        """What each of them did, in their order."""
+        if not reports:
+            return []
+        rows = {report_key_of(row): row for row in self._turn.recorded({report.id for report in reports})}
+        anew: dict[ReportKey, Anew] = {}
+        applied: list[Applied | None] = []
+        for report in reports:
+            judged = self._judge(report, rows.get((report.id, report.proven)))
+            if isinstance(judged, Anew):
+                anew[report.id, report.proven] = judged  # of two in one batch the one that came last
+            applied.append(judged if isinstance(judged, Applied) else None)
+        done = Settling(self._turn, self._policy, anew).settle()
+        return [one or done[report.id, report.proven] for one, report in zip(applied, reports, strict=True)]
+
+    def _judge(self, report: Reported, row: Row | None) -> Applied | Anew:
+        """Whether it is read otherwise; where not, or where that shall not count, why not."""
+        rejudged = report.outcome.rejudged
+        assert rejudged is not None, "the others are only repeated"
+        if row is None:
+            return _left(report, None, "it was proven, and the keys of today do not prove it: left as it was")
+        decision, asked = report.outcome.decision, asked_of(row, self._policy)
+        before, key = asked and asked[0], report.key
+        reading = Reading(row["outcome"], row["category"], row["rule"])
+        now = Reading(decision.outcome.value, clean_words(decision.category), clean_words(decision.rule))
+        if (reading, before, row["address_hash"]) == (now, key, report.person and report.person.address_hash):
+            return _left(report, None, "the report is read as it was before")
+        latest = row["body"] and decode(Outcome, row["body"])
+        if latest and latest.rejudged and latest.decided_at > report.outcome.decided_at:
+            return _left(report, reading, "the report was read anew later than this")
+        if before is not None and before.cause in PROTECTED and key != before and not rejudged.release_protected:
+            return _left(report, reading, f"a person's own word ({before.cause}) is not released unless the replay says so")
+        return Anew(report, rejudged, row, before)
+
+
+def _left(report: Reported, before: Reading | None, why: str) -> Applied:
+    return Applied(report_id=report.id, did=Did.REPEATED, why=why, before=before)

@@ -1,0 +1,188 @@
+"""The list after reports were read anew: which entries are to stand, what they rest on, and what each report did.
+
+Only the entries that the old and the new readings speak of are folded, and one that comes to the same either way is left alone,
+whatever stands there: nothing changes but what the readings change.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from nullsender.events import Decision, Outcome, Rejudgement, Result, decode
+from suppression.policy import Cause, Did, PolicySettings, Standing, source_of
+from suppression.records import Applied, Entry, Reading
+from suppression.refold import CORRECTIONS, Folded, fold
+from suppression.store_histories import REPLAY_ACTOR, Basis, Row, histories
+from suppression.store_reported import NAMED, Reported, columns_of
+from suppression.store_rows import Key
+from suppression.store_text import clean_words
+from suppression.store_turn import Grounds, Place, Turn
+
+ReportKey = tuple[str, bool]  # a report's id, and whether it is proven
+
+_CHANGED = frozenset({Did.ADDED, Did.HARDENED, Did.RENEWED})
+
+
+class Anew(NamedTuple):
+    """A report that is read otherwise than its row says."""
+
+    report: Reported
+    rejudged: Rejudgement
+    row: Row
+    before: Key | None  # the entry that it spoke of
+
+    @property
+    def reading(self) -> Reading:
+        """What it was read as."""
+        return Reading(self.row["outcome"], self.row["category"], self.row["rule"])
+
+    def entries(self) -> Iterable[Key]:
+        """The entries that it spoke of and speaks of."""
+        return (key for key in (self.before, self.report.key) if key is not None)
+
+
+class Settling:
+    """One settling: of these reports, within one turn, which has loaded the people concerned."""
+
+    def __init__(self, turn: Turn, policy: PolicySettings, anew: Mapping[ReportKey, Anew]) -> None:
+        self._turn = turn
+        self._policy = policy
+        self._anew = anew
+        self._concerned = {key: one for one in anew.values() for key in one.entries()}
+        reported, self._changed = turn.history_of({key.person for key in self._concerned})
+        self._rows = {report_key_of(row): row for row in reported}
+        self._new_rows = {report_key: _new_row(one) for report_key, one in anew.items()}
+
+    def settle(self) -> dict[ReportKey, Applied]:
+        """Let the list and the rows of the reports be what the new readings make of them; what each did."""
+        before = self._fold(self._rows.values())
+        folded = self._fold_within_caps()
+        corrected = {
+            key: None if before[key].is_like(folded[key]) else self._correct(key, folded[key]) for key in sorted(folded)
+        }
+        return {report_key: self._finish(report_key, folded, corrected) for report_key in self._anew}
+
+    def _fold(self, rows: Iterable[Row]) -> dict[Key, Folded[Basis]]:
+        told = histories(rows, self._changed, self._policy)
+        return {key: fold(told.get(key, ()), self._policy) for key in self._concerned}
+
+    def _fold_within_caps(self) -> dict[Key, Folded[Basis]]:
+        """Fold with the new readings; those of a source that has made too many provisional entries are heard and no more."""
+        counted: set[ReportKey] = set()
+        while True:
+            folded = self._fold((self._rows | self._new_rows).values())
+            making = {report_key for one in folded.values() for report_key, did in one.did.items() if did is Did.ADDED}
+            making = {report_key for report_key in making & self._anew.keys() if not report_key[1]} - counted
+            over = [report_key for report_key in sorted(making) if not self._may_make(self._anew[report_key])]
+            if not over:
+                return folded
+            counted |= making
+            for report_key in over:
+                self._new_rows[report_key]["did"] = Did.CAPPED.value
+
+    def _may_make(self, one: Anew) -> bool:
+        """Whether its source may make one more provisional entry; one that it had made has been counted."""
+        made_max = self._policy.provisional_per_source_and_hour_max
+        source = source_of(one.report.outcome.report.source.ip)
+        return one.row["did"] == Did.ADDED or self._turn.take_provisional(source, one.row["received_at"], made_max)
+
+    def _correct(self, key: Key, folded: Folded[Basis]) -> Did | None:
+        """Bring the entry to where its history says that it stands; what that did, if anything had to be done."""
+        turn, standing = self._turn, folded.standing
+        if key.cause is Cause.SOFT:
+            turn.keep_strikes(Place(key.person, key.scope), folded.strikes)
+        entry = turn.entry(key)
+        did = CORRECTIONS[entry is not None and entry.is_live(turn.now), standing is not None and standing.stops(turn.now)]
+        if did is Did.RELEASED:
+            assert entry is not None, "it stands"
+            turn.put(key, did, _released(entry, standing, turn), self._grounds(key, None))
+        elif did is not None:
+            basis = folded.rests_on
+            assert standing is not None, "it should stand"
+            assert basis is not None, "and rests on something"
+            if entry is not None and did is Did.AMENDED and _rests_so(entry, standing, basis):
+                return None
+            after = turn.put(key, did, standing, self._grounds(key, basis))
+            self._keep_evidence(folded, basis, after)
+        return did
+
+    def _grounds(self, key: Key, basis: Basis | None) -> Grounds:
+        one = self._concerned[key]
+        if basis is None:
+            decision = one.report.outcome.decision
+            reason = f"read as {decision.outcome} ({decision.category}, {decision.rule}) by {one.rejudged.words}"
+            return Grounds(actor=REPLAY_ACTOR, reason=clean_words(reason), evidence=one.report.id)
+        return Grounds(
+            actor=REPLAY_ACTOR,
+            reason=clean_words(f"{basis.reason} ({one.rejudged.words})"),
+            evidence=basis.evidence,
+            category=basis.category,
+            rule=basis.rule,
+        )
+
+    def _keep_evidence(self, folded: Folded[Basis], basis: Basis, entry: Entry) -> None:
+        """Another report may hold the entry now that had changed nothing; what it said must not be erased any more."""
+        for report_key, did in folded.did.items():
+            row = self._rows.get(report_key)
+            if row is None or report_key in self._anew or report_key[0] != basis.evidence:
+                continue
+            if did in _CHANGED and row["did"] not in _CHANGED:
+                self._turn.rewrite({**row, "did": did.value, "entry_id": entry.id})
+
+    def _finish(
+        self, report_key: ReportKey, folded: Mapping[Key, Folded[Basis]], corrected: Mapping[Key, Did | None]
+    ) -> Applied:
+        """Write the row of a report that was read anew."""
+        one, row = self._anew[report_key], self._new_rows[report_key]
+        key, did = one.report.key, Did(row["did"])
+        if did is Did.COUNTED:
+            assert key is not None, "it asks for something"
+            did = folded[key].did[report_key]
+        elif did is Did.RECORDED and one.before is not None and corrected[one.before] is Did.RELEASED:
+            key, did = one.before, Did.RELEASED
+        entry = self._turn.entry(key) if key is not None and did not in (Did.COUNTED, Did.CAPPED) else None
+        was = one.reading
+        why = f"{one.rejudged.words}; before: {was.outcome} ({was.category}, {was.rule}): {one.row['why']}"
+        entry_id = entry.id if entry else None
+        self._turn.rewrite({**row, "did": did.value, "why": clean_words(why), "entry_id": entry_id})
+        if one.report.person and did in NAMED:
+            self._turn.name(one.report.person.address_hash, one.report.address)
+        return Applied(report_id=one.report.id, did=did, why=clean_words(why), entry_id=entry_id, before=was)
+
+
+def report_key_of(row: Row) -> ReportKey:
+    """Which report a row of `outcomes` is of."""
+    return row["report_id"], row["proven"]
+
+
+def _new_row(one: Anew) -> Row:
+    """The row as it will be, but for what the report did; that it asks for something stands in `did` already."""
+    outcome = msgspec.structs.replace(
+        one.report.outcome, rejudged=msgspec.structs.replace(one.rejudged, earlier=_earlier(one.row))
+    )
+    asks = Applied(report_id=one.report.id, did=Did.RECORDED if one.report.key is None else Did.COUNTED, why="")
+    row = columns_of(one.row["seq"], one.report._replace(outcome=outcome), asks)
+    return {**row, "received_at": one.row["received_at"]}  # the same message may have come once more since
+
+
+def _earlier(row: Row) -> tuple[Decision, ...]:
+    """What the report was read as before, oldest first; of an erased one what the row says."""
+    if row["body"] is None:
+        decision = Decision(
+            outcome=Result(row["outcome"]), permanent=None, fault=None, category=row["category"], rule=row["rule"]
+        )
+        return (decision,)
+    known = decode(Outcome, row["body"])
+    return (*(known.rejudged.earlier if known.rejudged else ()), known.decision)
+
+
+def _released(entry: Entry, standing: Standing | None, turn: Turn) -> Standing:
+    """How a released entry stands. Where an operator had lifted it before, that lift holds again."""
+    if standing is not None and standing.ended_by is Did.LIFTED:
+        return standing
+    return msgspec.structs.replace(entry.standing(), ended=turn.now, ended_by=Did.RELEASED)
+
+
+def _rests_so(entry: Entry, standing: Standing, basis: Basis) -> bool:
+    return (entry.standing(), entry.evidence, entry.category, entry.rule) == (standing, *basis[:3])
