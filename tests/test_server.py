@@ -1,7 +1,6 @@
 """The MX over real sockets: dialogs that went wrong elsewhere, hostile clients, and what a 250 means."""
 
 import contextlib
-import datetime
 import logging
 import random
 import socket
@@ -13,10 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -34,6 +29,7 @@ from nullsender.limits import (
 from nullsender.log import Producer, Record, Topic
 from tests.dialogs import play, scripts, settings_of
 from tests.mx import DOMAIN, LOOPS, Client, Mx, running_mx
+from tests.servers.certificate import make_certificate
 from tests.waiting import wait_for
 
 MESSAGE = b"From: mailer-daemon@mta.example\r\nSubject: Undelivered\r\n\r\nIt did not work.\r\n"
@@ -42,26 +38,9 @@ MESSAGE = b"From: mailer-daemon@mta.example\r\nSubject: Undelivered\r\n\r\nIt di
 @pytest.fixture(scope="session")
 def tls(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
     """A server's context with a certificate made a moment ago."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mx.example")])
-    start = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(start)
-        .not_valid_after(start + datetime.timedelta(days=36_500))
-        .sign(key, hashes.SHA256())
-    )
-    file = tmp_path_factory.mktemp("tls") / "mx.pem"
-    file.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + certificate.public_bytes(serialization.Encoding.PEM)
-    )
+    server, _ = make_certificate(tmp_path_factory.mktemp("tls"))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(file)
+    context.load_cert_chain(server)
     return context
 
 
