@@ -10,7 +10,7 @@ from tests.waiting import wait_for
 
 
 class Disk:
-    """A disk in memory. It is filled by being made as small as what lies on it."""
+    """A disk in memory, mounted on `folder`. It is filled by being made as small as what lies on it."""
 
     def __init__(self, folder: Path, size_bytes: int) -> None:
         self.folder = folder
@@ -18,7 +18,7 @@ class Disk:
 
     def mount(self) -> bool:
         """Whether it could be mounted: only root may."""
-        return self._mount(self._size_bytes)
+        return self._mount(self._size_bytes, "mode=0777")
 
     def fill(self) -> None:
         """Leave no room, to the last page."""
@@ -33,7 +33,7 @@ class Disk:
         assert self._mount(self._size_bytes, "remount")
 
     def _mount(self, size_bytes: int, *how: str) -> bool:
-        options = ",".join((*how, f"size={size_bytes}", "mode=0777"))
+        options = ",".join((*how, f"size={size_bytes}"))
         command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(self.folder)]
         return subprocess.run(command, capture_output=True).returncode == 0
 

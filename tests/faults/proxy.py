@@ -168,7 +168,11 @@ def _connect(target: Address | None) -> socket.socket:
         raise ConnectionRefusedError
     if isinstance(target, str):
         connection = socket.socket(socket.AF_UNIX)
-        connection.connect(target)
+        try:
+            connection.connect(target)
+        except OSError:
+            connection.close()
+            raise
         return connection
     return socket.create_connection(target)
 
