@@ -16,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from nullsender import limits
 from nullsender.address import domain_to_ascii
 from nullsender.errors import Invalid, Misconfigured
+from nullsender.log_kafka_settings import KafkaSettings
 
 _PREFIX = "NULLSENDER_"
 _NOTIFY_SOCKET = "NOTIFY_SOCKET"
@@ -56,9 +57,21 @@ def _networks(value: object) -> object:
     return tuple(ip_network(word) for word in _words(value))  # type: ignore[attr-defined]
 
 
+def _options(value: object) -> object:
+    """A table of a file, or NAME=VALUE pairs with commas in between, as texts by name."""
+    if isinstance(value, Mapping):
+        return {str(name): str(it).lower() if isinstance(it, bool) else str(it) for name, it in value.items()}
+    pairs = [word.partition("=") for word in _words(value)]  # type: ignore[attr-defined]
+    if any(not name or not equals for name, equals, _ in pairs):
+        raise ValueError("options are NAME=VALUE pairs with commas in between (or a table)")
+    return {name.strip(): it.strip() for name, _, it in pairs}
+
+
 EndpointSetting = Annotated[Endpoint, BeforeValidator(_endpoint)]
 DomainsSetting = Annotated[tuple[str, ...], BeforeValidator(_domains)]
 NetworksSetting = Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_networks)]
+WordsSetting = Annotated[tuple[str, ...], BeforeValidator(_words)]
+OptionsSetting = Annotated[dict[str, str], BeforeValidator(_options)]
 
 
 class Section(BaseModel):
@@ -89,6 +102,39 @@ class LogSection(Section):
 
     kind: Literal["embedded", "kafka"] = "embedded"
     """`embedded`: files in the data folder, one machine. `kafka`: as the section kafka says, any number of machines."""
+
+
+class KafkaSection(Section):
+    """Kafka, when it is the log (log.kind)."""
+
+    servers: WordsSetting = ()
+    """Where Kafka is: HOST:PORT of some of its brokers, comma-separated."""
+    topic_prefix: str = Field(default="nullsender.", pattern=r"^[A-Za-z0-9._-]{0,100}$")
+    """What the names of our topics and consumer groups begin with."""
+    partitions: int = Field(default=limits.KAFKA_PARTITIONS, ge=1, le=1000)
+    """Partitions of each topic that `migrate` makes: as many processes of one role can share its work."""
+    replication: int = Field(default=limits.KAFKA_REPLICATION, ge=1, le=20)
+    """Copies of each record; with one copy the loss of a disk loses what was on its way."""
+    min_insync: int = Field(default=limits.KAFKA_MIN_INSYNC, ge=1, le=20)
+    """How many copies must have a record before it is acknowledged."""
+    security: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = "plaintext"
+    """How the brokers want to be spoken to: in the clear or in TLS (ssl), with a login (sasl) or without."""
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", "GSSAPI"] | None = None
+    """How the login goes; OAUTHBEARER and GSSAPI need options as well."""
+    username: str | None = None
+    """Whom we log in as."""
+    password: str | None = Field(default=None, json_schema_extra={"secret": True})
+    """The password of that user."""
+    ca_file: Path | None = None
+    """PEM file with the certificates to trust; without it those of the system."""
+    certificate_file: Path | None = None
+    """PEM file with our own certificate, where the brokers ask for one."""
+    key_file: Path | None = None
+    """PEM file with its private key."""
+    key_password: str | None = Field(default=None, json_schema_extra={"secret": True})
+    """What opens that key."""
+    options: OptionsSetting = Field(default={}, json_schema_extra={"secret": True})
+    """Further options of librdkafka, as a table or NAME=VALUE, …; those that our promises rest on are refused."""
 
 
 class StoreSection(Section):
@@ -148,6 +194,7 @@ class Settings(Section):
     """How much is logged."""
     mx: MxSection = MxSection()
     log: LogSection = LogSection()
+    kafka: KafkaSection = KafkaSection()
     store: StoreSection = StoreSection()
     policy: PolicySection = PolicySection()
     lookup: LookupSection = LookupSection()
@@ -157,6 +204,11 @@ class Settings(Section):
     def store_url(self) -> str:
         """The SQLAlchemy URL that is used."""
         return self.store.url or f"sqlite:///{(self.data / 'nullsender.sqlite').absolute()}"
+
+    @property
+    def kafka_settings(self) -> KafkaSettings:
+        """How Kafka is reached."""
+        return KafkaSettings(**self.kafka.model_dump())
 
     @property
     def log_folder(self) -> Path:
@@ -336,6 +388,8 @@ def _contradictions(settings: Settings) -> list[str]:
         for path in (settings.mx.tls_certificate, settings.mx.tls_key)
         if path is not None and not os.access(path, os.R_OK)
     ]
+    if settings.log.kind == "kafka":
+        mistakes += settings.kafka_settings.mistakes()
     if not settings.domains:
         mistakes.append("domains: the MX needs at least one domain to take mail for")
     return mistakes

@@ -79,6 +79,20 @@ READY_DISK_FREE_BYTES_MIN = 512 * 2**20
 READY_EVERY_SECONDS = 1.0
 READY_LOOK_SECONDS_MAX = 30.0
 
+# --- doctor ------------------------------------------------------------------------------------------------------------
+# With fewer files left than this the disk is as good as full: the log, the list and a few logs make some hundred.
+DISK_FILES_FREE_MIN = 10_000
+# An fsync of a sound disk takes up to 20 ms; one that takes this long limits the MX to a few commits a second.
+FSYNC_SECONDS_MAX = 0.5
+# NTP keeps clocks within milliseconds; a bound of seconds tells one that nobody keeps from a slow answer.
+CLOCKS_APART_SECONDS_MAX = 2.0
+# What the DNS may take for one question, all its name servers together.
+DNS_SECONDS_MAX = 3.0
+# The oldest PostgreSQL that gets security fixes and that we have tried.
+POSTGRESQL_VERSION_MIN = (14,)
+# When an API key that ends is told of: time to roll out the next one.
+KEY_ENDS_SOON_DAYS = 14
+
 # --- supervision -------------------------------------------------------------------------------------------------------
 # Waits before a role that died is started again: first, and at most.
 RESTART_SECONDS_MIN = 0.2
@@ -277,8 +291,13 @@ STORE_TRIES_MAX = 4
 STORE_RETRY_SECONDS = 0.05
 # Connections that one process keeps open: the API's store threads and a few for its other work.
 STORE_CONNECTIONS_MAX = 12
-# What a migration may wait for its turn: writers give way after one batch.
-MIGRATION_TURN_SECONDS_MAX = 60
+# How long a migration waits for another one: that may build an index of a large table.
+MIGRATION_TURN_SECONDS_MAX = 300
+# How long a migration may wait for a lock on a table, with all that comes after it waiting behind: a hiccup. Then it pauses,
+# and others get through, before it comes again: a minute and a half in all.
+MIGRATION_LOCK_SECONDS_MAX = 2
+MIGRATION_PAUSE_SECONDS = 1
+MIGRATION_TRIES_MAX = 30
 # Values in one IN (…): under the 32,766 parameters of SQLite and the 65,535 of PostgreSQL.
 STORE_IN_MAX = 5_000
 # Names that are part of a key (tenant, scope, report id). A row of a PostgreSQL index has room for 2,704 bytes.
@@ -290,6 +309,11 @@ STORE_WAL_BYTES_MAX = 64 * 2**20
 # How long the words of a report that changed nothing are kept; anybody can send such reports, and they name people. It is as
 # long as the log keeps the report itself (LOG_REPORT_DAYS), so that a wrong rule can still be seen, and past SOFT_WINDOW_DAYS.
 OUTCOME_BODIES_KEPT_DAYS = 30
+# How long reports that changed nothing are known, and everything of an entry that has ended is kept: longer than the oldest of
+# our signatures is believed, so that nothing that comes again acts again. A setting, for most of the store's size follows from
+# it, and the law may have a say; at least longer than bounces are believed (TOKEN_DAYS) and records can be replayed.
+HISTORY_KEPT_DAYS = UNSUBSCRIBE_DAYS + 30
+HISTORY_KEPT_DAYS_MIN = TOKEN_DAYS + 10
 # How long the count of a source's provisional entries is kept: a report that comes late still finds its hour.
 PROVISIONAL_COUNTS_KEPT_DAYS = 7
 
@@ -369,7 +393,7 @@ KAFKA_HEARTBEAT_SECONDS = 1.5
 KAFKA_POLL_GAP_SECONDS_MAX = 120.0
 # How long a broker holds a request for records when there are none; a partition that was just taken over waits for it.
 KAFKA_FETCH_WAIT_SECONDS = 0.1
-# How long, and how often, an offset is tried to be stored while the group shares its partitions out; past it the batch comes again.
+# How long, and how often, it is tried to store an offset while the group shares its partitions out; then the batch comes again.
 KAFKA_COMMIT_SECONDS_MAX = 3.0
 KAFKA_COMMIT_RETRY_SECONDS = 0.05
 # Records of a stretch that is read to be shown backwards.

@@ -41,10 +41,11 @@ from nullsender.limits import (
 )
 from nullsender.log import Consumer, Log, Partition, Producer, Record, StartAt, StoredRecord, Topic
 from nullsender.log_embedded_commit import GroupCommit
-from nullsender.log_embedded_consumer import EmbeddedConsumer, lag_records
+from nullsender.log_embedded_consumer import EmbeddedConsumer
 from nullsender.log_embedded_groups import GroupOffsets, TopicShare, is_unread, locked
 from nullsender.log_embedded_lmdb import Environment, sync_folder
 from nullsender.log_embedded_topic import Retention, TopicStore
+from nullsender.log_positions import lag_records
 from nullsender.log_publication import Publication
 
 FORMAT_VERSION = 1

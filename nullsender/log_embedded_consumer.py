@@ -1,6 +1,5 @@
 """One member of a consumer group on the embedded log."""
 
-import logging
 from collections.abc import Mapping, Sequence
 
 from nullsender.clock import Clock
@@ -14,8 +13,7 @@ from nullsender.limits import (
 from nullsender.log import Consumer, Partition, Position, StartAt, StoredRecord, Topic, mark_of
 from nullsender.log_embedded_groups import GroupOffsets, TopicShare
 from nullsender.log_embedded_topic import TopicStore
-
-_log = logging.getLogger("log")
+from nullsender.log_positions import lag_records, say_misfit
 
 
 class EmbeddedConsumer(Consumer):
@@ -78,11 +76,7 @@ class EmbeddedConsumer(Consumer):
         if offsets.start <= wanted <= offsets.stop and not is_other_log:
             return wanted
         if wanted:  # without a position a new group starts at the oldest record, whatever was trimmed before
-            _log.error(
-                "a group's position does not fit the log, so it starts at the oldest record: the log was lost or put back, or "
-                "the records in between were trimmed",
-                extra={"facts": {"group": self._group, **partition._asdict(), "wanted": wanted, "oldest": offsets.start}},
-            )
+            say_misfit(self._group, partition, wanted=wanted, oldest=offsets.start)
         return offsets.start
 
     def _has_marked(self, partition: Partition, kept: Position) -> bool:
@@ -141,8 +135,3 @@ class EmbeddedConsumer(Consumer):
         self._stored.clear()
         for share in self._shares.values():
             share.close()
-
-
-def lag_records(offsets: range, stored: int) -> int:
-    """How many of `offsets` lie at or after `stored`."""
-    return offsets.stop - min(max(stored, offsets.start), offsets.stop)

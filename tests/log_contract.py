@@ -239,6 +239,9 @@ class LogContract:
         publish(log, *numbered(1, topic=Topic.COMPLAINTS))
 
         with log.consumer(group, [Topic.BOUNCES, Topic.COMPLAINTS]) as consumer:
+            both = log.group_lag(group, [Topic.BOUNCES, Topic.COMPLAINTS]).keys()
+            wait_for(lambda: partitions_of(consumer) == both, what="the member to have all partitions")
+            consumer.rewind()
             topics = [record.partition.topic for record in take(consumer, 2000)]
 
         assert Topic.COMPLAINTS in topics

@@ -1,4 +1,4 @@
-"""`nullsender migrate`: the store's schema."""
+"""`nullsender migrate`: the log's topics and the store's schema."""
 
 import argparse
 
@@ -12,8 +12,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Bring the schema up to date; harmless when it is."""
+    """Bring both up to date; harmless when they are. The topics come first: they refuse before anything is done."""
     settings = parts.settings_of(arguments)
+    for sentence in parts.migrate_log(settings):
+        print(sentence)
     settings.data.mkdir(parents=True, exist_ok=True)
     upgrade(open_engine(settings.store_url))
     print("The store has this version's schema.")

@@ -6,7 +6,6 @@ from nullsender import config, secret_keys
 from nullsender.clock import SystemClock
 from nullsender.config import Settings
 from nullsender.log import Log, Topic
-from nullsender.log_embedded import EmbeddedLog
 from nullsender.secret_keys import SecretKeys
 
 #: The one place where the real time comes in.
@@ -27,8 +26,23 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
 
 
 def open_log(settings: Settings) -> Log:
-    """The log between the stages."""
+    """The log between the stages. Only the library of the one that is used is loaded."""
+    if settings.log.kind == "kafka":
+        from nullsender.log_kafka import KafkaLog
+
+        return KafkaLog(settings.kafka_settings, clock=CLOCK)
+    from nullsender.log_embedded import EmbeddedLog
+
     return EmbeddedLog(settings.log_folder, clock=CLOCK, readers=READERS)
+
+
+def migrate_log(settings: Settings) -> list[str]:
+    """Make Kafka's topics, or bring them up to date; what was done, a sentence each. The embedded log makes itself."""
+    if settings.log.kind == "embedded":
+        return []
+    from nullsender.log_kafka_topics import migrate_topics
+
+    return migrate_topics(settings.kafka_settings, clock=CLOCK)
 
 
 def keys_of(settings: Settings) -> SecretKeys:

@@ -1,0 +1,178 @@
+"""The log on Kafka: for as many machines as there are.
+
+`log_kafka_producer` puts records there, `log_kafka_consumer` reads them as a member of a group, `log_kafka_topics` makes the
+topics. Here is what is asked from outside any group, and the opening, which says in a sentence what an operator has to change.
+Why it is as it is, what it costs and what would change our mind: docs/decisions/0011-kafka.md.
+
+A process opens the log once, after it was started: its threads do not survive a fork.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+
+from confluent_kafka import Consumer as Client
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError
+
+from nullsender.clock import Clock
+from nullsender.errors import Transient
+from nullsender.limits import (
+    KAFKA_POLL_SECONDS,
+    KAFKA_READ_RECORDS,
+    KAFKA_READ_SECONDS_MAX,
+    KAFKA_REQUEST_SECONDS_MAX,
+    LOG_POLL_BYTES_MAX,
+)
+from nullsender.log import Consumer, Log, Partition, Producer, StartAt, StoredRecord, Topic
+from nullsender.log_kafka_client import (
+    Naming,
+    answer_of,
+    bounds_of,
+    client_config,
+    failure_of,
+    offset_of,
+    opened_admin,
+    partitions_of,
+)
+from nullsender.log_kafka_consumer import KafkaConsumer, KafkaTopicConsumer, stored_record
+from nullsender.log_kafka_producer import KafkaProducer, KafkaPublisher
+from nullsender.log_kafka_settings import KafkaSettings
+from nullsender.log_kafka_topics import PLANS, KafkaTopics
+from nullsender.log_positions import lag_records
+
+
+class KafkaLog(Log):
+    """The log on one Kafka."""
+
+    def __init__(self, settings: KafkaSettings, *, clock: Clock) -> None:
+        """Ask Kafka whether it is there, lets us in and has our topics; a question of seconds.
+
+        `Misconfigured`: no, with what to do about it.
+        """
+        self._settings = settings
+        self._clock = clock
+        self._naming = Naming(settings.topic_prefix)
+        self._admin = opened_admin(settings)
+        KafkaTopics(self._admin, self._naming, settings, clock=clock).require()
+        self._publisher: KafkaPublisher | None = None
+
+    def producer(self) -> Producer:
+        """A producer; those of one process share one client of Kafka."""
+        if self._publisher is None:
+            bytes_max = {topic: plan.record_bytes_max for topic, plan in PLANS.items()}
+            self._publisher = KafkaPublisher(self._settings, self._naming, record_bytes_max=bytes_max, clock=self._clock)
+        return KafkaProducer(self._publisher)
+
+    def consumer(self, group: str, topics: Sequence[Topic], *, start_at: StartAt | None = None) -> Consumer:
+        """As the interface says."""
+        members = [
+            KafkaTopicConsumer(
+                group,
+                topic,
+                settings=self._settings,
+                naming=self._naming,
+                admin=self._admin,
+                start_at=start_at,
+                clock=self._clock,
+            )
+            for topic in topics
+        ]
+        return KafkaConsumer(members, clock=self._clock)
+
+    def read(self, topic: Topic, *, newest_first: bool = False, since: datetime | None = None) -> Iterator[StoredRecord]:
+        """As the interface says; what is trimmed while you read is left out, what is appended meanwhile too.
+
+        `Transient`: Kafka stopped answering.
+        """
+        bounds = bounds_of(self._admin, self._naming, partitions_of(self._admin, self._naming, [topic]), since=since)
+        client = Client(
+            client_config(
+                self._settings,
+                {
+                    "group.id": self._naming.group("read", topic),  # it joins no group and stores nothing
+                    "enable.auto.commit": False,
+                    "auto.offset.reset": "earliest",
+                    "enable.partition.eof": True,
+                    "fetch.wait.max.ms": 1,  # what is there is there: nothing is waited for
+                    "fetch.max.bytes": LOG_POLL_BYTES_MAX,
+                    "queued.max.messages.kbytes": LOG_POLL_BYTES_MAX // 1024,
+                },
+            )
+        )
+        try:
+            for partition, offsets in bounds.items():
+                span = self._backwards if newest_first else self._forwards
+                yield from span(client, partition, offsets)
+        finally:
+            client.close()
+
+    def _forwards(self, client: Client, partition: Partition, offsets: range) -> Iterator[StoredRecord]:
+        """The records of a partition at `offsets`, oldest first."""
+        if not offsets:
+            return
+        client.assign([self._naming.place(partition, offsets.start)])
+        silent_since_seconds = self._clock.monotonic_seconds()
+        while self._clock.monotonic_seconds() - silent_since_seconds < KAFKA_READ_SECONDS_MAX:
+            message = client.poll(KAFKA_POLL_SECONDS)
+            if message is None:
+                continue
+            error = message.error()
+            if error is not None and error.code() != KafkaError._PARTITION_EOF:
+                raise failure_of(error)
+            record = stored_record(message, partition)
+            if error is None and record.offset < offsets.stop:
+                yield record
+            if error is not None or record.offset >= offsets.stop - 1:
+                return
+            silent_since_seconds = self._clock.monotonic_seconds()
+        raise Transient(f"Kafka gave nothing for {KAFKA_READ_SECONDS_MAX:.0f} s")
+
+    def _backwards(self, client: Client, partition: Partition, offsets: range) -> Iterator[StoredRecord]:
+        """The same, newest first: a stretch is read forwards, of which is kept what fits into memory."""
+        stop = offsets.stop
+        while stop > offsets.start:
+            start = max(offsets.start, stop - KAFKA_READ_RECORDS)
+            kept: deque[StoredRecord] = deque()
+            kept_bytes = 0
+            for record in self._forwards(client, partition, range(start, stop)):
+                kept.append(record)
+                kept_bytes += len(record.value)
+                while len(kept) > 1 and kept_bytes > LOG_POLL_BYTES_MAX:
+                    kept_bytes -= len(kept.popleft().value)
+            yield from reversed(kept)
+            stop = kept[0].offset if kept else start
+
+    def group_lag(self, group: str, topics: Sequence[Topic]) -> Mapping[Partition, int]:
+        """As the interface says. `Transient`: Kafka does not answer."""
+        partitions = partitions_of(self._admin, self._naming, topics)
+        bounds = bounds_of(self._admin, self._naming, partitions)
+        stored = self._stored(group, topics)
+        return {partition: lag_records(bounds[partition], stored.get(partition, 0)) for partition in partitions}
+
+    def _stored(self, group: str, topics: Sequence[Topic]) -> Mapping[Partition, int]:
+        questions = [
+            self._admin.list_consumer_group_offsets(
+                [ConsumerGroupTopicPartitions(self._naming.group(group, topic))], request_timeout=KAFKA_REQUEST_SECONDS_MAX
+            )
+            for topic in topics
+        ]
+        answers = [answer_of(future) for question in questions for future in question.values()]
+        return {self._naming.partition(place): offset_of(place) for answer in answers for place in answer.topic_partitions}
+
+    def unread(self, group: str, topics: Sequence[Topic]) -> Sequence[Partition]:
+        """As the interface says. `Transient`: Kafka does not answer."""
+        names = [self._naming.group(group, topic) for topic in topics]
+        described = self._admin.describe_consumer_groups(names, request_timeout=KAFKA_REQUEST_SECONDS_MAX)
+        read = {
+            self._naming.partition(place)
+            for future in described.values()
+            for member in answer_of(future).members
+            if member.assignment is not None
+            for place in member.assignment.topic_partitions
+        }
+        return [partition for partition in partitions_of(self._admin, self._naming, topics) if partition not in read]
+
+    def close(self) -> None:
+        """Wait for what is under way to be acknowledged, then let go. Close consumers first."""
+        if self._publisher is not None:
+            self._publisher.close()

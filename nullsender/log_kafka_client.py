@@ -1,0 +1,168 @@
+"""What every client of Kafka shares: the names of topics and groups, the time that a question may take, and what errors mean.
+
+librdkafka tells of its trouble in three ways: by exceptions, by a callback and by lines on standard error. Here the lines
+become log lines of ours, and an error becomes one of the three kinds of failure.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+
+from nullsender.errors import Misconfigured, NullsenderError, Transient
+from nullsender.limits import (
+    KAFKA_CONNECT_SECONDS_MAX,
+    KAFKA_RECONNECT_SECONDS_MAX,
+    KAFKA_REQUEST_SECONDS_MAX,
+    KAFKA_START_SECONDS_MAX,
+)
+from nullsender.log import Partition, Topic
+from nullsender.log_kafka_settings import KafkaSettings
+
+Answer = TypeVar("Answer")
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_REFUSED = {
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: "a topic",
+    KafkaError.GROUP_AUTHORIZATION_FAILED: "a consumer group",
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED: "the cluster",
+}
+
+
+class Naming:
+    """How our topics and groups are called on a Kafka that we may share with others."""
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self._topics = {prefix + topic: topic for topic in Topic}
+
+    def topic(self, topic: Topic) -> str:
+        """The name of `topic` there."""
+        return self._prefix + topic
+
+    def group(self, group: str, topic: Topic) -> str:
+        """The consumer group by which `group` reads `topic`: one for each, so that no topic waits for another's members."""
+        return f"{self._prefix}{group}.{topic}"
+
+    def place(self, partition: Partition, offset: int = -1001) -> TopicPartition:
+        """A partition in Kafka's words, with an offset in it (without one: none)."""
+        return TopicPartition(self.topic(partition.topic), partition.number, offset)
+
+    def partition(self, place: TopicPartition) -> Partition:
+        """The same in ours."""
+        return Partition(self._topics[place.topic], place.partition)
+
+
+def client_config(settings: KafkaSettings, ours: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration of one client: what the operator said, what all have in common, and `ours`, which comes last."""
+    common = {
+        "client.id": "nullsender",
+        "logger": logging.getLogger("kafka"),
+        "socket.keepalive.enable": True,
+        "socket.connection.setup.timeout.ms": int(KAFKA_CONNECT_SECONDS_MAX * 1000),
+        "reconnect.backoff.max.ms": int(KAFKA_RECONNECT_SECONDS_MAX * 1000),
+    }
+    return {**common, **settings.client(), **ours}
+
+
+def opened_admin(settings: KafkaSettings) -> AdminClient:
+    """The client that asks questions, once a broker has let it in. `Misconfigured`: none does."""
+    heard: list[KafkaError] = []
+    try:
+        admin = AdminClient(client_config(settings, {"error_cb": heard.append}))
+    except KafkaException as exception:  # it looks at files and options before it speaks to anybody
+        raise Misconfigured(f"the settings for Kafka can not be used: {error_of(exception).str()}") from exception
+    try:
+        admin.list_topics(timeout=KAFKA_START_SECONDS_MAX)
+    except KafkaException as exception:
+        admin.poll(0)  # hands over what it heard
+        raise Misconfigured(_why_not(settings, [*heard, error_of(exception)])) from exception
+    return admin
+
+
+def _why_not(settings: KafkaSettings, heard: Sequence[KafkaError]) -> str:
+    """Why no broker lets us in: the first of its reasons that says more than silence."""
+    where = ", ".join(settings.servers)
+    reasons = {error.code(): error.str() for error in reversed(heard)}
+    if (reason := reasons.get(KafkaError._AUTHENTICATION)) is not None:
+        return f"Kafka at {where} refuses the login: are kafka.username, password and sasl_mechanism right? ({reason})"
+    if (reason := reasons.get(KafkaError._SSL)) is not None:
+        return f"TLS with Kafka at {where} fails: are kafka.security and ca_file (or the client certificate) right? ({reason})"
+    if (reason := reasons.get(KafkaError._RESOLVE)) is not None:
+        return f"the name of Kafka at {where} is not known: is kafka.servers spelled right? ({reason})"
+    return f"no Kafka answers at {where}: is it running, are kafka.servers and kafka.security right? ({heard[0].str()})"
+
+
+def failure_of(error: KafkaError) -> NullsenderError:
+    """What kind of failure an error is: what somebody refuses us is the operator's to change, all else may pass."""
+    if (what := _REFUSED.get(error.code())) is not None:
+        return Misconfigured(f"Kafka lets this user not use {what} ({error.str()}): give it the rights that it needs")
+    return Transient(f"Kafka: {error.str()}")
+
+
+def error_of(exception: KafkaException) -> KafkaError:
+    """The error inside."""
+    error: KafkaError = exception.args[0]
+    return error
+
+
+def asked(question: Callable[[], Answer]) -> Answer:
+    """The answer of a call that waits for a broker, its failure as one of ours."""
+    try:
+        return question()
+    except KafkaException as exception:
+        raise failure_of(error_of(exception)) from exception
+
+
+def answer_of(future: "Future[Answer]") -> Answer:
+    """What an administrative request came to."""
+    return asked(lambda: future.result(KAFKA_REQUEST_SECONDS_MAX))
+
+
+def offset_of(place: TopicPartition) -> int:
+    """The offset that an answer names; it may be an error instead."""
+    if place.error is not None:
+        raise failure_of(place.error)
+    return place.offset
+
+
+def partitions_of(admin: AdminClient, naming: Naming, topics: Sequence[Topic]) -> list[Partition]:
+    """Every partition of `topics`. `Transient`: nobody answers, or a topic is not there (any more)."""
+    known = asked(lambda: admin.list_topics(timeout=KAFKA_REQUEST_SECONDS_MAX)).topics
+    missing = [naming.topic(topic) for topic in topics if naming.topic(topic) not in known]
+    if missing:
+        raise Transient(f"Kafka has no topic {', '.join(missing)}: `nullsender migrate` makes it")
+    return [Partition(topic, number) for topic in topics for number in sorted(known[naming.topic(topic)].partitions)]
+
+
+def bounds_of(
+    admin: AdminClient, naming: Naming, partitions: Sequence[Partition], *, since: datetime | None = None
+) -> Mapping[Partition, range]:
+    """The offsets that each partition holds now, or holds of what was appended at or after `since`."""
+    end = _offsets_of(admin, naming, partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
+    first = OffsetSpec.earliest() if since is None else OffsetSpec.for_timestamp(_milliseconds(since))  # type: ignore[no-untyped-call]
+    start = _offsets_of(admin, naming, partitions, first)
+    # Where nothing is as young as that, the answer is no offset.
+    return {
+        partition: range(start[partition] if start[partition] >= 0 else end[partition], end[partition])
+        for partition in partitions
+    }
+
+
+def _offsets_of(
+    admin: AdminClient, naming: Naming, partitions: Sequence[Partition], which: OffsetSpec
+) -> Mapping[Partition, int]:
+    if not partitions:
+        return {}
+    question = {naming.place(partition): which for partition in partitions}
+    answers = admin.list_offsets(question, request_timeout=KAFKA_REQUEST_SECONDS_MAX)
+    return {naming.partition(place): answer_of(future).offset for place, future in answers.items()}
+
+
+def _milliseconds(moment: datetime) -> int:
+    return -(-(moment - EPOCH) // timedelta(milliseconds=1))  # rounded up: nothing older comes

@@ -1,0 +1,225 @@
+"""How our topics are made on Kafka, and how `nullsender migrate` brings them there.
+
+Everything is looked at before anything is changed: what only the operator can change (too few brokers, replicas or partitions)
+is told, all of it at once, and then nothing is made. What may be changed while the topics are in use is set as it stands here.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewTopic,
+)
+
+from nullsender.clock import Clock
+from nullsender.errors import Misconfigured, Transient
+from nullsender.limits import (
+    KAFKA_LARGE_RECORD_BYTES_MAX,
+    KAFKA_POLL_SECONDS,
+    KAFKA_RECORD_OVERHEAD_BYTES,
+    KAFKA_REPORT_RECORD_BYTES_MAX,
+    KAFKA_REQUEST_SECONDS_MAX,
+    KAFKA_SEGMENTS_PER_RETENTION,
+    KAFKA_START_SECONDS_MAX,
+    LOG_DEAD_LETTER_BYTES_MAX,
+    LOG_DEAD_LETTER_DAYS,
+    LOG_RAW_BYTES_MAX,
+    LOG_RAW_DAYS,
+    LOG_REPORT_DAYS,
+)
+from nullsender.log import Topic
+from nullsender.log_kafka_client import Naming, answer_of, asked, bounds_of, opened_admin, partitions_of
+from nullsender.log_kafka_settings import KafkaSettings
+
+COMPRESSION = "zstd"
+#: The largest request of a producer: one record of the largest size with what the protocol puts around it.
+REQUEST_BYTES_MAX = KAFKA_LARGE_RECORD_BYTES_MAX + KAFKA_RECORD_OVERHEAD_BYTES
+_DAY_MILLISECONDS = 24 * 3600 * 1000
+
+
+class TopicPlan(NamedTuple):
+    """What one topic is made for."""
+
+    record_bytes_max: int
+    retention_days: int
+    partition_bytes_max: int | None  # past it the oldest records go, read or not; None: only their age counts
+
+
+_REPORTS = TopicPlan(KAFKA_REPORT_RECORD_BYTES_MAX, LOG_REPORT_DAYS, None)
+PLANS: Mapping[Topic, TopicPlan] = {
+    Topic.BOUNCES: _REPORTS,
+    Topic.COMPLAINTS: _REPORTS,
+    Topic.UNSUBSCRIBES: _REPORTS,
+    Topic.OUTCOMES: _REPORTS,
+    Topic.URGENT_OUTCOMES: _REPORTS,
+    Topic.RAW: TopicPlan(KAFKA_LARGE_RECORD_BYTES_MAX, LOG_RAW_DAYS, LOG_RAW_BYTES_MAX),
+    Topic.DEAD_LETTERS: TopicPlan(KAFKA_LARGE_RECORD_BYTES_MAX, LOG_DEAD_LETTER_DAYS, LOG_DEAD_LETTER_BYTES_MAX),
+}
+
+
+def config_of(plan: TopicPlan, *, min_insync: int) -> dict[str, str]:
+    """The topic's configuration in Kafka's words."""
+    retention_milliseconds = plan.retention_days * _DAY_MILLISECONDS
+    return {
+        "cleanup.policy": "delete",
+        "compression.type": COMPRESSION,
+        "max.message.bytes": str(plan.record_bytes_max + KAFKA_RECORD_OVERHEAD_BYTES),
+        # The broker's clock says when a record was appended: it orders nothing, but a mark holds it (nullsender/log.py).
+        "message.timestamp.type": "LogAppendTime",
+        "min.insync.replicas": str(min_insync),
+        "retention.bytes": "-1" if plan.partition_bytes_max is None else str(plan.partition_bytes_max),
+        "retention.ms": str(retention_milliseconds),
+        # Kafka deletes whole segments: by this a record leaves at most a seventh of its time too late.
+        "segment.ms": str(retention_milliseconds // KAFKA_SEGMENTS_PER_RETENTION),
+        "unclean.leader.election.enable": "false",  # a replica that lacks acknowledged records never leads
+    }
+
+
+class _Found(NamedTuple):
+    """A topic as it is."""
+
+    partitions: int
+    replicas: int  # of the partition that has the fewest
+    config: Mapping[str, str]
+
+
+class KafkaTopics:
+    """Our topics on one Kafka."""
+
+    def __init__(self, admin: AdminClient, naming: Naming, settings: KafkaSettings, *, clock: Clock) -> None:
+        self._admin = admin
+        self._clock = clock
+        self._naming = naming
+        self._settings = settings
+
+    def migrate(self) -> list[str]:
+        """Make what is missing and set what differs; what was done, a sentence each.
+
+        `Misconfigured`: something stands in the way that only the operator can change; then nothing was done.
+        """
+        found, brokers = self._look()
+        mistakes = list(self._mistakes(found, brokers))
+        if mistakes:
+            raise Misconfigured("the topics can not be made:\n" + "\n".join(f"  {mistake}" for mistake in mistakes))
+        return [*self._make([topic for topic in Topic if topic not in found]), *self._mend(found)]
+
+    def findings(self) -> list[str]:
+        """What is not as it should be, a sentence each; nothing is changed."""
+        found, brokers = self._look()
+        missing = [topic for topic in Topic if topic not in found]
+        return [
+            *self._mistakes(found, brokers),
+            *(f"the topic {self._naming.topic(topic)} is missing: `nullsender migrate` makes it" for topic in missing),
+            *(
+                f"the topic {self._naming.topic(topic)} has {name}={value}: `nullsender migrate` sets {wanted}"
+                for topic, name, value, wanted in self._differences(found)
+            ),
+        ]
+
+    def require(self) -> None:
+        """`Misconfigured` when a topic is missing: a role does not start without them."""
+        known = asked(lambda: self._admin.list_topics(timeout=KAFKA_REQUEST_SECONDS_MAX)).topics
+        missing = [name for topic in Topic if (name := self._naming.topic(topic)) not in known]
+        if missing:
+            raise Misconfigured(
+                f"Kafka at {','.join(self._settings.servers)} has no topic {', '.join(missing)}: run `nullsender migrate` "
+                "(or is kafka.topic_prefix another, or this user not allowed to see them?)"
+            )
+
+    def _look(self) -> tuple[dict[Topic, _Found], int]:
+        """The topics that are there, and how many brokers."""
+        metadata = asked(lambda: self._admin.list_topics(timeout=KAFKA_REQUEST_SECONDS_MAX))
+        there = [topic for topic in Topic if self._naming.topic(topic) in metadata.topics]
+        resources = {topic: ConfigResource(ConfigResource.Type.TOPIC, self._naming.topic(topic)) for topic in there}
+        configs = (
+            self._admin.describe_configs(list(resources.values()), request_timeout=KAFKA_REQUEST_SECONDS_MAX) if there else {}
+        )
+        found = {}
+        for topic in there:
+            partitions = metadata.topics[self._naming.topic(topic)].partitions.values()
+            entries = answer_of(configs[resources[topic]])
+            found[topic] = _Found(
+                len(partitions),
+                min(len(partition.replicas) for partition in partitions),
+                {name: entry.value for name, entry in entries.items()},
+            )
+        return found, len(metadata.brokers)
+
+    def _mistakes(self, found: Mapping[Topic, _Found], brokers: int) -> Iterator[str]:
+        wanted = self._settings
+        if brokers < wanted.replication and len(found) < len(Topic):
+            yield (
+                f"kafka.replication is {wanted.replication} and Kafka has {brokers} broker{'s' * (brokers != 1)}: "
+                f"start more, or set kafka.replication to {brokers} (and kafka.min_insync to no more)"
+            )
+        for topic, it in found.items():
+            name = self._naming.topic(topic)
+            if it.replicas < wanted.replication:
+                yield (
+                    f"the topic {name} has {it.replicas} replica{'s' * (it.replicas != 1)} and kafka.replication is "
+                    f"{wanted.replication}: reassign it (kafka-reassign-partitions), or set kafka.replication to {it.replicas}"
+                )
+            if it.partitions < wanted.partitions:
+                yield (
+                    f"the topic {name} has {it.partitions} partitions and kafka.partitions is {wanted.partitions}: set that to "
+                    f"{it.partitions}, or add partitions yourself when everything is read (an address may change its partition)"
+                )
+
+    def _differences(self, found: Mapping[Topic, _Found]) -> Iterator[tuple[Topic, str, str, str]]:
+        for topic, it in found.items():
+            for name, wanted in config_of(PLANS[topic], min_insync=self._settings.min_insync).items():
+                if it.config.get(name) != wanted:
+                    yield topic, name, it.config.get(name, ""), wanted
+
+    def _make(self, topics: Sequence[Topic]) -> Iterator[str]:
+        if not topics:
+            return
+        new = [
+            NewTopic(
+                self._naming.topic(topic),
+                num_partitions=self._settings.partitions,
+                replication_factor=self._settings.replication,
+                config=config_of(PLANS[topic], min_insync=self._settings.min_insync),
+            )
+            for topic in topics
+        ]
+        try:
+            made = self._admin.create_topics(new, request_timeout=KAFKA_REQUEST_SECONDS_MAX)
+        except KafkaException as exception:
+            raise Misconfigured(f"the topics can not be made: {exception}") from exception
+        for future in made.values():
+            answer_of(future)
+        self._await_leaders(topics)
+        for name in made:
+            yield f"The topic {name} was made: {self._settings.partitions} partitions, {self._settings.replication} replicas."
+
+    def _await_leaders(self, topics: Sequence[Topic]) -> None:
+        """Return when every new partition answers: the brokers hear of them one after the other."""
+        deadline_seconds = self._clock.monotonic_seconds() + KAFKA_START_SECONDS_MAX
+        while True:
+            try:
+                bounds_of(self._admin, self._naming, partitions_of(self._admin, self._naming, topics))
+            except Transient:
+                if self._clock.monotonic_seconds() >= deadline_seconds:
+                    raise
+                self._clock.sleep(KAFKA_POLL_SECONDS)
+            else:
+                return
+
+    def _mend(self, found: Mapping[Topic, _Found]) -> Iterator[str]:
+        for topic, name, value, wanted in self._differences(found):
+            entry = ConfigEntry(name, wanted, incremental_operation=AlterConfigOpType.SET)
+            resource = ConfigResource(ConfigResource.Type.TOPIC, self._naming.topic(topic), incremental_configs=[entry])
+            for future in self._admin.incremental_alter_configs([resource]).values():
+                answer_of(future)
+            yield f"The topic {self._naming.topic(topic)} has {name}={wanted} now ({value} before)."
+
+
+def migrate_topics(settings: KafkaSettings, *, clock: Clock) -> list[str]:
+    """`KafkaTopics.migrate` on the Kafka of `settings`. `Misconfigured`: nobody lets us in, or the topics can not be made."""
+    return KafkaTopics(opened_admin(settings), Naming(settings.topic_prefix), settings, clock=clock).migrate()
