@@ -73,10 +73,8 @@ class Kafka:
     def start(self, *, wait: bool = True) -> None:
         """Start it, on the data that it had; `wait` until it is ready. Raises `KafkaUnavailable` when it ends at once."""
         settings = [f"{name}={value}" for name, value in self._properties.items()]
-        # Should the tests be killed, the server goes with them.
-        become: list[str | Path] = ["setpriv", "--pdeathsig", "KILL", _ROOT / "setup/kafka-server"]
         ports = [str(self._ports[name]) for name in ("PLAINTEXT", "CONTROLLER")]
-        command = [*become, self._folder, *ports, *settings, "--", *self._format_options]
+        command: list[str | Path] = [_ROOT / "setup/kafka-server", self._folder, *ports, *settings, "--", *self._format_options]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 command, env=_environment(self._jvm), stdin=subprocess.DEVNULL, stdout=log, stderr=log
