@@ -18,8 +18,8 @@ GROUP = "classify"
 #: What the classifiers read. Each has its own loop, so that a complaint never waits behind a flood of bounces.
 TOPICS = (Topic.BOUNCES, Topic.COMPLAINTS, Topic.UNSUBSCRIBES)
 
-# Where the outcomes of each go: the same holds behind the classifiers.
-_GIVES = {
+#: Where the outcomes of each go: the same holds behind the classifiers.
+GIVES = {
     Topic.BOUNCES: Topic.OUTCOMES,
     Topic.COMPLAINTS: Topic.URGENT_OUTCOMES,
     Topic.UNSUBSCRIBES: Topic.URGENT_OUTCOMES,
@@ -50,7 +50,7 @@ class ClassifyStage:
         del next_offsets  # the loop stores them
         outcomes = [self._decided(record) for record in batch]
         records = [
-            Record(_GIVES[record.partition.topic], record.key, encode(outcome))
+            Record(GIVES[record.partition.topic], record.key, encode(outcome))
             for record, outcome in zip(batch, outcomes, strict=True)
         ]
         wait_until_durable(self._outcomes.publish(records))

@@ -93,6 +93,20 @@ POSTGRESQL_VERSION_MIN = (14,)
 # When an API key that ends is told of: time to roll out the next one.
 KEY_ENDS_SOON_DAYS = 14
 
+# --- replay ------------------------------------------------------------------------------------------------------------
+# A report is appended after it was received, but the clocks of two machines differ, and one may have been mended meanwhile.
+REPLAY_APPENDED_EARLIER_SECONDS_MAX = 3_600
+# Reports that are read otherwise before a replay stops: more are a mistake more often than a mended rule.
+REPLAY_DIFFERENCES_MAX = 100_000
+# Temporary files of a dry run: one of them is held in memory at a time.
+REPLAY_FILES = 32
+# Examples of each kind that are shown to a person.
+REPLAY_EXAMPLES_MAX = 3
+# How often a replay says how far it is.
+REPLAY_PROGRESS_SECONDS = 5.0
+# Outcomes that are held to compare with where the list can not be asked: 200 bytes each.
+REPLAY_OUTCOMES_HELD_MAX = 1_000_000
+
 # --- supervision -------------------------------------------------------------------------------------------------------
 # Waits before a role that died is started again: first, and at most.
 RESTART_SECONDS_MIN = 0.2

@@ -12,7 +12,7 @@ from ingest.intake import Intake
 from ingest.signing.keys import SigningKeys
 from nullsender.cli import dead_letters
 from nullsender.cli.dead_letters import chosen, open_letters, read_letters
-from nullsender.cli.replay import replay
+from nullsender.cli.replay_letters import replay_letters
 from nullsender.clock import SystemClock
 from nullsender.errors import Invalid
 from nullsender.events import DeadLetter, Source, encode
@@ -49,9 +49,9 @@ def test_what_was_replayed_is_struck_off_and_what_can_not_be_read_still_stays(
     record = _letter("a-record", b"of ours", stage="classify", topic="bounces")
     _publish(log, record, _letter("mail", b"Subject: x\r\n\r\nhello\r\n"), _letter("nothing", b"\x00"))
 
-    assert not replay(log, [], intake=INTAKE, dry_run=True)
+    assert not replay_letters(log, [], intake=INTAKE, dry_run=True)
     assert len(open_letters(log)) == 3
-    assert not replay(log, [], intake=INTAKE, dry_run=False)
+    assert not replay_letters(log, [], intake=INTAKE, dry_run=False)
 
     assert set(open_letters(log)) == {"nothing"}
     assert (b"k", b"of ours") in [(record.key, record.value) for record in log.read(Topic.BOUNCES)]
@@ -62,10 +62,10 @@ def test_what_was_replayed_is_struck_off_and_what_can_not_be_read_still_stays(
 def test_those_that_are_named_are_replayed_and_no_others(log: Log) -> None:
     _publish(log, *(_letter(name, b"Subject: x\r\n\r\nhello\r\n") for name in ("one", "two", "three")))
 
-    assert replay(log, ["tw", "th"], intake=INTAKE, dry_run=False)
+    assert replay_letters(log, ["tw", "th"], intake=INTAKE, dry_run=False)
     assert set(open_letters(log)) == {"one"}
     with pytest.raises(Invalid, match="0 dead letters"):
-        replay(log, ["tw"], intake=INTAKE, dry_run=False)
+        replay_letters(log, ["tw"], intake=INTAKE, dry_run=False)
 
 
 def test_the_latest_of_two_letters_with_one_id_is_the_letter(log: Log) -> None:
@@ -79,7 +79,7 @@ def test_the_latest_of_two_letters_with_one_id_is_the_letter(log: Log) -> None:
     [
         lambda log: dead_letters._list(log, argparse.Namespace(json=True)),
         lambda log: dead_letters._count(log, argparse.Namespace()),
-        lambda log: replay(log, [], intake=INTAKE, dry_run=True),
+        lambda log: replay_letters(log, [], intake=INTAKE, dry_run=True),
     ],
     ids=["list", "count", "replay"],
 )

@@ -33,7 +33,7 @@ COMMANDS = {
     "explain": "say what each message means, what it would do and why",
     "reply": "decide SMTP replies, JSON lines in and out",
     "dead-letters": "show what could not be dealt with",
-    "replay": "try dead letters again with today's readers and rules",
+    "replay": "read dead letters, or what a topic holds, again with today's readers and rules",
 }
 
 
