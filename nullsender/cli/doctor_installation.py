@@ -1,0 +1,132 @@
+"""What `nullsender doctor` finds about this installation: its settings, keys, list, log and roles."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from nullsender import config
+from nullsender.cli import parts, store_parts
+from nullsender.cli.beats import living
+from nullsender.cli.doctor_dns import is_public
+from nullsender.cli.findings import Check, Finding, doubt, wrong
+from nullsender.config import Settings
+from nullsender.limits import (
+    BOOTSTRAP_KEY_CHARACTERS_MIN,
+    CLOCKS_APART_SECONDS_MAX,
+    KEY_ENDS_SOON_DAYS,
+    POSTGRESQL_VERSION_MIN,
+)
+from suppression.store import Store
+from suppression.store_server import Server, server_of
+
+_LOOPBACK = ("127.", "::1", "localhost")
+
+
+def _settings(settings: Settings) -> Iterator[Finding]:
+    for variable in config.unknown_variables():
+        yield wrong(f"{variable} is no setting: is its name spelled right?")
+    if any(network.prefixlen == 0 for network in settings.mx.trusted_sources):
+        yield wrong("mx.trusted_sources holds every address there is, so any stranger's report is believed: name networks")
+    if settings.log.kind == "kafka" and settings.store.url is None:
+        yield doubt("log.kind is kafka and the list is a SQLite file, which one machine alone can use: set store.url")
+    if settings.smtp.host.startswith(_LOOPBACK) and (public := [domain for domain in settings.domains if is_public(domain)]):
+        yield doubt(f"smtp is {settings.smtp}, so nobody outside can bring mail for {', '.join(public)}: listen on 0.0.0.0:25")
+
+
+def _bootstrap_key(settings: Settings) -> Iterator[Finding]:
+    if settings.bootstrap_key is None:
+        return
+    if len(settings.bootstrap_key) < BOOTSTRAP_KEY_CHARACTERS_MIN:
+        yield wrong(
+            f"bootstrap_key opens everything and has under {BOOTSTRAP_KEY_CHARACTERS_MIN} characters: choose a longer one"
+        )
+    else:
+        yield doubt(
+            "bootstrap_key opens everything: give each user a key (`nullsender keys create`), revoke this one and unset it"
+        )
+
+
+def _secrets(settings: Settings) -> Iterator[Finding]:
+    if settings.secrets_file.exists():
+        parts.keys_of(settings)
+        if settings.secrets_file.stat().st_mode & 0o077:
+            yield wrong(f"{settings.secrets_file} can be read by others: chmod 600 it")
+    elif settings.store.url is None and _sqlite_is_there(settings):
+        yield wrong(
+            f"{settings.secrets_file} is missing and there is a list: restore it from the backup, nothing else reads it"
+        )
+    elif settings.store.url is not None:
+        yield doubt(f"{settings.secrets_file} is not there: if this list is older than this machine, copy it from where it is")
+
+
+def _store(settings: Settings) -> Iterator[Finding]:
+    if settings.store.url is None and not _sqlite_is_there(settings):
+        return  # nothing was ever started here; the first start makes it
+    yield from _server(server_of(settings.store_url))
+    if settings.secrets_file.exists():  # opening the list would make keys, which then are not its own
+        store = store_parts.open_store(settings)
+        store.ready()
+        yield from _api_keys(store)
+
+
+def _server(server: Server) -> Iterator[Finding]:
+    if server.name == "postgresql" and server.version < POSTGRESQL_VERSION_MIN:
+        found, least = (".".join(map(str, version)) for version in (server.version, POSTGRESQL_VERSION_MIN))
+        yield wrong(f"PostgreSQL {found} is too old: upgrade it to {least} or later")
+    if server.now is not None:
+        apart_seconds = (server.now - parts.CLOCK.now()).total_seconds()
+        if abs(apart_seconds) > CLOCKS_APART_SECONDS_MAX:
+            word = "ahead of" if apart_seconds > 0 else "behind"
+            yield wrong(f"the database's clock is {abs(apart_seconds):.0f} s {word} this machine's: let NTP keep both right")
+
+
+def _api_keys(store: Store) -> Iterator[Finding]:
+    now = parts.CLOCK.now()
+    working = [key for key in store.list_keys() if key.works(now)]
+    if not working:
+        yield wrong("no API key works: make one with `nullsender keys create NAME`")
+    for key in working:
+        ends = min((end for end in (key.expires, key.revoked) if end is not None), default=None)
+        if ends is not None and ends < now + timedelta(days=KEY_ENDS_SOON_DAYS):
+            yield doubt(
+                f"the API key {key.id} ({key.name}) ends on {ends:%Y-%m-%d}: `nullsender keys rotate {key.id}` makes the next"
+            )
+
+
+def _log(settings: Settings) -> Iterator[Finding]:
+    if settings.log.kind == "embedded" and not settings.log_folder.exists():
+        return  # the first start makes it
+    parts.open_log(settings).close()
+    yield from ()
+
+
+def _certificate(settings: Settings) -> Iterator[Finding]:
+    from nullsender.cli.mx import mx_settings
+
+    mx_settings(settings)
+    yield from ()
+
+
+def _roles(settings: Settings) -> Iterator[Finding]:
+    now_seconds = parts.CLOCK.monotonic_seconds()
+    for beat in living(settings.health_folder):
+        if not beat.is_fresh(now_seconds):
+            yield wrong(
+                f"{beat.role} (process {beat.pid}) has not beaten for {beat.silent_seconds(now_seconds):.0f} s: is it frozen?"
+            )
+        for trouble in beat.troubles:
+            yield wrong(f"{beat.role} (process {beat.pid}): {trouble}; its log says why")
+
+
+def _sqlite_is_there(settings: Settings) -> bool:
+    return (settings.data / "nullsender.sqlite").exists()
+
+
+CHECKS: dict[str, Check] = {
+    "settings": _settings,
+    "bootstrap key": _bootstrap_key,
+    "secret keys (keep a copy of them apart from this machine)": _secrets,
+    "store, its schema and API keys": _store,
+    "log": _log,
+    "certificate": _certificate,
+    "roles that run here": _roles,
+}
