@@ -1,1 +1,34 @@
-"""How the schema came to be, one file a step; `suppression/migrate.py` runs them."""
+"""How the schema came to be, one file a step; `suppression/migrate.py` runs them.
+
+Each step names as `serves` the oldest revision whose processes may run beside it, which is how an upgrade rolls: docs/store.md
+has the rules. What a step needs that takes long is here.
+"""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from alembic import op
+
+
+def build_index(name: str, table: str, columns: Sequence[str], *, where: sa.TextClause | None = None) -> None:
+    """An index, on PostgreSQL without holding up anybody: that can not be within the step's transaction.
+
+    A step that builds one does nothing else that can not be done twice: when it is broken off it begins anew.
+    """
+    if op.get_context().dialect.name == "sqlite":
+        op.create_index(name, table, columns, sqlite_where=where)
+        return
+    with op.get_context().autocommit_block():
+        op.execute("SET lock_timeout = 0")  # it stands in nobody's way while it waits for old transactions to end
+        op.drop_index(name, table, postgresql_concurrently=True, if_exists=True)  # one that was broken off is there, unusable
+        op.create_index(name, table, columns, postgresql_concurrently=True, postgresql_where=where)
+        op.execute("RESET lock_timeout")
+
+
+def drop_index(name: str, table: str) -> None:
+    """The reverse."""
+    if op.get_context().dialect.name == "sqlite":
+        op.drop_index(name, table)
+        return
+    with op.get_context().autocommit_block():
+        op.drop_index(name, table, postgresql_concurrently=True, if_exists=True)

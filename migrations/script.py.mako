@@ -7,6 +7,7 @@ revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 branch_labels = None
 depends_on = None
+serves = ${repr(down_revision)}  # the oldest revision whose processes may run on this schema: docs/store.md
 
 
 def upgrade() -> None:

@@ -1,22 +1,32 @@
-"""Bringing the schema up to date: Alembic, one process at a time, all or nothing.
+"""Bringing the schema up to date: Alembic, one process at a time, while others serve.
 
-A migration is one transaction on either database, so one that fails leaves the schema as it was. On PostgreSQL it waits a
-bounded time for its turn among migrations and for every lock that it needs, so that it never stands in a queue with everybody
-else's traffic behind it.
+On SQLite all steps are one transaction. On PostgreSQL each is one, so that an index can be built without one; a step that fails
+leaves the schema as it was before that step, and the next run goes on there. A step waits only briefly for a lock and comes
+again: whoever stands in a queue for a table has everybody else's traffic behind it.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, func, select, text
+from sqlalchemy.exc import DBAPIError
 
 import migrations
-from nullsender.errors import Misconfigured
-from nullsender.limits import MIGRATION_TURN_SECONDS_MAX
+from nullsender.errors import Misconfigured, Transient
+from nullsender.limits import (
+    MIGRATION_LOCK_SECONDS_MAX,
+    MIGRATION_PAUSE_SECONDS,
+    MIGRATION_TRIES_MAX,
+    MIGRATION_TURN_SECONDS_MAX,
+)
 from suppression.engine import writing
+from suppression.schema import revision_of, serves, too_new
+from suppression.store_bulk import is_postgresql
+from suppression.trouble import Unreachable, trouble_typed, waited_in_vain_for_a_lock
 
 _ADVISORY_LOCK = 0x6E73  # "ns": any number that nobody else in this database uses
 
@@ -24,36 +34,81 @@ _ADVISORY_LOCK = 0x6E73  # "ns": any number that nobody else in this database us
 def upgrade(engine: Engine, revision: str = "head") -> str | None:
     """Bring the schema up to `revision` and say which one it has then; does nothing where it has it already.
 
-    `Misconfigured` where the schema is newer than this process; `Transient` where others hold the tables for too long.
+    A newer schema that serves this version's processes too is left as it is. `Misconfigured` where it does not, or where no
+    database answers; `Transient` where others hold the tables for too long.
     """
-    return _run(engine, revision, down=False)
+    try:
+        return _run(engine, revision, command.upgrade)
+    except Unreachable as away:  # this is the first that anybody asks of a database
+        raise Misconfigured(str(away)) from away
 
 
 def downgrade(engine: Engine, revision: str) -> str | None:
     """Take the schema back to `revision` (`base`: no tables at all). What only newer tables hold is lost."""
-    return _run(engine, revision, down=True)
+    return _run(engine, revision, command.downgrade)
 
 
-def _run(engine: Engine, revision: str, *, down: bool) -> str | None:
+def _run(engine: Engine, revision: str, steps: Callable[[Config, str], None]) -> str | None:
     config = Config()
     config.set_main_option("script_location", str(Path(migrations.__path__[0])))
-    with writing(engine) as connection:
-        _take_turn(connection)
-        _refuse_the_future(connection, ScriptDirectory.from_config(config))
+    scripts = ScriptDirectory.from_config(config)
+    known = {script.revision for script in scripts.walk_revisions()}
+    with _migrating(engine) as connection:
+        found = revision_of(connection)
+        if found is not None and found not in known:
+            if steps is command.upgrade and serves(connection, found, scripts.get_current_head() or ""):
+                return found
+            raise too_new(found)
         config.attributes["connection"] = connection
-        (command.downgrade if down else command.upgrade)(config, revision)
-        return MigrationContext.configure(connection).get_current_revision()
+        if is_postgresql(connection):
+            connection.commit()
+            _come_again(connection, lambda: steps(config, revision))
+        else:
+            steps(config, revision)
+        return revision_of(connection)
+
+
+@contextmanager
+def _migrating(engine: Engine) -> Iterator[Connection]:
+    """A connection that may migrate, and nobody else's may meanwhile."""
+    if engine.dialect.name == "sqlite":
+        with writing(engine) as connection:
+            yield connection
+        return
+    with trouble_typed(), engine.connect() as connection:
+        connection.execute(text("SET statement_timeout = 0"))  # building an index of a big list takes its time
+        connection.execute(text(f"SET lock_timeout = '{MIGRATION_LOCK_SECONDS_MAX}s'"))
+        try:
+            _take_turn(connection)
+            yield connection
+        finally:
+            connection.invalidate()  # with it goes what was set here, and the lock, however this ended
 
 
 def _take_turn(connection: Connection) -> None:
-    if connection.dialect.name == "postgresql":  # SQLite's BEGIN IMMEDIATE has done the same
-        connection.execute(text(f"SET LOCAL lock_timeout = '{MIGRATION_TURN_SECONDS_MAX}s'"))
-        connection.execute(text("SET LOCAL statement_timeout = 0"))  # building an index of a big list takes its time
-        connection.execute(select(func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
+    """Wait for the lock among migrations, but in no transaction: whoever builds an index waits for every open one to end."""
+    for _ in range(MIGRATION_TURN_SECONDS_MAX // MIGRATION_PAUSE_SECONDS):
+        taken = connection.execute(select(func.pg_try_advisory_lock(_ADVISORY_LOCK))).scalar()
+        connection.commit()
+        if taken:
+            return
+        _pause(connection)
+    raise Transient("another process migrates the store, and is not ready yet")
 
 
-def _refuse_the_future(connection: Connection, scripts: ScriptDirectory) -> None:
-    found = MigrationContext.configure(connection).get_current_revision()
-    known = {script.revision for script in scripts.walk_revisions()}
-    if found is not None and found not in known:
-        raise Misconfigured(f"the store's schema {found} is from a newer version of this system: upgrade this process first")
+def _pause(connection: Connection) -> None:
+    connection.execute(select(func.pg_sleep(MIGRATION_PAUSE_SECONDS)))
+    connection.commit()
+
+
+def _come_again(connection: Connection, steps: Callable[[], None]) -> None:
+    """Run the steps; those that could not get a lock again a little later."""
+    for tried in range(1, MIGRATION_TRIES_MAX + 1):
+        try:
+            return steps()
+        except DBAPIError as error:
+            if tried == MIGRATION_TRIES_MAX or not waited_in_vain_for_a_lock(error):
+                raise
+            connection.rollback()
+            _pause(connection)
+    return None

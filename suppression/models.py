@@ -36,7 +36,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeDecorator
 
 #: The newest revision in `migrations/versions`; a test holds the two together.
-SCHEMA_REVISION = "0001"
+SCHEMA_REVISION = "0002"
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -115,9 +115,12 @@ outcomes = Table(
     Column("body", Text),  # the whole Outcome as JSON; None once it was erased
     Index("outcomes_of_address", "tenant", "address_hash", "seq"),
 )
-#: What a report said that changed nothing. As words, because a partial index is used only where a question repeats its words.
-changed_nothing = text("body IS NOT NULL AND did IN ('kept', 'counted', 'capped', 'recorded')")
-Index("outcomes_to_erase", outcomes.c.received_at, sqlite_where=changed_nothing, postgresql_where=changed_nothing)
+#: Reports that changed nothing, and those of them whose words are kept still. As text, because a partial index is used only
+#: where a question repeats its words.
+changed_nothing = text("did IN ('kept', 'counted', 'capped', 'recorded')")
+has_idle_words = text("body IS NOT NULL AND did IN ('kept', 'counted', 'capped', 'recorded')")
+Index("outcomes_to_erase", outcomes.c.received_at, sqlite_where=has_idle_words, postgresql_where=has_idle_words)
+Index("outcomes_to_drop", outcomes.c.received_at, sqlite_where=changed_nothing, postgresql_where=changed_nothing)
 
 changes = Table(
     "changes",

@@ -7,7 +7,7 @@ API in `store_keys.py`, what would be in `store_preview.py`; `Store` has them al
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 from sqlalchemy import Connection
@@ -16,8 +16,8 @@ from nullsender import telemetry
 from nullsender.address import canonical
 from nullsender.errors import Invalid
 from nullsender.events import Outcome
-from nullsender.limits import OUTCOME_BODIES_KEPT_DAYS, PROVISIONAL_COUNTS_KEPT_DAYS
 from nullsender.log import Partition, Position
+from suppression import store_age
 from suppression.policy import PROTECTED, Cause, Claim, Did, decide
 from suppression.records import Addition, Applied, ConsentRequired, Entry
 from suppression.store_apply import Applier
@@ -139,17 +139,16 @@ class Store(StoreReader, StoreKeys, StorePreview):
         return self._turn(expire, now)
 
     def forget(self, now: datetime, limit: int) -> int:
-        """Erase what at most `limit` old reports said that changed nothing; how many there were.
+        """Forget a part of what is too old, at most `limit` rows of a kind; how many of one kind there were at most.
 
-        The rows themselves stay, with category, rule and what they did, so that no report ever counts twice. Also drops old
-        counts of provisional entries.
+        What that is stands in `store_age.py`. A report that may come again and would act then is not among it.
         """
 
-        def forget(turn: Turn) -> int:
-            turn.forget_provisional(now - timedelta(days=PROVISIONAL_COUNTS_KEPT_DAYS))
-            return turn.erase_bodies(now - timedelta(days=OUTCOME_BODIES_KEPT_DAYS), limit)
+        def forget(connection: Connection) -> int:
+            take_pen(connection)
+            return store_age.forget(connection, now, self._history, limit)
 
-        return self._turn(forget, now)
+        return self._write(forget)
 
     def _turn(self, work: Callable[[Turn], Done], now: datetime | None = None) -> Done:
         """What `work` answers, done in one turn. It may be called several times; what counts is what its last turn wrote."""

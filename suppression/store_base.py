@@ -2,18 +2,20 @@
 
 import random
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, insert, inspect, select, text
+from sqlalchemy import Connection, Engine, insert, select
 
 from nullsender import telemetry
 from nullsender.address import AddressHasher
 from nullsender.clock import Clock
 from nullsender.errors import Misconfigured, Transient
-from nullsender.limits import STORE_RETRY_SECONDS, STORE_TRIES_MAX
+from nullsender.limits import HISTORY_KEPT_DAYS, STORE_RETRY_SECONDS, STORE_TRIES_MAX
 from suppression.engine import reading, writing
-from suppression.models import SCHEMA_REVISION, meta
+from suppression.models import meta
 from suppression.policy import PolicySettings
+from suppression.schema import require_schema
 from suppression.store_rows import take_pen
 from suppression.trouble import Conflict, UnknownCommit
 
@@ -37,14 +39,17 @@ class StoreBase:
         hasher: AddressHasher,
         clock: Clock,
         policy: PolicySettings,
+        history_days: int = HISTORY_KEPT_DAYS,
         chance: Callable[[], float] = random.random,  # 0 to 1
     ) -> None:
         self._engine = engine
         self._hasher = hasher
         self._clock = clock
         self._policy = policy
+        self._history = timedelta(days=history_days)
         self._chance = chance
-        self._require_schema()
+        with reading(engine) as connection:
+            require_schema(connection)
         self._require_our_key()
 
     @property
@@ -73,17 +78,6 @@ class StoreBase:
                 telemetry.STORE_RETRIES.inc()
                 last = unknown or trouble
         raise last
-
-    def _require_schema(self) -> None:
-        with reading(self._engine) as connection:
-            if not inspect(connection).has_table("alembic_version"):
-                raise Misconfigured("the store has no tables yet: run `nullsender migrate`")
-            revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-        if revision != SCHEMA_REVISION:
-            raise Misconfigured(
-                f"the store's schema is {revision}, this process knows {SCHEMA_REVISION}: "
-                "run `nullsender migrate`, or upgrade this process where the schema is the newer one"
-            )
 
     def _require_our_key(self) -> None:
         with reading(self._engine) as connection:

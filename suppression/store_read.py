@@ -11,9 +11,10 @@ from nullsender.address import canonical, domain_to_ascii
 from nullsender.events import Outcome, decode
 from nullsender.log import Partition, Position
 from suppression.engine import reading
-from suppression.models import addresses, changes, entries, numbering, outcomes
+from suppression.models import addresses, changes, entries, outcomes
 from suppression.policy import EVERYWHERE, GRAVITY, Cause, Did
 from suppression.records import Change, Entry, Page, Told
+from suppression.schema import require_schema
 from suppression.store_base import StoreBase
 from suppression.store_rows import change_of, entry_of, is_live, parts_of, rows_about
 from suppression.store_turn import positions_of
@@ -135,9 +136,9 @@ class StoreReader(StoreBase):
             return positions_of(connection, group)
 
     def ready(self) -> None:
-        """Nothing, where the store answers; `Transient` where it does not."""
+        """Nothing, where the store answers and this process may use it; else `Transient`, or `Misconfigured`."""
         with reading(self._engine) as connection:
-            connection.execute(select(numbering.c.last))
+            require_schema(connection)
 
 
 def _gravity(entry: Entry) -> tuple[int, bool, bool]:

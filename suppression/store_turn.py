@@ -14,13 +14,12 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Select, delete, select, tuple_, update
+from sqlalchemy import Connection, Select, select, update
 
 from nullsender.address import domain_of
 from nullsender.log import Partition, Position, Topic
 from suppression.models import (
     addresses,
-    changed_nothing,
     changes,
     consumer_offsets,
     entries,
@@ -219,18 +218,6 @@ class Turn:
             return False
         self._made.put(slot, (made or 0) + 1)
         return True
-
-    def erase_bodies(self, before: datetime, limit: int) -> int:
-        """Erase what at most `limit` reports said that had come before that and changed nothing; how many there were."""
-        key = outcomes.c.report_id, outcomes.c.proven
-        oldest = (
-            select(*key).where(changed_nothing, outcomes.c.received_at < before).order_by(outcomes.c.received_at).limit(limit)
-        )
-        return self._connection.execute(update(outcomes).where(tuple_(*key).in_(oldest)).values(body=None)).rowcount
-
-    def forget_provisional(self, before: datetime) -> None:
-        """Drop the counts of the hours before that."""
-        self._connection.execute(delete(provisional_counts).where(provisional_counts.c.hour < before))
 
     def remember(self, group: str, positions: Mapping[Partition, Position]) -> None:
         """Keep how far `group` has come. The last word counts: a position that goes back only means reading again."""

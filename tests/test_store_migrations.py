@@ -1,24 +1,34 @@
 """Bringing the schema up to date, and back."""
 
+import re
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, inspect, text
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, func, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 
+import migrations
 from nullsender.clock import FakeClock
 from nullsender.errors import Misconfigured
+from suppression import schema
 from suppression.engine import reading, writing
 from suppression.migrate import downgrade, upgrade
-from suppression.models import SCHEMA_REVISION, metadata
+from suppression.models import SCHEMA_REVISION, changes, entries, metadata, outcomes
+from suppression.policy import Did
+from suppression.schema import note_whom_it_serves
 from tests.outcomes import an_outcome
-from tests.store_contract import ADA, put, stops, tell
+from tests.store_contract import ADA, did, put, stops, tell
 from tests.store_fixtures import BOTH_DATABASES, opened, store_on
+from tests.waiting import wait_for
 
-pytestmark = pytest.mark.parametrize("database", BOTH_DATABASES)
+both_databases = pytest.mark.parametrize("database", BOTH_DATABASES)
+only_postgresql = pytest.mark.parametrize("database", BOTH_DATABASES[1:])
 
 
 @pytest.fixture
@@ -34,6 +44,7 @@ def tables(engine: Engine) -> set[str]:
         return set(inspect(connection).get_table_names())
 
 
+@both_databases
 def test_the_migrations_make_what_the_models_say(empty: Engine) -> None:
     upgrade(empty)
 
@@ -42,10 +53,12 @@ def test_the_migrations_make_what_the_models_say(empty: Engine) -> None:
         assert compare_metadata(context, metadata) == []
 
 
+@both_databases
 def test_the_models_name_the_newest_revision(empty: Engine) -> None:
     assert upgrade(empty) == SCHEMA_REVISION
 
 
+@both_databases
 def test_a_second_time_changes_nothing(empty: Engine, clock: FakeClock) -> None:
     upgrade(empty)
     put(store_on(empty, clock))
@@ -54,6 +67,7 @@ def test_a_second_time_changes_nothing(empty: Engine, clock: FakeClock) -> None:
     assert stops(store_on(empty, clock)) == "manual"
 
 
+@both_databases
 def test_down_and_up_again_works_with_data_in_it(empty: Engine, clock: FakeClock) -> None:
     upgrade(empty)
     tell(store_on(empty, clock), an_outcome("1"), *(an_outcome(f"s{number}", "soft") for number in range(5)))
@@ -68,6 +82,7 @@ def test_down_and_up_again_works_with_data_in_it(empty: Engine, clock: FakeClock
     assert stops(store, ADA) == "hard"
 
 
+@both_databases
 def test_a_migration_that_fails_leaves_the_schema_as_it_was(empty: Engine) -> None:
     with writing(empty) as connection:
         connection.execute(text("CREATE TABLE meta (in_the_way INTEGER)"))
@@ -78,6 +93,7 @@ def test_a_migration_that_fails_leaves_the_schema_as_it_was(empty: Engine) -> No
     assert tables(empty) == {"meta"}
 
 
+@both_databases
 def test_several_may_migrate_at_once(empty_url: str) -> None:
     def migrate(_: int) -> str | None:
         with opened(empty_url) as engine:
@@ -89,17 +105,108 @@ def test_several_may_migrate_at_once(empty_url: str) -> None:
     assert revisions == [SCHEMA_REVISION] * 4
 
 
-def test_a_schema_from_the_future_is_refused(empty: Engine, clock: FakeClock) -> None:
-    upgrade(empty)
-    with writing(empty) as connection:
+def bring_the_future(engine: Engine, serves: str) -> None:
+    """A newer version has migrated the store; processes from the revision `serves` on may use it."""
+    with writing(engine) as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        note_whom_it_serves(connection, serves)
 
-    with pytest.raises(Misconfigured, match="newer"):
-        upgrade(empty)
+
+@both_databases
+def test_a_schema_from_the_future_is_refused_by_every_door(empty: Engine, clock: FakeClock) -> None:
+    upgrade(empty)
+    running = store_on(empty, clock)
+    bring_the_future(empty, "9999")
+
+    for door in (lambda: upgrade(empty), lambda: downgrade(empty, "base"), lambda: store_on(empty, clock), running.ready):
+        with pytest.raises(Misconfigured, match="9999 is from a newer version"):
+            door()
+    assert "entries" in tables(empty)
+
+
+@both_databases
+def test_a_schema_from_the_future_that_serves_us_is_used_and_left_alone(empty: Engine, clock: FakeClock) -> None:
+    upgrade(empty)
+    put(store_on(empty, clock))
+    bring_the_future(empty, SCHEMA_REVISION)
+
+    assert upgrade(empty) == "9999"
+    store = store_on(empty, clock)
+    store.ready()
+    assert stops(store) == "manual"
     with pytest.raises(Misconfigured, match="9999"):
+        downgrade(empty, "base")
+
+
+@both_databases
+def test_a_schema_from_the_past_is_refused_with_what_to_do(empty: Engine, clock: FakeClock) -> None:
+    upgrade(empty, "0001")
+
+    with pytest.raises(Misconfigured, match="needs 0002: run `nullsender migrate`"):
         store_on(empty, clock)
 
 
+def test_every_step_says_whom_its_schema_serves() -> None:
+    scripts = list(ScriptDirectory(str(Path(migrations.__file__).parent)).walk_revisions())
+
+    for script in scripts:
+        assert re.fullmatch(r"\d{4}", script.revision)  # compared as text
+        assert script.module.serves in {older.revision for older in scripts if older.revision <= script.revision}
+
+
+@both_databases
 def test_a_store_without_tables_says_what_to_do(empty: Engine, clock: FakeClock) -> None:
     with pytest.raises(Misconfigured, match="nullsender migrate"):
         store_on(empty, clock)
+
+
+@pytest.fixture
+def of_the_version_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stores that are opened from now on know the schema before the newest, as processes do that were not restarted yet."""
+    monkeypatch.setattr(schema, "SCHEMA_REVISION", "0001")
+
+
+@pytest.mark.usefixtures("of_the_version_before")
+@both_databases
+def test_a_migration_runs_while_others_write_and_ask_and_so_does_the_way_back(empty_url: str, empty: Engine) -> None:
+    upgrade(empty, "0001")
+    written, asked = 0, 0
+    done = threading.Event()
+
+    def write() -> None:
+        nonlocal written
+        with opened(empty_url) as own:
+            store = store_on(own, FakeClock())
+            while not done.is_set():
+                assert did(store, an_outcome(str(written), recipient=f"{written}@example.com")) == [Did.ADDED]
+                written += 1
+
+    def ask() -> None:
+        nonlocal asked
+        with opened(empty_url) as own:
+            store = store_on(own, FakeClock())
+            while not done.is_set():
+                seen = written
+                assert seen == 0 or stops(store, f"{seen - 1}@example.com") == "hard"
+                asked += 1
+
+    def wait_for_progress() -> None:
+        writes, questions = written, asked
+        wait_for(lambda: written > writes + 5 and asked > questions + 5, what="others to write and to ask")
+
+    with ThreadPoolExecutor(2) as threads:
+        working = [threads.submit(write), threads.submit(ask)]
+        try:
+            for step, revision in ((upgrade, "0002"), (downgrade, "0001"), (upgrade, "0002")):
+                wait_for_progress()
+                assert step(empty, revision) == revision
+        finally:
+            done.set()
+        for one in working:
+            one.result()
+
+    with reading(empty) as connection:
+        counts = [
+            connection.execute(select(func.count()).select_from(table)).scalar() for table in (outcomes, entries, changes)
+        ]
+    assert counts == [written] * 3

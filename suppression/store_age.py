@@ -1,0 +1,98 @@
+"""What is not kept for ever, in the order of time.
+
+    after OUTCOME_BODIES_KEPT_DAYS   what a report said that changed nothing: anybody can send such, and they name people
+    after `history_days`             the row of such a report, by which it was known should it come again
+    after `history_days`             all that has to do with an entry that ended so long ago: itself, its changes, the reports
+                                     behind them. What an entry that stands rests on is kept as long as the entry
+
+Each call does a bounded part of it. Reports are found by an index. Entries that ended are found by a sweep through the changes,
+oldest first, over and over: most changes have to stay, and whether one may go is known only when its entry has ended.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from itertools import takewhile
+from typing import Any
+
+from sqlalchemy import Connection, Select, TextClause, delete, func, insert, or_, select, tuple_, update
+
+from nullsender.limits import OUTCOME_BODIES_KEPT_DAYS, PROVISIONAL_COUNTS_KEPT_DAYS
+from suppression.models import changed_nothing, changes, entries, has_idle_words, meta, outcomes, provisional_counts
+
+_SWEPT = "history_swept_to"  # in `meta`: the number of the change that the sweep has come to
+
+_KEY = outcomes.c.report_id, outcomes.c.proven
+_LOOKED_AT = [changes.c[name] for name in ("seq", "at", "tenant", "address_hash", "entry_id", "report_id")]
+
+
+def forget(connection: Connection, now: datetime, history: timedelta, limit: int) -> int:
+    """Do a part of it, at most `limit` rows of a kind; how many there were of the kind that had most.
+
+    Where that is `limit` there may be more; the sweep, which never ends, does not count.
+    """
+    _drop_counts(connection, now - timedelta(days=PROVISIONAL_COUNTS_KEPT_DAYS))
+    _sweep(connection, now - history, limit)
+    erased = _erase_words(connection, now - timedelta(days=OUTCOME_BODIES_KEPT_DAYS), limit)
+    return max(erased, _drop_reports(connection, now - history, limit))
+
+
+def _drop_counts(connection: Connection, before: datetime) -> None:
+    connection.execute(delete(provisional_counts).where(provisional_counts.c.hour < before))
+
+
+def _erase_words(connection: Connection, before: datetime, limit: int) -> int:
+    oldest = _oldest(has_idle_words, before, limit)
+    return connection.execute(update(outcomes).where(tuple_(*_KEY).in_(oldest)).values(body=None)).rowcount
+
+
+def _drop_reports(connection: Connection, before: datetime, limit: int) -> int:
+    return connection.execute(delete(outcomes).where(tuple_(*_KEY).in_(_oldest(changed_nothing, before, limit)))).rowcount
+
+
+def _oldest(these: TextClause, before: datetime, limit: int) -> Select[Any]:
+    received_at = outcomes.c.received_at
+    return select(*_KEY).where(these, received_at < before).order_by(received_at).limit(limit)
+
+
+def _sweep(connection: Connection, before: datetime, limit: int) -> None:
+    """Look at the next `limit` changes that are older than that, and drop what they say of entries that ended before."""
+    came_to = connection.execute(select(meta.c.value).where(meta.c.name == _SWEPT)).scalar()
+    following = select(*_LOOKED_AT).where(changes.c.seq > int(came_to or 0)).order_by(changes.c.seq).limit(limit)
+    page = list(takewhile(lambda change: change.at < before, connection.execute(following)))
+    if page:
+        _drop_ended(connection, page, before)
+    swept_to = str(page[-1].seq if len(page) == limit else 0)  # at the end it starts over
+    if came_to is None:
+        connection.execute(insert(meta).values(name=_SWEPT, value=swept_to))
+    elif came_to != swept_to:
+        connection.execute(update(meta).where(meta.c.name == _SWEPT).values(value=swept_to))
+
+
+def _drop_ended(connection: Connection, page: Sequence[Any], before: datetime) -> None:
+    kept = _kept(connection, page, before)
+    # The newest change of all stays: by it a follower knows that this is the past that it knows.
+    newest = connection.execute(select(func.max(changes.c.seq))).scalar()
+    gone = [change for change in page if change.entry_id not in kept and change.seq != newest]
+    if not gone:
+        return
+    ids = sorted({change.entry_id for change in gone})
+    tenants = sorted({change.tenant for change in gone})
+    reports = sorted({change.report_id for change in gone if change.report_id})
+    connection.execute(delete(changes).where(changes.c.seq.in_([change.seq for change in gone])))
+    connection.execute(delete(outcomes).where(outcomes.c.report_id.in_(reports), outcomes.c.entry_id.in_(ids)))
+    connection.execute(delete(entries).where(entries.c.tenant.in_(tenants), entries.c.id.in_(ids)))
+
+
+def _kept(connection: Connection, page: Sequence[Any], before: datetime) -> set[int]:
+    """Those entries that the page speaks of that stand, or have changed since `before`."""
+    ids = sorted({change.entry_id for change in page})
+    tenants = sorted({change.tenant for change in page})
+    hashes = sorted({change.address_hash for change in page})
+    standing = select(entries.c.id).where(
+        entries.c.tenant.in_(tenants), entries.c.id.in_(ids), or_(entries.c.ended_at.is_(None), entries.c.ended_at >= before)
+    )
+    row = changes.c
+    changed = select(row.entry_id).where(
+        row.tenant.in_(tenants), row.address_hash.in_(hashes), row.entry_id.in_(ids), row.at >= before
+    )
+    return {*connection.execute(standing).scalars(), *connection.execute(changed).scalars()}
