@@ -142,6 +142,10 @@ class StoreSection(Section):
 
     url: str | None = None
     """A SQLAlchemy URL such as postgresql://user:password@host/name; without it, SQLite in the data folder."""
+    connections: int = Field(default=limits.STORE_CONNECTIONS_MAX, ge=2, le=100)
+    """The most connections that one process opens: with many processes, those of all fit into the server's max_connections."""
+    history_days: int = Field(default=limits.HISTORY_KEPT_DAYS, ge=limits.HISTORY_KEPT_DAYS_MIN, le=36_500)
+    """How long reports that changed nothing are known, and entries that have ended are explained. Most of the store's size."""
 
 
 class PolicySection(Section):

@@ -23,7 +23,8 @@ def open_store(settings: Settings, *, migrate: bool = False) -> Store:
     """The list. `migrate` brings its schema up to date first."""
     settings.data.mkdir(parents=True, exist_ok=True)
     hasher = hasher_of(settings)
-    engine = open_engine(settings.store_url)
+    engine = open_engine(settings.store_url, connections=settings.store.connections)
     if migrate:
         upgrade(engine)
-    return Store(engine, hasher=hasher, clock=parts.CLOCK, policy=policy_of(settings))
+    policy, history_days = policy_of(settings), settings.store.history_days
+    return Store(engine, hasher=hasher, clock=parts.CLOCK, policy=policy, history_days=history_days)
