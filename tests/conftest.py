@@ -5,7 +5,6 @@ from collections.abc import Generator
 import pytest
 
 from tests.kafka_fixtures import kafka as kafka
-from tests.kafka_fixtures import own_kafka as own_kafka
 from tests.kafka_fixtures import topic_prefix as topic_prefix
 from tests.store_fixtures import clock as clock
 from tests.store_fixtures import empty_url as empty_url

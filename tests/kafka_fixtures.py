@@ -1,12 +1,12 @@
-"""A real Kafka for tests: one broker for all of them, or brokers of one's own for what stops or kills it.
+"""A real Kafka for tests: one broker for all of them, with a name space for each.
 
-Whoever uses either carries `KAFKA`, so that all of it runs on one worker, beside one broker.
+Whoever uses it carries `KAFKA`, so that all of them run on one worker, beside one broker. What stops or kills a broker starts
+one of its own (`tests/servers/kafka.py`).
 """
 
 import itertools
 import os
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
 
 import pytest
 
@@ -21,31 +21,14 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="session")
 def kafka() -> Iterator[Kafka]:
     """A running broker, shared: leave it running. Skips where none can be started; in CI that is a failure."""
-    with _or_skip(), kafka_server() as server:
-        yield server
+    try:
+        with kafka_server() as server:
+            yield server
+    except KafkaUnavailable as reason:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(str(reason))
 
 
 @pytest.fixture
 def topic_prefix() -> str:
     """What no other test's topics on the shared broker begin with."""
     return f"test-{os.getpid()}-{next(_numbers)}-"
-
-
-@pytest.fixture
-def own_kafka() -> Iterator[Callable[..., Kafka]]:
-    """Starts brokers that the test may stop and kill; takes what `kafka_server` takes."""
-    with ExitStack() as brokers:
-
-        def start(**options: object) -> Kafka:
-            with _or_skip():
-                return brokers.enter_context(kafka_server(**options))  # type: ignore[arg-type]
-
-        yield start
-
-
-@contextmanager
-def _or_skip() -> Iterator[None]:
-    try:
-        yield
-    except KafkaUnavailable as reason:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(str(reason))

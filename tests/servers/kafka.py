@@ -11,13 +11,10 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient
 
 from tests.system import free_ports
 from tests.waiting import wait_for
@@ -61,6 +58,11 @@ class Kafka:
         return f"127.0.0.1:{self._ports[listener]}"
 
     @property
+    def port(self) -> int:
+        """The port in `servers`."""
+        return self._ports["PLAINTEXT"]
+
+    @property
     def pid(self) -> int:
         """The process id of the broker, which runs."""
         return self._running.pid
@@ -90,7 +92,7 @@ class Kafka:
         if self._running.poll() is not None:
             raise KafkaUnavailable(f"Kafka did not start: {self.said()[-2000:]}")
         try:
-            socket.create_connection(("127.0.0.1", self._ports["PLAINTEXT"])).close()
+            socket.create_connection(("127.0.0.1", self.port)).close()
         except ConnectionRefusedError:
             return False
         # A new client each time: one that was refused waits before it asks again.
@@ -106,12 +108,6 @@ class Kafka:
     def said(self) -> str:
         """What it wrote to its log so far."""
         return (self._folder / "log").read_text(errors="replace")
-
-    @contextmanager
-    def admin(self) -> Iterator[AdminClient]:
-        """A client that makes and looks at topics and groups."""
-        quiet = {"log_level": 0, "reconnect.backoff.max.ms": 100}
-        yield AdminClient({"bootstrap.servers": self.servers, **quiet})
 
     def stop(self) -> None:
         """Stop it as an operator would."""
@@ -177,11 +173,6 @@ def require_kafka() -> None:
     fetched = subprocess.run([_ROOT / "setup/kafka"], capture_output=True, text=True)
     if fetched.returncode:
         raise KafkaUnavailable(f"no Kafka: {fetched.stderr.strip()}")
-
-
-def done(future: "Future[Any]") -> Any:
-    """What an administrator's request came to."""
-    return future.result(_ANSWER_SECONDS_MAX)
 
 
 def _environment(jvm: str) -> dict[str, str]:
