@@ -13,8 +13,10 @@ from suppression.store import Store
 
 GROUP = "suppress"
 
-#: What this stage reads. Each has its own loop, so that what a person said never waits behind what machines said.
+#: What this stage reads. Each has its own loop, so that what a person said never waits behind what machines said ...
 TOPICS = (Topic.OUTCOMES, Topic.URGENT_OUTCOMES)
+# ... and who reads what machines said gives way at the store.
+_PATIENT = frozenset({Topic.OUTCOMES})
 
 _BEGINNING = Position(0, b"")
 
@@ -38,7 +40,8 @@ class SuppressStage:
         outcomes = [decode(Outcome, record.value) for record in batch]
         last = {record.partition: record for record in batch}
         positions = {partition: Position(offset, mark_of(last[partition])) for partition, offset in next_offsets.items()}
-        for applied in self._store.apply(outcomes, group=GROUP, positions=positions):
+        patient = _PATIENT.issuperset(partition.topic for partition in positions)
+        for applied in self._store.apply(outcomes, group=GROUP, positions=positions, patient=patient):
             self._log.info("applied", extra={"facts": {"report": applied.report_id, "did": applied.did, "why": applied.why}})
 
     def pass_over(self, record: StoredRecord) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 import pysqlite3.dbapi2 as sqlite
 from psycopg.types.array import ListBinaryDumper
-from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event, func, make_url, select
 from sqlalchemy.exc import ArgumentError
 
 from nullsender.errors import Misconfigured
@@ -27,6 +27,8 @@ from nullsender.limits import (
     STORE_WAL_BYTES_MAX,
 )
 from suppression.trouble import commit_typed, refused, trouble_typed
+
+_ASIDE_LOCK = 0x6E74  # any number that nobody else in this database uses; migrate.py has the one before
 
 
 def open_engine(url: str, *, connections: int = STORE_CONNECTIONS_MAX) -> Engine:
@@ -144,12 +146,15 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
+def writing(engine: Engine, *, patient: bool = False) -> Iterator[Connection]:
     """A transaction that writes: committed and on disk when the block ends, rolled back when it raises.
 
+    Of those that are `patient`, in all processes, one at most stands in PostgreSQL's queue for the turn; the others wait aside.
     `Transient` for the database's trouble: `Conflict` and `UnknownCommit` are such.
     """
     with trouble_typed(), engine.connect() as connection, connection.execution_options(writes=True).begin() as transaction:
+        if patient and engine.dialect.name == "postgresql":
+            connection.execute(select(func.pg_advisory_xact_lock(_ASIDE_LOCK)))
         yield connection
         with commit_typed():
             transaction.commit()

@@ -39,8 +39,12 @@ class Store(StoreReader, StoreKeys, StorePreview):
     been done, wholly: calling again is safe then too, and says what it found (an entry that stands, nothing to lift).
     """
 
-    def apply(self, outcomes: Sequence[Outcome], *, group: str, positions: Mapping[Partition, Position]) -> Sequence[Applied]:
+    def apply(
+        self, outcomes: Sequence[Outcome], *, group: str, positions: Mapping[Partition, Position], patient: bool = False
+    ) -> Sequence[Applied]:
         """Apply outcomes and remember how far `group` has come, in one transaction; what each of them did.
+
+        `patient`: whoever else wants to write comes first.
 
         A report whose id is known does nothing, unless it has proof now and had none before: then it counts as a new one, in
         place of what it was. An outcome that says that it is `rejudged` takes the place of the one that there was. Nothing in
@@ -51,7 +55,7 @@ class Store(StoreReader, StoreKeys, StorePreview):
             turn.remember(group, positions)
             return Applier(turn, self._hasher, self._policy).apply(outcomes)
 
-        applied = self._turn(apply)
+        applied = self._turn(apply, patient=patient)
         for did, count in Counter(one.did for one in applied).items():
             telemetry.APPLIED.labels(did.value).inc(count)
         return applied
@@ -136,7 +140,7 @@ class Store(StoreReader, StoreKeys, StorePreview):
                 _end(turn, key, entry, Did.EXPIRED, Grounds(actor=_CLOCK_ACTOR, reason="its time is over"))
             return len(expired)
 
-        return self._turn(expire, now)
+        return self._turn(expire, now, patient=True)
 
     def forget(self, now: datetime, limit: int) -> int:
         """Forget a part of what is too old, at most `limit` rows of a kind; how many of one kind there were at most.
@@ -148,9 +152,9 @@ class Store(StoreReader, StoreKeys, StorePreview):
             take_pen(connection)
             return store_age.forget(connection, now, self._history, limit)
 
-        return self._write(forget)
+        return self._write(forget, patient=True)
 
-    def _turn(self, work: Callable[[Turn], Done], now: datetime | None = None) -> Done:
+    def _turn(self, work: Callable[[Turn], Done], now: datetime | None = None, *, patient: bool = False) -> Done:
         """What `work` answers, done in one turn. It may be called several times; what counts is what its last turn wrote."""
         started_seconds = self._clock.monotonic_seconds()
         tried: tuple[Receipt, Done] | None = None
@@ -167,7 +171,7 @@ class Store(StoreReader, StoreKeys, StorePreview):
             tried = receipt and (receipt, done)
             return done
 
-        done = self._write(take_turn)
+        done = self._write(take_turn, patient=patient)
         telemetry.STORE_TURN_SECONDS.observe(self._clock.monotonic_seconds() - started_seconds)
         return done
 

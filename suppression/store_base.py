@@ -13,6 +13,7 @@ from nullsender.clock import Clock
 from nullsender.errors import Misconfigured, Transient
 from nullsender.limits import HISTORY_KEPT_DAYS, STORE_RETRY_SECONDS, STORE_TRIES_MAX
 from suppression.engine import reading, writing
+from suppression.giving_way import GivingWay
 from suppression.models import meta
 from suppression.policy import PolicySettings
 from suppression.schema import require_schema
@@ -48,6 +49,7 @@ class StoreBase:
         self._policy = policy
         self._history = timedelta(days=history_days)
         self._chance = chance
+        self._way = GivingWay()
         with reading(engine) as connection:
             require_schema(connection)
         self._require_our_key()
@@ -57,8 +59,8 @@ class StoreBase:
         """Says which address key the hashes were made with, without giving it away."""
         return self._hasher.fingerprint()
 
-    def _write(self, work: Callable[[Connection], Done]) -> Done:
-        """What `work` answers, done in one transaction.
+    def _write(self, work: Callable[[Connection], Done], *, patient: bool = False) -> Done:
+        """What `work` answers, done in one transaction. A `patient` one gives way to all that are not.
 
         Where another transaction undid it, or nobody knows whether the commit happened, it is done again, after a short wait:
         `work` has to look first whether it was done already. `UnknownCommit` where that is never learned.
@@ -68,7 +70,7 @@ class StoreBase:
             if tried:
                 self._clock.sleep(STORE_RETRY_SECONDS * 2 ** (tried - 1) * (1 + self._chance() / 2))
             try:
-                with writing(self._engine) as connection:
+                with self._way.writing(patient=patient), writing(self._engine, patient=patient) as connection:
                     return work(connection)
             except Transient as trouble:
                 if isinstance(trouble, UnknownCommit):
