@@ -4,11 +4,16 @@ import os
 import re
 import signal
 import socket
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 
+import pysqlite3.dbapi2 as sqlite
 import pytest
 
+from nullsender.cli.beats import BeatFile
+from nullsender.clock import SystemClock
 from tests.system import System
 from tests.waiting import wait_for
 
@@ -47,6 +52,93 @@ def test_a_role_that_is_killed_comes_back_and_what_was_acknowledged_reaches_the_
     running.wait_until_suppressed(f"before-{role}-died@example.net")
     running.wait_until_suppressed(f"after-{role}-died@example.net")
     assert re.search(rf'"a role died" role={role} reason="exit -9"', running.said())
+
+
+@pytest.fixture(scope="module")
+def several(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """Two processes of each stage."""
+    settings = {"NULLSENDER_UP_CLASSIFY": "2", "NULLSENDER_UP_SUPPRESS": "2"}
+    with System(tmp_path_factory.mktemp("several") / "data", settings=settings) as system:
+        yield system
+
+
+def readers_of(system: System, group: str, topic: str) -> Mapping[int, int]:
+    """Which process reads which partition, by the locks that the kernel knows of."""
+    words = [line.replace("->", "").split() for line in Path("/proc/locks").read_text().splitlines()]
+    held = {int(file.rpartition(":")[2]): int(pid) for _, kind, _, _, pid, file, *_ in words if kind == "FLOCK"}
+    locks = (system.data / "log" / "groups" / group).glob(f"{topic}.partition.*")
+    return {int(lock.suffix[1:]): pid for lock in locks if (pid := held.get(lock.stat().st_ino))}
+
+
+@pytest.mark.parametrize(("group", "topic"), [("classify", "bounces"), ("suppress", "outcomes")])
+def test_several_processes_of_a_stage_share_its_partitions_and_one_that_dies_is_replaced_by_the_others(
+    several: System, group: str, topic: str
+) -> None:
+    assert several.process is not None
+    first, second = (pid_of(several, f"{group}-{number}") for number in (1, 2))
+
+    def shares() -> list[int]:
+        return sorted(Counter(readers_of(several, group, topic).values()).values())
+
+    wait_for(lambda: shares() == [4, 4], what="both to read")
+    several.process.send_signal(signal.SIGSTOP)  # a supervisor that sleeps restarts nobody
+    try:
+        os.kill(first, signal.SIGKILL)
+        wait_for(lambda: set(readers_of(several, group, topic).values()) == {second}, what="the other to read everything")
+        for number in range(10):
+            several.send(bounce(f"{group}-{number}@example.net"))
+        for number in range(10):
+            several.wait_until_suppressed(f"{group}-{number}@example.net")
+    finally:
+        several.process.send_signal(signal.SIGCONT)
+
+    wait_for(lambda: pid_of(several, f"{group}-1") != first, what="the first to be started again")
+    wait_for(lambda: shares() == [4, 4], what="both to read again")
+
+
+def test_a_schema_from_the_future_is_a_sentence_and_nothing_is_done(tmp_path: Path) -> None:
+    system = System(tmp_path / "data")
+    assert system.command("migrate").returncode == 0
+    with closing(sqlite.connect(str(system.data / "nullsender.sqlite"))) as store, store:
+        store.execute("UPDATE alembic_version SET version_num = '9999'")
+        store.execute("UPDATE meta SET value = '9999' WHERE name = 'schema_serves'")
+    before = {file.name for file in system.data.iterdir()}
+
+    for command in (["suppress"], ["follow"], ["api"], ["migrate"], ["keys", "list"], ["up"]):
+        refused = system.command(*command)
+        assert refused.returncode == 3, (command, refused.stderr)
+        assert "9999 is from a newer version" in refused.stderr
+        assert "Traceback" not in refused.stderr
+        assert "started" not in refused.stderr
+    told = system.command("doctor")
+    assert told.returncode == 3
+    assert "9999 is from a newer version" in told.stdout
+
+    with closing(sqlite.connect(str(system.data / "nullsender.sqlite"))) as store:
+        assert store.execute("SELECT version_num FROM alembic_version").fetchall() == [("9999",)]
+        assert store.execute("SELECT count(*) FROM api_keys").fetchall() == [(0,)]
+    assert {file.name for file in system.data.iterdir()} - before <= {"health", "log", "up.lock", "secret-keys.json", "metrics"}
+
+
+def test_health_says_of_a_running_system_that_every_role_is_at_work(running: System) -> None:
+    told = wait_for(lambda: _well(running), what="every role to be at work")
+
+    assert len(told.splitlines()) == len(ROLES) + 1
+
+
+def _well(system: System) -> str | None:
+    told = system.command("health", *ROLES, "up")
+    return told.stdout if told.returncode == 0 else None
+
+
+def test_what_troubles_a_role_is_said_by_readiness_until_it_is_gone(running: System) -> None:
+    with BeatFile(running.data / "health", "classify") as file:
+        file.write(SystemClock().monotonic_seconds(), ready=True, troubles=["the brake is on"])
+        wait_for(lambda: "the brake is on" in running.http.get("/readyz").text, what="the trouble to be said")
+        assert running.http.get("/readyz").status_code == 503
+        assert running.command("doctor").returncode == 3
+
+    running.wait_until_ready()
 
 
 def test_a_second_one_on_the_same_data_is_refused_with_what_to_do(running: System) -> None:
