@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from nullsender.address import AddressHasher
 from nullsender.clock import Clock, FakeClock
+from nullsender.limits import HISTORY_KEPT_DAYS
 from suppression.engine import open_engine
 from suppression.migrate import upgrade
 from suppression.policy import PolicySettings
@@ -95,9 +96,12 @@ def store(engine: Engine, clock: FakeClock) -> Store:
     return store_on(engine, clock)
 
 
-def store_on(engine: Engine, clock: Clock, policy: PolicySettings | None = None) -> Store:
+def store_on(
+    engine: Engine, clock: Clock, policy: PolicySettings | None = None, *, history_days: int = HISTORY_KEPT_DAYS
+) -> Store:
     """The store on `engine`, opened with the key of the tests."""
-    return Store(engine, hasher=AddressHasher(ADDRESS_KEY), clock=clock, policy=policy or PolicySettings())
+    policy, hasher = policy or PolicySettings(), AddressHasher(ADDRESS_KEY)
+    return Store(engine, hasher=hasher, clock=clock, policy=policy, history_days=history_days)
 
 
 @contextmanager

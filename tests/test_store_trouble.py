@@ -1,24 +1,28 @@
 """What the store makes of a database that is busy, gone, or not one at all."""
 
+import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import URL, Engine, text
 
 from nullsender.clock import FakeClock
 from nullsender.errors import Misconfigured, Transient
 from suppression import engine as engine_module
 from suppression.engine import open_engine, reading, writing
+from suppression.migrate import upgrade
 from suppression.policy import Cause, Did
 from suppression.store import Store
 from suppression.store_rows import take_pen
+from suppression.trouble import Unreachable
 from tests.outcomes import an_outcome
-from tests.servers.postgres import Postgres
+from tests.servers.postgres import Postgres, PostgresUnavailable, postgres_server
 from tests.store_contract import ADA, did, put, stops
 from tests.store_fixtures import BOTH_DATABASES, opened, store_on
+from tests.system import free_ports
 
 both_databases = pytest.mark.parametrize("database", BOTH_DATABASES)
 only_postgresql = pytest.mark.parametrize("database", BOTH_DATABASES[1:])
@@ -110,10 +114,67 @@ def test_connections_that_were_cut_while_nobody_used_them_are_nobodys_trouble(st
     assert stops(store) is Cause.MANUAL
 
 
-@only_postgresql
-def test_a_database_that_is_not_there_yet_is_trouble_that_passes(database: str, postgres: Postgres, clock: FakeClock) -> None:
-    with opened(postgres.url("nowhere")) as engine, pytest.raises(Transient, match="does not exist"):
-        store_on(engine, clock)
+@pytest.fixture(scope="module")
+def locked_server() -> Iterator[Postgres]:
+    """A server that asks for a password."""
+    try:
+        with postgres_server(password="the right one") as server:
+            yield server
+    except PostgresUnavailable as reason:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(str(reason))
+
+
+def refused_urls(server: Postgres) -> dict[str, str]:
+    """What PostgreSQL says, and a URL that makes it say so."""
+    without, stranger = (
+        URL.create("postgresql", user, password, "127.0.0.1", server.port, "postgres").render_as_string(hide_password=False)
+        for user, password in (("tests", None), ("nobody", server.password))
+    )
+    return {
+        'password authentication failed for user "tests"': server.url("postgres", password="wrong"),
+        "no password supplied": without,
+        'password authentication failed for user "nobody"': stranger,
+        'database "nowhere" does not exist': server.url("nowhere"),
+    }
+
+
+@pytest.mark.xdist_group("postgresql")
+@pytest.mark.parametrize("door", [upgrade, lambda engine: store_on(engine, FakeClock())], ids=["migrate", "open"])
+def test_what_postgresql_refuses_is_the_operators_to_change_and_said_in_a_sentence(
+    locked_server: Postgres, door: Callable[[Engine], object]
+) -> None:
+    for words, url in refused_urls(locked_server).items():
+        with opened(url) as engine, pytest.raises(Misconfigured, match=rf"127\.0\.0\.1/.*{words}.*store\.url") as raised:
+            door(engine)
+        assert "right one" not in str(raised.value)
+        assert "\n" not in str(raised.value)
+
+
+@pytest.mark.xdist_group("postgresql")
+def test_a_password_that_was_right_once_is_trouble_that_passes(locked_server: Postgres) -> None:
+    name = locked_server.create_database()
+    locked_server.execute("CREATE ROLE changing SUPERUSER LOGIN PASSWORD 'old'")
+    url = URL.create("postgresql", "changing", "old", "127.0.0.1", locked_server.port, name)
+    with opened(url.render_as_string(hide_password=False)) as engine:
+        upgrade(engine)
+        store = store_on(engine, FakeClock())
+        locked_server.execute("ALTER ROLE changing PASSWORD 'new'")
+        with engine.connect(), pytest.raises(Transient, match="password authentication failed"):
+            store.ready()
+
+        locked_server.execute("ALTER ROLE changing PASSWORD 'old'")
+        store.ready()
+
+
+def test_where_nobody_answers_a_migration_is_a_mistake_and_everything_else_waits() -> None:
+    """A role may be started again while the database is away; `migrate` and `up` are an operator's, who sees what they say."""
+    url = f"postgresql://tests@127.0.0.1:{free_ports(1)[0]}/list"
+
+    with opened(url) as engine:
+        with pytest.raises(Misconfigured, match=r"no connection to PostgreSQL at 127\.0\.0\.1/list \(.*refused"):
+            upgrade(engine)
+        with pytest.raises(Unreachable):
+            store_on(engine, FakeClock())
 
 
 @both_databases
