@@ -171,3 +171,11 @@ class Log(Closing, ABC):
     @abstractmethod
     def unread(self, group: str, topics: Sequence[Topic]) -> Sequence[Partition]:
         """The partitions that no member of `group` reads at this moment: the group is down, or is just sharing them out."""
+
+    def trouble(self) -> str | None:
+        """What keeps records from being published although the log answers; None where nothing does. Anybody may read it."""
+        return None
+
+    def findings(self) -> Sequence[str]:
+        """What an operator should change although the log works, a sentence each. It may take seconds."""
+        return ()

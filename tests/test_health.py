@@ -385,6 +385,16 @@ def test_a_log_in_trouble_makes_the_pipeline_not_ready_without_its_words(
     quiet(log, tmp_path, then)
 
 
+def test_a_log_that_takes_no_records_makes_the_pipeline_not_ready(
+    log: EmbeddedLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def then(pipeline: Pipeline, _clock: FakeClock) -> None:
+        monkeypatch.setattr(log, "trouble", lambda: "too few replicas are in sync")
+        assert looked(pipeline) == "too few replicas are in sync"
+
+    quiet(log, tmp_path, then)
+
+
 def test_a_look_that_does_not_come_to_its_end_makes_the_pipeline_not_ready(log: EmbeddedLog, tmp_path: Path) -> None:
     def then(pipeline: Pipeline, clock: FakeClock) -> None:
         clock.advance(seconds=READY_LOOK_SECONDS_MAX + 1)

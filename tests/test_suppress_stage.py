@@ -9,7 +9,7 @@ import pytest
 from nullsender.clock import FakeClock, SystemClock
 from nullsender.consume import ConsumeLoop
 from nullsender.events import encode
-from nullsender.log import Log, Record, Topic, wait_until_durable
+from nullsender.log import Log, Position, Record, Topic, mark_of, wait_until_durable
 from nullsender.log_embedded import EmbeddedLog
 from suppression.consumer import GROUP, TOPICS, SuppressStage
 from suppression.store import Store
@@ -80,6 +80,23 @@ def test_a_list_that_was_put_back_from_a_copy_hears_again_what_it_had_not_heard_
     consume(log, store)
 
     assert suppressed(store, "ada") == {"ada"}
+
+
+def test_a_dead_letter_moves_the_stores_position_so_that_the_next_start_finds_nothing_amiss(
+    log: Log, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish(log, "ada")
+    with log.producer() as producer:
+        wait_until_durable(producer.publish([Record(Topic.OUTCOMES, b"key", b"this is no outcome")]))
+    consume(log, store)
+    [_, last] = log.read(Topic.OUTCOMES)
+
+    position = SuppressStage(store).start_at(last.partition)
+    assert position == Position(last.offset + 1, mark_of(last))
+    caplog.clear()
+    with log.consumer(GROUP, TOPICS, start_at=SuppressStage(store).start_at) as consumer:
+        assert consumer.poll(records_max=10, timeout_seconds=0.1) == ()
+    assert "does not fit the log" not in caplog.text
 
 
 def test_after_the_loss_of_the_log_nothing_new_is_skipped(folder: Path, store: Store) -> None:

@@ -95,8 +95,8 @@ def _api_keys(store: Store) -> Iterator[Finding]:
 def _log(settings: Settings) -> Iterator[Finding]:
     if settings.log.kind == "embedded" and not settings.log_folder.exists():
         return  # the first start makes it
-    parts.open_log(settings).close()
-    yield from ()
+    with parts.open_log(settings) as log:
+        yield from map(wrong, log.findings())
 
 
 def _certificate(settings: Settings) -> Iterator[Finding]:

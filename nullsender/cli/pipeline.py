@@ -50,7 +50,7 @@ class Pipeline:
     def look(self) -> None:
         """Look at everything once."""
         try:
-            troubles = list(dict.fromkeys([*self._stages(), *self._roles(), *self._disk()]))
+            troubles = list(dict.fromkeys([*self._of_log(), *self._roles(), *self._disk()]))
         except Exception:  # without this thread /readyz would repeat the last word for ever
             _log.exception("our own code failed on looking at the pipeline")
             troubles = ["a bug of ours: the log of `nullsender api` has it"]
@@ -64,16 +64,19 @@ class Pipeline:
             return f"the log has not said for {silent_seconds:.0f} s how it is"
         return "; ".join(self._troubles) or None
 
+    def _of_log(self) -> Sequence[str]:
+        try:
+            trouble = self._log.trouble()
+            return [*([trouble] if trouble else []), *self._stages()]
+        except NullsenderError as error:
+            _log.warning("not ready", extra={"facts": {"trouble": error}})
+            return ["the log does not answer"]
+
     def _stages(self) -> Iterator[str]:
         """One that stands still shows as records that nobody deals with, wherever it should run."""
         for group, topics in self._readers.items():
-            try:
-                lag = sum(self._log.group_lag(group, topics).values())
-                unread = self._log.unread(group, topics)
-            except NullsenderError as trouble:
-                _log.warning("not ready", extra={"facts": {"trouble": trouble}})
-                yield "the log does not answer"
-                return
+            lag = sum(self._log.group_lag(group, topics).values())
+            unread = self._log.unread(group, topics)
             if unread:
                 yield f"nobody reads {unread[0].topic} for `nullsender {group}`: is it running?"
             elif lag > READY_LAG_RECORDS_MAX:
