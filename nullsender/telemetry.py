@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess, start_http_server
 
 
 @dataclass(frozen=True)
@@ -257,6 +257,11 @@ KAFKA_REBUILDS = counter(
     "Producers that were broken for good and made anew.",
     remedy="Kafka and a producer disagreed on what was written: was a broker's disk lost or put back?",
 )
+
+
+def serve(host: str, port: int) -> None:
+    """Show this process's numbers over HTTP, at any path, for as long as it lives. `OSError`: the port can not be had."""
+    start_http_server(port, host)
 
 
 def exposition() -> bytes:

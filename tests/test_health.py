@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import threading
+import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -34,6 +35,7 @@ from nullsender.limits import (
 )
 from nullsender.log import Log, Partition, Record, Topic, wait_until_durable
 from nullsender.log_embedded import EmbeddedLog
+from tests.system import free_ports
 from tests.waiting import wait_for
 
 
@@ -246,6 +248,37 @@ def test_health_misses_a_role_of_which_no_process_lives(tmp_path: Path, capsys: 
         assert main(["health", "mx", "follow", "--data", str(tmp_path)]) == 1
 
     assert "follow: no process of this role lives here" in capsys.readouterr().out
+
+
+# --- a role that stands alone ----------------------------------------------------------------------------------------------
+
+
+def test_a_role_that_stands_alone_shows_its_numbers_and_ends_when_it_is_told(tmp_path: Path) -> None:
+    [port] = free_ports(1)
+    environment = os.environ | {"NULLSENDER_DATA": str(tmp_path), "NULLSENDER_METRICS": f"127.0.0.1:{port}"}
+    role = subprocess.Popen([sys.executable, "-m", "nullsender.cli", "classify"], env=environment, stderr=subprocess.PIPE)
+
+    def numbers() -> str | None:
+        """All of them, once the loops have counted."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+                said = str(answer.read().decode())
+        except OSError:
+            return None
+        return said if said.count("lag_records{") == 3 else None
+
+    try:
+        shown = wait_for(numbers, what="the numbers")
+        assert 'nullsender_consumer_lag_records{group="classify",topic="complaints"} 0.0' in shown
+        second = subprocess.run(role.args, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        assert second.returncode == 3
+        assert "can not be listened on" in second.stderr
+    finally:
+        role.terminate()
+        _, said = role.communicate(timeout=30)
+
+    assert role.returncode == 0, said
+    assert living(tmp_path / "health") == []
 
 
 # --- a consumer's loop ---------------------------------------------------------------------------------------------------

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from nullsender import config
+from nullsender import config, telemetry
 from nullsender.cli import parts
 from nullsender.cli.heart import Heart
 from nullsender.cli.notify import Notify
 from nullsender.cli.stopping import Stop, stop_on_signals
-from nullsender.config import Settings
+from nullsender.config import Endpoint, Settings
+from nullsender.errors import Misconfigured
 from nullsender.telemetry import start_logging
 
 
@@ -35,7 +36,16 @@ def running(name: str, arguments: argparse.Namespace) -> Iterator[Role]:
     settings = parts.settings_of(arguments)
     start_logging(settings.log_level)
     faulthandler.enable()
+    if settings.metrics is not None and not arguments.supervised and name != "api":
+        _show_numbers(settings.metrics)
     stop = stop_on_signals(supervised=arguments.supervised)
     notify = Notify(config.notify_socket())
     with Heart(name, settings.health_folder, stop=stop, clock=parts.CLOCK, notify=notify) as heart:
         yield Role(name, settings, stop, heart)
+
+
+def _show_numbers(endpoint: Endpoint) -> None:
+    try:
+        telemetry.serve(endpoint.host, endpoint.port)
+    except OSError as error:
+        raise Misconfigured(f"metrics {endpoint} can not be listened on ({error.strerror}): choose another") from error
