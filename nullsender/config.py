@@ -195,7 +195,7 @@ class Settings(Section):
     bootstrap_key: str | None = Field(default=None, min_length=1, json_schema_extra={"secret": True})
     """An API key with every scope for the first start; without it the first start makes one and prints it once."""
     metrics: EndpointSetting | None = None
-    """HOST:PORT where a role that stands alone shows its numbers; those of `api`, and all under `up`, are at the API's /metrics."""
+    """HOST:PORT where a role that stands alone shows its numbers; all under `up`, and those of `api`: the API's /metrics."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """How much is logged."""
     mx: MxSection = MxSection()
