@@ -384,6 +384,11 @@ KAFKA_LINGER_SECONDS = 0.005
 KAFKA_REQUEST_SECONDS_MAX = 5.0
 # How long a start waits for a broker, log-in included, before it says that there is none; a broker restarts in less.
 KAFKA_START_SECONDS_MAX = 10.0
+# How long one of its questions waits before it looks whether it was refused meanwhile: then waiting is no use.
+KAFKA_ASK_AGAIN_SECONDS = 2.0
+# How often the client may say the same, and how many different things are remembered for that.
+KAFKA_SAY_AGAIN_SECONDS = 60.0
+KAFKA_LINES_REMEMBERED_MAX = 200
 # How long connecting may take, and the longest wait before it is tried again: after an outage we are back this soon.
 KAFKA_CONNECT_SECONDS_MAX = 5.0
 KAFKA_RECONNECT_SECONDS_MAX = 1.0

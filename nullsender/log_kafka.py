@@ -52,7 +52,7 @@ class KafkaLog(Log):
         self._settings = settings
         self._clock = clock
         self._naming = Naming(settings.topic_prefix)
-        self._admin = opened_admin(settings)
+        self._admin = opened_admin(settings, clock=clock)
         KafkaTopics(self._admin, self._naming, settings, clock=clock).require()
         self._publisher: KafkaPublisher | None = None
 

@@ -5,6 +5,8 @@ become log lines of ours, and an error becomes one of the three kinds of failure
 """
 
 import logging
+import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
@@ -13,11 +15,15 @@ from typing import Any, TypeVar
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
+from nullsender.clock import Clock
 from nullsender.errors import Misconfigured, NullsenderError, Transient
 from nullsender.limits import (
+    KAFKA_ASK_AGAIN_SECONDS,
     KAFKA_CONNECT_SECONDS_MAX,
+    KAFKA_LINES_REMEMBERED_MAX,
     KAFKA_RECONNECT_SECONDS_MAX,
     KAFKA_REQUEST_SECONDS_MAX,
+    KAFKA_SAY_AGAIN_SECONDS,
     KAFKA_START_SECONDS_MAX,
 )
 from nullsender.log import Partition, Topic
@@ -32,6 +38,31 @@ _REFUSED = {
     KafkaError.GROUP_AUTHORIZATION_FAILED: "a consumer group",
     KafkaError.CLUSTER_AUTHORIZATION_FAILED: "the cluster",
 }
+
+
+#: What no waiting mends.
+_REFUSALS = (KafkaError._AUTHENTICATION, KafkaError._SSL)
+
+
+class _SaidOnce(logging.Filter):
+    """Lets a line pass that was not said within the last minute, whatever numbers are in it: an outage fills no disk."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said_at_seconds: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        words = re.sub(r"\d+", "#", record.getMessage())
+        is_new = record.created - self._said_at_seconds.get(words, -math.inf) > KAFKA_SAY_AGAIN_SECONDS
+        if is_new:
+            if len(self._said_at_seconds) >= KAFKA_LINES_REMEMBERED_MAX:
+                self._said_at_seconds.clear()
+            self._said_at_seconds[words] = record.created
+        return is_new
+
+
+_LINES = logging.getLogger("kafka")
+_LINES.addFilter(_SaidOnce())
 
 
 class Naming:
@@ -62,7 +93,7 @@ def client_config(settings: KafkaSettings, ours: Mapping[str, Any]) -> dict[str,
     """The configuration of one client: what the operator said, what all have in common, and `ours`, which comes last."""
     common = {
         "client.id": "nullsender",
-        "logger": logging.getLogger("kafka"),
+        "logger": _LINES,
         "socket.keepalive.enable": True,
         "socket.connection.setup.timeout.ms": int(KAFKA_CONNECT_SECONDS_MAX * 1000),
         "reconnect.backoff.max.ms": int(KAFKA_RECONNECT_SECONDS_MAX * 1000),
@@ -70,19 +101,24 @@ def client_config(settings: KafkaSettings, ours: Mapping[str, Any]) -> dict[str,
     return {**common, **settings.client(), **ours}
 
 
-def opened_admin(settings: KafkaSettings) -> AdminClient:
+def opened_admin(settings: KafkaSettings, *, clock: Clock) -> AdminClient:
     """The client that asks questions, once a broker has let it in. `Misconfigured`: none does."""
     heard: list[KafkaError] = []
     try:
-        admin = AdminClient(client_config(settings, {"error_cb": heard.append}))
+        # It says nothing by itself: whoever asks is told, and nobody would fetch its lines.
+        admin = AdminClient(client_config(settings, {"error_cb": heard.append, "log_level": 0}))
     except KafkaException as exception:  # it looks at files and options before it speaks to anybody
         raise Misconfigured(f"the settings for Kafka can not be used: {error_of(exception).str()}") from exception
-    try:
-        admin.list_topics(timeout=KAFKA_START_SECONDS_MAX)
-    except KafkaException as exception:
-        admin.poll(0)  # hands over what it heard
-        raise Misconfigured(_why_not(settings, [*heard, error_of(exception)])) from exception
-    return admin
+    deadline_seconds = clock.monotonic_seconds() + KAFKA_START_SECONDS_MAX
+    while True:
+        try:
+            admin.list_topics(timeout=KAFKA_ASK_AGAIN_SECONDS)
+            return admin
+        except KafkaException as exception:
+            admin.poll(0)  # hands over what it heard
+            is_refused = any(error.code() in _REFUSALS for error in heard)
+            if is_refused or clock.monotonic_seconds() >= deadline_seconds:
+                raise Misconfigured(_why_not(settings, [*heard, error_of(exception)])) from exception
 
 
 def _why_not(settings: KafkaSettings, heard: Sequence[KafkaError]) -> str:
@@ -95,7 +131,8 @@ def _why_not(settings: KafkaSettings, heard: Sequence[KafkaError]) -> str:
         return f"TLS with Kafka at {where} fails: are kafka.security and ca_file (or the client certificate) right? ({reason})"
     if (reason := reasons.get(KafkaError._RESOLVE)) is not None:
         return f"the name of Kafka at {where} is not known: is kafka.servers spelled right? ({reason})"
-    return f"no Kafka answers at {where}: is it running, are kafka.servers and kafka.security right? ({heard[0].str()})"
+    telling = next((error for error in heard if error.code() != KafkaError._ALL_BROKERS_DOWN), heard[0])
+    return f"no Kafka answers at {where}: is it running, are kafka.servers and kafka.security right? ({telling.str()})"
 
 
 def failure_of(error: KafkaError) -> NullsenderError:

@@ -115,9 +115,12 @@ class KafkaPublisher(Closing):
             self._failed(line, publication, error)
 
     def _failed(self, line: _Line, publication: Publication, error: KafkaError) -> None:
+        self._note(line, error)
+        self._refuse(publication, Transient(f"Kafka did not take it: {error.str()}"))
+
+    def _note(self, line: _Line, error: KafkaError) -> None:
         if error.fatal() or error.code() == KafkaError._FATAL:
             line.broken = error
-        self._refuse(publication, Transient(f"Kafka did not take it: {error.str()}"))
 
     def _refuse(self, publication: Publication, failure: Transient) -> None:
         if not publication.future.done():
@@ -127,14 +130,24 @@ class KafkaPublisher(Closing):
 
     def _run(self) -> None:
         while not self._closing.is_set():
-            self._turn()
+            try:
+                self._turn()
+            except Exception:  # the thread must live: nobody else fails what is overdue
+                _log.exception("our own code failed on hearing from Kafka")
 
     def _turn(self) -> None:
         """Hear what was acknowledged, fail what is overdue, take a new client when this one is broken."""
-        self._line.client.poll(KAFKA_POLL_SECONDS)
+        self._hear(self._line)
         self._fail_overdue(self._line)
         if self._line.broken is not None:
             self._begin_anew(self._line.broken)
+
+    def _hear(self, line: _Line) -> None:
+        """Let the client call back; a broken one says so by raising."""
+        try:
+            line.client.poll(KAFKA_POLL_SECONDS)
+        except KafkaException as exception:
+            self._note(line, error_of(exception))
 
     def _fail_overdue(self, line: _Line) -> None:
         """The client's own time-out comes first; this is for those that it forgets."""
@@ -153,9 +166,10 @@ class KafkaPublisher(Closing):
 
     def _end(self, line: _Line, failure: Transient) -> None:
         """Let a client go. What waits fails: some callbacks of a broken client never come."""
-        line.client.purge()
         for publication in list(line.waiting):
             self._refuse(publication, failure)
+        line.client.purge()
+        self._hear(line)  # what was purged is called back, and gives its records free
 
     def close(self) -> None:
         """Wait for what is under way, as long as a publish may take, then let go."""
@@ -165,7 +179,7 @@ class KafkaPublisher(Closing):
         self._thread.join()
         deadline_seconds = self._clock.monotonic_seconds() + PUBLISH_SECONDS_MAX
         while len(self._line.client) and self._line.broken is None and self._clock.monotonic_seconds() < deadline_seconds:
-            self._line.client.poll(KAFKA_POLL_SECONDS)
+            self._hear(self._line)
         self._end(self._line, Transient("the log was closed before Kafka had it"))
 
 

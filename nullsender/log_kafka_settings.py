@@ -1,43 +1,57 @@
 """How Kafka is reached: the operator's settings, what contradicts what in them, and what they are in librdkafka's words."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-#: Options of librdkafka that an operator may not set, each with why. What starts so is refused as well.
-REFUSED_OPTIONS: Mapping[str, str] = {
-    **dict.fromkeys(
-        ("acks", "request.required.acks", "enable.idempotence", "max.in.flight", "transactional.id", "retries"),
-        "a 250 rests on it",
+#: Options of librdkafka that an operator may not set, each group with why. What only begins so is refused as well.
+REFUSED_OPTIONS: Mapping[str, Sequence[str]] = {
+    "a 250 rests on it": (
+        "acks",
+        "request.required.acks",
+        "enable.idempotence",
+        "max.in.flight",
+        "retries",
+        "transactional.id",
     ),
-    **dict.fromkeys(
-        ("message.timeout.ms", "delivery.timeout.ms", "message.send.max.retries", "queue.buffering.max"),
-        "the time from publishing to failure is bounded by it",
+    "by it a publish fails in time": (
+        "delivery.timeout.ms",
+        "message.timeout.ms",
+        "message.send.max.retries",
+        "queue.buffering.",
     ),
-    **dict.fromkeys(("partitioner", "enable.sparse"), "the order of one address rests on it"),
-    **dict.fromkeys(
-        ("enable.auto", "auto.commit", "auto.offset.reset", "enable.partition.eof", "isolation.level", "check.crcs"),
-        "a record would be left out or come too often",
+    "by it one address keeps its order": ("partitioner",),
+    "by it no record is left out": ("enable.auto", "auto.commit", "auto.offset.reset", "enable.partition.eof", "check.crcs"),
+    "by it processes share the partitions": (
+        "group.",
+        "partition.assignment",
+        "session.timeout.ms",
+        "heartbeat.interval.ms",
+        "max.poll.interval.ms",
     ),
-    **dict.fromkeys(
-        ("group.", "partition.assignment", "session.timeout.ms", "heartbeat.interval.ms", "max.poll.interval.ms"),
-        "the sharing of partitions is ours",
+    "it is one of our bounds (nullsender/limits.py)": (
+        "message.max.bytes",
+        "receive.message.max.bytes",
+        "max.partition.fetch.bytes",
+        "fetch.",
+        "queued.",
+        "batch.",
+        "linger.ms",
     ),
-    **dict.fromkeys(
-        ("message.max.bytes", "fetch.", "receive.message.max.bytes", "queued.", "max.partition.fetch.bytes", "batch."),
-        "the bounds of nullsender/limits.py are set by it",
+    "our topics are made for it": ("compression.",),
+    "what the client says goes to our log": ("log_level", "log.queue"),
+    "it is not for production": ("test.", "plugin."),
+    "it is kafka.servers": ("bootstrap.servers", "metadata.broker.list"),
+    "it is kafka.security": ("security.protocol",),
+    "it is kafka.sasl_mechanism, username or password": ("sasl.mechanism", "sasl.username", "sasl.password"),
+    "it is kafka.ca_file": ("ssl.ca.location",),
+    "it is kafka.certificate_file, key_file or key_password": (
+        "ssl.certificate.location",
+        "ssl.key.location",
+        "ssl.key.password",
     ),
-    **dict.fromkeys(("compression.", "linger.ms"), "it goes with how our topics are made"),
-    **dict.fromkeys(("bootstrap.servers", "metadata.broker.list"), "say kafka.servers"),
-    **dict.fromkeys(("security.protocol",), "say kafka.security"),
-    **dict.fromkeys(("sasl.mechanism", "sasl.username", "sasl.password"), "say kafka.sasl_mechanism, username, password"),
-    **dict.fromkeys(("ssl.ca.location",), "say kafka.ca_file"),
-    **dict.fromkeys(
-        ("ssl.certificate.location", "ssl.key.location", "ssl.key.password"),
-        "say kafka.certificate_file, key_file, key_password",
-    ),
-    **dict.fromkeys(("log_level", "log.", "debug", "plugin.", "test.", "stats", "builtin."), "it is no way to reach Kafka"),
 }
+_WITH_PASSWORD = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,12 +89,16 @@ class KafkaSettings:
 
     def _security_mistakes(self) -> list[str]:
         with_sasl, with_tls = self.security.startswith("sasl_"), self.security.endswith("ssl")
-        of_sasl = {"sasl_mechanism": self.sasl_mechanism, "username": self.username, "password": self.password}
-        of_tls = {"ca_file": self.ca_file, "certificate_file": self.certificate_file, "key_file": self.key_file}
-        found = [f"kafka.{name}: kafka.security is {self.security}, which does not use it" for name, value in of_sasl.items()
-                 if value is not None and not with_sasl]  # fmt: skip
-        found += [f"kafka.{name}: kafka.security is {self.security}, which does not use it" for name, value in of_tls.items()
-                  if value is not None and not with_tls]  # fmt: skip
+        unused = {
+            "sasl_mechanism": self.sasl_mechanism is not None and not with_sasl,
+            "username": self.username is not None and not with_sasl,
+            "password": self.password is not None and not with_sasl,
+            "ca_file": self.ca_file is not None and not with_tls,
+            "certificate_file": self.certificate_file is not None and not with_tls,
+        }
+        found = [
+            f"kafka.{name}: kafka.security is {self.security}, which has no use for it" for name, it in unused.items() if it
+        ]
         if with_sasl and self.sasl_mechanism is None:
             found.append(f"kafka.sasl_mechanism: kafka.security is {self.security}, so say which mechanism the brokers take")
         if with_sasl and self.sasl_mechanism in _WITH_PASSWORD and (self.username is None or self.password is None):
@@ -93,13 +111,13 @@ class KafkaSettings:
 
     def _option_mistakes(self) -> list[str]:
         return [
-            f"kafka.options: {name} can not be set, {why}"
+            f"kafka.options: {name} can not be set: {why}"
             for name in self.options
-            for refused, why in REFUSED_OPTIONS.items()
-            if name.startswith(refused)
+            for why, refused in REFUSED_OPTIONS.items()
+            if name.startswith(tuple(refused))
         ]
 
-    def client(self) -> dict[str, object]:
+    def client(self) -> dict[str, str]:
         """What every client of ours starts from, in the names of librdkafka's configuration."""
         given = {
             "bootstrap.servers": ",".join(self.servers),
@@ -107,12 +125,9 @@ class KafkaSettings:
             "sasl.mechanism": self.sasl_mechanism,
             "sasl.username": self.username,
             "sasl.password": self.password,
-            "ssl.ca.location": self.ca_file and str(self.ca_file),
-            "ssl.certificate.location": self.certificate_file and str(self.certificate_file),
-            "ssl.key.location": self.key_file and str(self.key_file),
+            "ssl.ca.location": self.ca_file,
+            "ssl.certificate.location": self.certificate_file,
+            "ssl.key.location": self.key_file,
             "ssl.key.password": self.key_password,
         }
-        return {**self.options, **{name: value for name, value in given.items() if value is not None}}
-
-
-_WITH_PASSWORD = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+        return {**self.options, **{name: str(value) for name, value in given.items() if value is not None}}

@@ -7,7 +7,7 @@ is told, all of it at once, and then nothing is made. What may be changed while 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AdminClient,
     AlterConfigOpType,
@@ -33,7 +33,7 @@ from nullsender.limits import (
     LOG_REPORT_DAYS,
 )
 from nullsender.log import Topic
-from nullsender.log_kafka_client import Naming, answer_of, asked, bounds_of, opened_admin, partitions_of
+from nullsender.log_kafka_client import Naming, answer_of, asked, bounds_of, error_of, failure_of, opened_admin, partitions_of
 from nullsender.log_kafka_settings import KafkaSettings
 
 COMPRESSION = "zstd"
@@ -154,19 +154,20 @@ class KafkaTopics:
         wanted = self._settings
         if brokers < wanted.replication and len(found) < len(Topic):
             yield (
-                f"kafka.replication is {wanted.replication} and Kafka has {brokers} broker{'s' * (brokers != 1)}: "
+                f"kafka.replication is {wanted.replication} and Kafka has {_count(brokers, 'broker')}: "
                 f"start more, or set kafka.replication to {brokers} (and kafka.min_insync to no more)"
             )
         for topic, it in found.items():
             name = self._naming.topic(topic)
             if it.replicas < wanted.replication:
                 yield (
-                    f"the topic {name} has {it.replicas} replica{'s' * (it.replicas != 1)} and kafka.replication is "
+                    f"the topic {name} has {_count(it.replicas, 'replica')} and kafka.replication is "
                     f"{wanted.replication}: reassign it (kafka-reassign-partitions), or set kafka.replication to {it.replicas}"
                 )
             if it.partitions < wanted.partitions:
                 yield (
-                    f"the topic {name} has {it.partitions} partitions and kafka.partitions is {wanted.partitions}: set that to "
+                    f"the topic {name} has {_count(it.partitions, 'partition')} and kafka.partitions is "
+                    f"{wanted.partitions}: set that to "
                     f"{it.partitions}, or add partitions yourself when everything is read (an address may change its partition)"
                 )
 
@@ -188,15 +189,25 @@ class KafkaTopics:
             )
             for topic in topics
         ]
-        try:
-            made = self._admin.create_topics(new, request_timeout=KAFKA_REQUEST_SECONDS_MAX)
-        except KafkaException as exception:
-            raise Misconfigured(f"the topics can not be made: {exception}") from exception
-        for future in made.values():
-            answer_of(future)
+        self._create(new, validate_only=True)  # all of them, before the first is made
+        self._create(new, validate_only=False)
         self._await_leaders(topics)
-        for name in made:
-            yield f"The topic {name} was made: {self._settings.partitions} partitions, {self._settings.replication} replicas."
+        partitions, replicas = _count(self._settings.partitions, "partition"), _count(self._settings.replication, "replica")
+        for topic in new:
+            yield f"The topic {topic.topic} was made: {partitions}, {replicas}."
+
+    def _create(self, topics: list[NewTopic], *, validate_only: bool) -> None:
+        created = self._admin.create_topics(topics, request_timeout=KAFKA_REQUEST_SECONDS_MAX, validate_only=validate_only)
+        for name, future in created.items():
+            try:
+                future.result(KAFKA_START_SECONDS_MAX)
+            except KafkaException as exception:
+                error = error_of(exception)
+                if error.code() == KafkaError.TOPIC_ALREADY_EXISTS:
+                    continue  # somebody else migrates at this moment
+                if error.retriable():
+                    raise failure_of(error) from exception
+                raise Misconfigured(f"the topic {name} can not be made: {error.str()}") from exception
 
     def _await_leaders(self, topics: Sequence[Topic]) -> None:
         """Return when every new partition answers: the brokers hear of them one after the other."""
@@ -220,6 +231,10 @@ class KafkaTopics:
             yield f"The topic {self._naming.topic(topic)} has {name}={wanted} now ({value} before)."
 
 
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'s' * (number != 1)}"
+
+
 def migrate_topics(settings: KafkaSettings, *, clock: Clock) -> list[str]:
     """`KafkaTopics.migrate` on the Kafka of `settings`. `Misconfigured`: nobody lets us in, or the topics can not be made."""
-    return KafkaTopics(opened_admin(settings), Naming(settings.topic_prefix), settings, clock=clock).migrate()
+    return KafkaTopics(opened_admin(settings, clock=clock), Naming(settings.topic_prefix), settings, clock=clock).migrate()
