@@ -1,12 +1,14 @@
 """Settings: defaults, then one TOML file, then NULLSENDER_… variables, then flags. Checked at start, all mistakes at once.
 
-A setting `section.name` of the file is the variable NULLSENDER_SECTION_NAME. Only this file reads the environment.
+A setting `section.name` of the file is the variable NULLSENDER_SECTION_NAME. A secret may stand in a file of its own, which
+NULLSENDER_SECTION_NAME_FILE names: containers and systemd hand secrets over so. Only this file reads the environment.
 The field descriptions below are the documentation: `nullsender doctor` prints each setting with its value and meaning.
 """
 
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from enum import Enum, auto
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args
@@ -20,7 +22,15 @@ from nullsender.log_kafka_settings import KafkaSettings
 
 _PREFIX = "NULLSENDER_"
 _NOTIFY_SOCKET = "NOTIFY_SOCKET"
+_FILE_SUFFIX = "_FILE"
 _MASKED = "********"
+
+
+class Secrecy(Enum):
+    """How much of a secret setting is hidden where settings are shown. Any of them may come from a file of its own."""
+
+    WHOLE = auto()
+    PASSWORDS_IN_IT = auto()
 
 
 class Endpoint(NamedTuple):
@@ -72,6 +82,7 @@ DomainsSetting = Annotated[tuple[str, ...], BeforeValidator(_domains)]
 NetworksSetting = Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_networks)]
 WordsSetting = Annotated[tuple[str, ...], BeforeValidator(_words)]
 OptionsSetting = Annotated[dict[str, str], BeforeValidator(_options)]
+SecretSetting = Annotated[str | None, Secrecy.WHOLE]
 
 
 class Section(BaseModel):
@@ -123,7 +134,7 @@ class KafkaSection(Section):
     """How the login goes; OAUTHBEARER and GSSAPI need options as well."""
     username: str | None = None
     """Whom we log in as."""
-    password: str | None = Field(default=None, json_schema_extra={"secret": True})
+    password: SecretSetting = None
     """The password of that user."""
     ca_file: Path | None = None
     """PEM file with the certificates to trust; without it those of the system."""
@@ -131,16 +142,16 @@ class KafkaSection(Section):
     """PEM file with our own certificate, where the brokers ask for one."""
     key_file: Path | None = None
     """PEM file with its private key."""
-    key_password: str | None = Field(default=None, json_schema_extra={"secret": True})
+    key_password: SecretSetting = None
     """What opens that key."""
-    options: OptionsSetting = Field(default={}, json_schema_extra={"secret": True})
+    options: Annotated[OptionsSetting, Secrecy.WHOLE] = {}
     """Further options of librdkafka, as a table or NAME=VALUE, …; those that our promises rest on are refused."""
 
 
 class StoreSection(Section):
     """Where the list is kept."""
 
-    url: str | None = None
+    url: Annotated[str | None, Secrecy.PASSWORDS_IN_IT] = None
     """A SQLAlchemy URL such as postgresql://user:password@host/name; without it, SQLite in the data folder."""
     connections: int = Field(default=limits.STORE_CONNECTIONS_MAX, ge=2, le=100)
     """The most connections that one process opens: with many processes, those of all fit into the server's max_connections."""
@@ -192,7 +203,7 @@ class Settings(Section):
     """HOST:PORT of the API."""
     domains: DomainsSetting = ("bounces.localhost",)
     """The domains that the MX takes mail for, comma-separated."""
-    bootstrap_key: str | None = Field(default=None, min_length=1, json_schema_extra={"secret": True})
+    bootstrap_key: SecretSetting = Field(default=None, min_length=1)
     """An API key with every scope for the first start; without it the first start makes one and prints it once."""
     metrics: EndpointSetting | None = None
     """HOST:PORT where a role that stands alone shows its numbers; all under `up`, and those of `api`: the API's /metrics."""
@@ -265,18 +276,26 @@ def load(
     environment = os.environ if environment is None else environment
     file = file or (Path(environment["NULLSENDER_CONFIG"]) if environment.get("NULLSENDER_CONFIG") else None)
     merged: dict[str, Any] = _read(file) if file else {}
-    for name in _names(Settings):
+    mistakes = []
+    for name, secrecy, _ in _fields(Settings):
         variable = variable_of(name)
-        if variable in environment:
+        if secrecy and variable + _FILE_SUFFIX in environment:
+            try:
+                _put(merged, name, _secret_of(variable, environment))
+            except Misconfigured as mistake:
+                mistakes.append(f"{name}: {mistake}")
+        elif variable in environment:
             _put(merged, name, environment[variable])
     for name, text in (flags or {}).items():
         _put(merged, name, text)
-    return _checked(merged)
+    return _checked(merged, mistakes)
 
 
 def unknown_variables(environment: Mapping[str, str] | None = None) -> list[str]:
     """Variables that look like ours and are none: a slip of the pen, or another program's (Kubernetes makes such)."""
-    known = {variable_of(name) for name in _names(Settings)} | {_PREFIX + "CONFIG"}
+    known = {_PREFIX + "CONFIG"}
+    for name, secrecy, _ in _fields(Settings):
+        known |= {variable_of(name)} | ({variable_of(name) + _FILE_SUFFIX} if secrecy else set())
     environment = os.environ if environment is None else environment
     return sorted(variable for variable in environment if variable.startswith(_PREFIX) and variable not in known)
 
@@ -312,14 +331,14 @@ def share_metrics(folder: Path) -> None:
 def shown(settings: Settings) -> list[Shown]:
     """Every setting with its value (secrets masked) and meaning, in the order of this file."""
     rows = []
-    for name, secret, meaning in _fields(Settings):
+    for name, secrecy, meaning in _fields(Settings):
         value: Any = settings
         for part in name.split("."):
             value = getattr(value, part)
         if isinstance(value, tuple) and not isinstance(value, Endpoint):
             value = ", ".join(map(str, value))
         text = "" if value is None else str(value)
-        masked = _MASKED if secret and text else _without_password(text)
+        masked = _MASKED if secrecy is Secrecy.WHOLE and text else _without_password(text)
         rows.append(Shown(name, masked, meaning))
     return rows
 
@@ -348,38 +367,60 @@ def _read(file: Path) -> dict[str, Any]:
         raise Misconfigured(f"the configuration file {file} is not TOML: {error}") from error
 
 
-def _fields(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, bool, str]]:
+def _secret_of(variable: str, environment: Mapping[str, str]) -> str:
+    """What stands in the file that `variable`_FILE names, without the line end that editors leave."""
+    file_variable = variable + _FILE_SUFFIX
+    if variable in environment:
+        raise Misconfigured(f"{variable} and {file_variable} are both given: take one away")
+    file = environment[file_variable]
+    try:
+        with open(file, encoding="utf-8", newline="") as opened:
+            secret = opened.read().rstrip("\r\n")
+    except OSError as error:
+        raise Misconfigured(f"the file {file!r} that {file_variable} names can not be read: {error.strerror}") from error
+    except ValueError as error:
+        raise Misconfigured(f"the file {file!r} that {file_variable} names holds no text in UTF-8") from error
+    if not secret:
+        raise Misconfigured(f"the file {file!r} that {file_variable} names is empty")
+    return secret
+
+
+def _fields(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Secrecy | None, str]]:
+    """Every setting with how secret it is, and its meaning."""
     for name, field in model.model_fields.items():
         section = next((t for t in (field.annotation, *get_args(field.annotation)) if _is_section(t)), None)
         if section is not None:
             yield from _fields(section, f"{prefix}{name}.")
         else:
-            extra = field.json_schema_extra
-            yield f"{prefix}{name}", isinstance(extra, dict) and bool(extra.get("secret")), field.description or ""
+            secrecy = next((word for word in field.metadata if isinstance(word, Secrecy)), None)
+            yield f"{prefix}{name}", secrecy, field.description or ""
 
 
 def _is_section(annotation: object) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, Section)
 
 
-def _names(model: type[BaseModel]) -> Iterator[str]:
-    return (name for name, _, _ in _fields(model))
-
-
 def _put(target: dict[str, Any], name: str, value: object) -> None:
     *sections, last = name.split(".")
     for section in sections:
-        target = target.setdefault(section, {})
+        inner = target.setdefault(section, {})
+        if not isinstance(inner, dict):
+            return  # the file has a value where a section belongs, of which the check will tell
+        target = inner
     target[last] = value
 
 
-def _checked(merged: Mapping[str, Any]) -> Settings:
+def _checked(merged: Mapping[str, Any], mistakes: Sequence[str]) -> Settings:
+    """What was put together, if it can be used; `mistakes` were made on the way and are told with all others."""
     try:
         settings = Settings.model_validate(dict(merged))
     except ValidationError as error:
-        mistakes = [f"{'.'.join(map(str, e['loc']))}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()]
+        mistakes = [
+            *mistakes,
+            *(f"{'.'.join(map(str, e['loc']))}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()),
+        ]
     else:
-        mistakes = _contradictions(settings)
+        mistakes = mistakes or _contradictions(settings)
         if not mistakes:
             return settings
     raise Misconfigured("the settings can not be used:\n" + "\n".join(f"  {m}" for m in mistakes))

@@ -62,6 +62,14 @@ def test_a_mistake_is_named_with_its_place(environment: dict[str, str], words: s
         config.load(environment=environment)
 
 
+def test_a_value_where_the_file_should_have_a_section_is_a_mistake(tmp_path: Path) -> None:
+    file = tmp_path / "nullsender.toml"
+    file.write_text("store = 1\n")
+
+    with pytest.raises(Misconfigured, match="store: "):
+        config.load(file=file, environment={"NULLSENDER_STORE_URL": "sqlite://"})
+
+
 def test_all_mistakes_are_told_at_once() -> None:
     with pytest.raises(Misconfigured) as told:
         config.load(environment={"NULLSENDER_SMTP": "x", "NULLSENDER_HTTP": "y"})
@@ -86,6 +94,84 @@ def test_a_setting_that_does_not_exist_is_a_mistake_in_the_file_and_a_warning_in
     with pytest.raises(Misconfigured, match="smpt"):
         config.load(file=file, environment={})
     assert config.unknown_variables({"NULLSENDER_SMPT": "1", "NULLSENDER_SMTP": "1"}) == ["NULLSENDER_SMPT"]
+
+
+# --- secrets -----------------------------------------------------------------------------------------------------------
+
+SECRETS = ("bootstrap_key", "kafka.password", "kafka.key_password", "kafka.options", "store.url")
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_secret_may_stand_in_a_file_of_its_own(tmp_path: Path, name: str) -> None:
+    secret, variable = tmp_path / "secret", f"{config.variable_of(name)}_FILE"
+    secret.write_text("user:hush=tell\n")
+    environment = {variable: str(secret)}
+
+    settings = config.load(environment=environment)
+
+    value: object = settings
+    for part in name.split("."):
+        value = getattr(value, part)
+    assert value == ({"user:hush": "tell"} if name == "kafka.options" else "user:hush=tell")
+    assert config.unknown_variables(environment) == []
+
+
+def test_a_secret_in_a_file_is_masked_too(tmp_path: Path) -> None:
+    for name, text in (("key", "ns_very-secret-key"), ("url", "postgresql://me:hush@db/list\r\n")):
+        (tmp_path / name).write_text(text, newline="")
+    environment = {
+        "NULLSENDER_BOOTSTRAP_KEY_FILE": str(tmp_path / "key"),
+        "NULLSENDER_STORE_URL_FILE": str(tmp_path / "url"),
+    }
+
+    values = {name: value for name, value, _ in config.shown(config.load(environment=environment))}
+
+    assert values["bootstrap_key"] == "********"
+    assert values["store.url"] == "postgresql://me:********@db/list"
+
+
+def test_only_a_secret_may_stand_in_a_file_and_no_other_variable_is_called_like_one() -> None:
+    names = [shown.name for shown in config.shown(config.load(environment={}))]
+    variables = {config.variable_of(name) for name in names}
+    files = {f"{variable}_FILE" for variable in variables}
+
+    assert not variables & files
+    unknown = config.unknown_variables(dict.fromkeys(files, ""))
+    assert files - set(unknown) == {f"{config.variable_of(name)}_FILE" for name in SECRETS}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "store.url: the file .*secret' that NULLSENDER_STORE_URL_FILE names can not be read: No such file"),
+        (b"\n", "store.url: the file .* is empty"),
+        (b"\xff", "store.url: the file .* holds no text in UTF-8"),
+    ],
+)
+def test_a_secret_that_can_not_be_had_from_its_file_is_a_mistake(tmp_path: Path, content: bytes | None, words: str) -> None:
+    secret = tmp_path / "secret"
+    if content is not None:
+        secret.write_bytes(content)
+
+    with pytest.raises(Misconfigured, match=words):
+        config.load(environment={"NULLSENDER_STORE_URL_FILE": str(secret)})
+
+
+def test_a_secret_that_is_given_twice_is_a_mistake_that_is_told_with_the_others(tmp_path: Path) -> None:
+    environment = {
+        "NULLSENDER_BOOTSTRAP_KEY": "ns_very-secret-key",
+        "NULLSENDER_BOOTSTRAP_KEY_FILE": str(tmp_path / "key"),
+        "NULLSENDER_STORE_URL_FILE": "",
+        "NULLSENDER_SMTP": "x",
+    }
+
+    with pytest.raises(Misconfigured) as told:
+        config.load(environment=environment)
+
+    assert "bootstrap_key: NULLSENDER_BOOTSTRAP_KEY and NULLSENDER_BOOTSTRAP_KEY_FILE are both given" in str(told.value)
+    assert "store.url: the file '' that NULLSENDER_STORE_URL_FILE names can not be read" in str(told.value)
+    assert "smtp: 'x' is not HOST:PORT" in str(told.value)
+    assert "very-secret" not in str(told.value)
 
 
 def test_secrets_are_masked_when_settings_are_shown() -> None:
