@@ -62,11 +62,10 @@ class Applier:
         return applied
 
     def _load(self, reports: Sequence[Reported]) -> None:
-        """Read all that there is of the people whom these reports may concern."""
-        read_anew = [report for report in reports if report.outcome.rejudged is not None]
-        new = [report for report in reports if not self._is_known(report)]
-        people = {report.person for report in (*new, *read_anew) if report.person}
-        self._turn.load(people | self._rejudger.people_of(read_anew))
+        """Read all that there is of the people whom these reports concern."""
+        new = {report.person for report in reports if report.person and not self._is_known(report)}
+        read_anew = [report for report in reports if report.outcome.rejudged is not None and self._is_known(report)]
+        self._turn.load(new | self._rejudger.people_of(read_anew))
 
     def _is_known(self, report: Reported) -> bool:
         """It was applied as it is, or with proof, which is more than it brings."""

@@ -28,30 +28,30 @@ class Rejudger:
     def __init__(self, turn: Turn, policy: PolicySettings) -> None:
         self._turn = turn
         self._policy = policy
+        self._rows: dict[ReportKey, Row] = {}
 
     def people_of(self, reports: Collection[Reported]) -> set[Person]:
-        """Whom these reports were about when they were read before; the turn has to load them first."""
-        rows = self._turn.recorded({report.id for report in reports}) if reports else []
-        return {person for row in rows if (person := person_of(row))}
+        """Whom those of these known reports are and were about that are read otherwise; the turn has to load them first."""
+        self._rows = {report_key_of(row): row for row in self._turn.recorded({report.id for report in reports})}
+        anew = [judged for report in reports if isinstance(judged := self._judge(report), Anew)]
+        return {person for one in anew for person in (person_of(one.row), one.report.person) if person}
 
     def rejudge(self, reports: Sequence[Reported]) -> list[Applied]:
         """What each of them did, in their order."""
-        if not reports:
-            return []
-        rows = {report_key_of(row): row for row in self._turn.recorded({report.id for report in reports})}
+        self._rows |= {report_key_of(row): row for row in self._turn.recorded_now()}
         anew: dict[ReportKey, Anew] = {}
         applied: list[Applied | None] = []
         for report in reports:
-            judged = self._judge(report, rows.get((report.id, report.proven)))
+            judged = self._judge(report)
             if isinstance(judged, Anew):
                 anew[report.id, report.proven] = judged  # of two in one batch the one that came last
             applied.append(judged if isinstance(judged, Applied) else None)
-        done = Settling(self._turn, self._policy, anew).settle()
+        done = Settling(self._turn, self._policy, anew).settle() if anew else {}
         return [one or done[report.id, report.proven] for one, report in zip(applied, reports, strict=True)]
 
-    def _judge(self, report: Reported, row: Row | None) -> Applied | Anew:
+    def _judge(self, report: Reported) -> Applied | Anew:
         """Whether it is read otherwise; where not, or where that shall not count, why not."""
-        rejudged = report.outcome.rejudged
+        row, rejudged = self._rows.get((report.id, report.proven)), report.outcome.rejudged
         assert rejudged is not None, "the others are only repeated"
         if row is None:
             return _left(report, None, "it was proven, and the keys of today do not prove it: left as it was")

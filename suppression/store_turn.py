@@ -183,10 +183,13 @@ class Turn:
         self._rewritten.append(outcome)
 
     def recorded(self, report_ids: Collection[str]) -> list[Columns]:
-        """The rows of `outcomes` for these reports, those of this turn among them."""
+        """The rows of `outcomes` for these reports, as they were before this turn."""
         chosen = one_of(self._connection, outcomes.c.report_id, report_ids)
-        stored = self._rows(select(outcomes).where(these) for these in chosen)
-        return stored + [outcome for outcome in self._outcomes if outcome["report_id"] in report_ids]
+        return self._rows(select(outcomes).where(these) for these in chosen)
+
+    def recorded_now(self) -> list[Columns]:
+        """The rows of `outcomes` that this turn has recorded."""
+        return self._outcomes
 
     def history_of(self, people: Collection[Person]) -> tuple[list[Columns], list[Columns]]:
         """The rows of `outcomes` and of `changes` about `people`, those of this turn among them; in no particular order."""

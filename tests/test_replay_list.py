@@ -295,7 +295,7 @@ def test_one_source_makes_no_more_provisional_entries_by_a_replay_than_by_its_re
 
 # --- any reports -------------------------------------------------------------------------------------------------------
 
-examples = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+examples = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 RESULTS = ("hard", "soft", "soft", "soft", "complaint", "unsubscribe", "none")
 Standing = tuple[str, Cause, bool, datetime | None, str | None]
 
