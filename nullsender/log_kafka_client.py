@@ -65,6 +65,15 @@ _LINES = logging.getLogger("kafka")
 _LINES.addFilter(_SaidOnce())
 
 
+#: What the client knows of who leads a partition is no longer so.
+_OUTDATED = (
+    KafkaError.FENCED_LEADER_EPOCH,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError._NOENT,
+)
+
+
 class Naming:
     """How our topics and groups are called on a Kafka that we may share with others."""
 
@@ -154,6 +163,8 @@ def asked(question: Callable[[], Answer]) -> Answer:
         return question()
     except KafkaException as exception:
         raise failure_of(error_of(exception)) from exception
+    except TimeoutError:
+        raise Transient("Kafka did not answer in time") from None
 
 
 def answer_of(future: "Future[Answer]") -> Answer:
@@ -197,8 +208,21 @@ def _offsets_of(
     if not partitions:
         return {}
     question = {naming.place(partition): which for partition in partitions}
-    answers = admin.list_offsets(question, request_timeout=KAFKA_REQUEST_SECONDS_MAX)
-    return {naming.partition(place): answer_of(future).offset for place, future in answers.items()}
+
+    def ask() -> Mapping[Partition, int]:
+        answers = admin.list_offsets(question, request_timeout=KAFKA_REQUEST_SECONDS_MAX)
+        return {naming.partition(place): future.result(KAFKA_REQUEST_SECONDS_MAX).offset for place, future in answers.items()}
+
+    try:
+        return ask()
+    except KafkaException as exception:
+        if error_of(exception).code() not in _OUTDATED:
+            raise failure_of(error_of(exception)) from exception
+    except TimeoutError:
+        raise Transient("Kafka did not answer in time") from None
+    # For minutes the client goes on asking whoever led before a broker was restarted; asking for the topics makes it look.
+    asked(lambda: admin.list_topics(timeout=KAFKA_REQUEST_SECONDS_MAX))
+    return asked(ask)
 
 
 def _milliseconds(moment: datetime) -> int:
