@@ -86,6 +86,7 @@ class KafkaTopicConsumer:
         self._clock = clock
         self._new: dict[Partition, bool] = {}  # ours, and it is to be found out where to start; True: at the oldest record
         self._places: dict[Partition, _Place] = {}
+        self._owed: dict[Partition, int] = {}  # what Kafka does not know yet of how far we are
         self._unstored: list[StoredRecord] = []  # given at least once, or about to be
         self._given = 0  # how many of them have been given since the last rewind
         self._client = Client(
@@ -132,6 +133,7 @@ class KafkaTopicConsumer:
     def _forget(self, partition: Partition) -> None:
         self._new.pop(partition, None)
         self._places.pop(partition, None)
+        self._owed.pop(partition, None)
         self._keep(lambda record: record.partition != partition)
 
     def _keep(self, wanted: Callable[[StoredRecord], bool]) -> None:
@@ -156,6 +158,8 @@ class KafkaTopicConsumer:
                 wanted, kept = oldest, None
             # A marked record that is gone was trimmed: what is left starts after it anyway.
             self._start(partition, wanted, kept if wanted > oldest else None)
+            if wanted != committed[partition]:
+                self._owed[partition] = wanted
 
     def _committed(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
         """The group's own offsets, 0 where it has none."""
@@ -189,6 +193,7 @@ class KafkaTopicConsumer:
         if failures and self._given == len(self._unstored):
             raise failures[0]
         self._place()
+        self._pay()
 
     def _hear(self, message: Message) -> NullsenderError | None:
         """Take in one message; what it says of trouble that is not dealt with."""
@@ -221,10 +226,26 @@ class KafkaTopicConsumer:
     def store(self, next_offsets: Mapping[Partition, int]) -> None:
         """As the interface says."""
         ours = {partition: offset for partition, offset in next_offsets.items() if partition in self._places}
-        if ours and self._commit([self._naming.place(partition, offset) for partition, offset in ours.items()]):
-            for partition, offset in ours.items():
-                self._places[partition].stored = offset
-            self._keep(lambda record: record.offset >= ours.get(record.partition, 0))
+        self._owed.update(ours)
+        if ours and self._commit(self._owed_places()):
+            self._paid()
+
+    def _pay(self) -> None:
+        """Try once to store what could not be stored while the group shared its partitions out, or what was kept elsewhere.
+
+        No record may come for hours: without this the group would seem to be behind for as long.
+        """
+        if self._owed and self._try_to_commit(self._owed_places()) is None:
+            self._paid()
+
+    def _owed_places(self) -> list[TopicPartition]:
+        return [self._naming.place(partition, offset) for partition, offset in self._owed.items()]
+
+    def _paid(self) -> None:
+        owed, self._owed = self._owed, {}
+        for partition, offset in owed.items():
+            self._places[partition].stored = offset
+        self._keep(lambda record: record.offset >= owed.get(record.partition, 0))
 
     def _commit(self, places: list[TopicPartition]) -> bool:
         """Whether the group has it now; no: this member is none any more. `Transient`: Kafka has trouble."""
