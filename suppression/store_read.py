@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import ARRAY, Row, Select, bindparam, func, select, tuple_
+from sqlalchemy import Row, Select, bindparam, func, select, tuple_
 
 from nullsender.address import canonical, domain_to_ascii
 from nullsender.events import Outcome, decode
@@ -16,7 +16,7 @@ from suppression.policy import EVERYWHERE, GRAVITY, Cause, Did
 from suppression.records import Change, Entry, Page, Told
 from suppression.schema import require_schema
 from suppression.store_base import StoreBase
-from suppression.store_rows import change_of, entry_of, is_live, parts_of, rows_about
+from suppression.store_rows import array_for, change_of, entry_of, is_live, parts_of, rows_about
 from suppression.store_turn import positions_of
 
 _WITH_ADDRESS = select(entries, addresses.c.address).join_from(
@@ -25,7 +25,7 @@ _WITH_ADDRESS = select(entries, addresses.c.address).join_from(
 
 _ASKED = {
     "sqlite": bindparam("hashes", expanding=True),
-    "postgresql": bindparam("hashes", type_=ARRAY(entries.c.address_hash.type)),
+    "postgresql": bindparam("hashes", type_=array_for(entries.c.address_hash)),
 }
 # Built once: on the way of a lookup that hits, SQLAlchemy's building of it costs more than the database's answer.
 _STOPPING = {
