@@ -53,7 +53,8 @@ class KafkaLog(Log):
         self._clock = clock
         self._naming = Naming(settings.topic_prefix)
         self._admin = opened_admin(settings, clock=clock)
-        KafkaTopics(self._admin, self._naming, settings, clock=clock).require()
+        self._topics = KafkaTopics(self._admin, self._naming, settings, clock=clock)
+        self._topics.require()
         self._publisher: KafkaPublisher | None = None
 
     def producer(self) -> Producer:
@@ -171,6 +172,14 @@ class KafkaLog(Log):
             for place in member.assignment.topic_partitions
         }
         return [partition for partition in partitions_of(self._admin, self._naming, topics) if partition not in read]
+
+    def trouble(self) -> str | None:
+        """As the interface says. `Transient`: Kafka does not answer."""
+        return self._topics.trouble()
+
+    def findings(self) -> Sequence[str]:
+        """As the interface says: topics that are not as `nullsender migrate` makes them."""
+        return self._topics.findings()
 
     def close(self) -> None:
         """Wait for what is under way to be acknowledged, then let go. Close consumers first."""

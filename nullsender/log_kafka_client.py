@@ -7,13 +7,14 @@ become log lines of ours, and an error becomes one of the three kinds of failure
 import logging
 import math
 import re
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka.admin import AdminClient, ClusterMetadata, OffsetSpec  # type: ignore[attr-defined]
 
 from nullsender.clock import Clock
 from nullsender.errors import Misconfigured, NullsenderError, Transient
@@ -112,7 +113,7 @@ def client_config(settings: KafkaSettings, ours: Mapping[str, Any]) -> dict[str,
 
 def opened_admin(settings: KafkaSettings, *, clock: Clock) -> AdminClient:
     """The client that asks questions, once a broker has let it in. `Misconfigured`: none does."""
-    heard: list[KafkaError] = []
+    heard: deque[KafkaError] = deque(maxlen=KAFKA_LINES_REMEMBERED_MAX)
     try:
         # It says nothing by itself: whoever asks is told, and nobody would fetch its lines.
         admin = AdminClient(client_config(settings, {"error_cb": heard.append, "log_level": 0}))
@@ -179,9 +180,15 @@ def offset_of(place: TopicPartition) -> int:
     return place.offset
 
 
+def metadata_of(admin: AdminClient) -> ClusterMetadata:
+    """Kafka's brokers, topics and partitions."""
+    admin.poll(0)  # what it heard meanwhile is of no use any more
+    return asked(lambda: admin.list_topics(timeout=KAFKA_REQUEST_SECONDS_MAX))
+
+
 def partitions_of(admin: AdminClient, naming: Naming, topics: Sequence[Topic]) -> list[Partition]:
     """Every partition of `topics`. `Transient`: nobody answers, or a topic is not there (any more)."""
-    known = asked(lambda: admin.list_topics(timeout=KAFKA_REQUEST_SECONDS_MAX)).topics
+    known = metadata_of(admin).topics
     missing = [naming.topic(topic) for topic in topics if naming.topic(topic) not in known]
     if missing:
         raise Transient(f"Kafka has no topic {', '.join(missing)}: `nullsender migrate` makes it")

@@ -85,7 +85,8 @@ class KafkaTopicConsumer:
         self._start_at = start_at
         self._clock = clock
         self._new: dict[Partition, bool] = {}  # ours, and it is to be found out where to start; True: at the oldest record
-        self._places: dict[Partition, _Place] = {}
+        self._assigned: set[Partition] = set()  # what the client fetches
+        self._places: dict[Partition, _Place] = {}  # what we give records of
         self._owed: dict[Partition, int] = {}  # what Kafka does not know yet of how far we are
         self._unstored: list[StoredRecord] = []  # given at least once, or about to be
         self._given = 0  # how many of them have been given since the last rewind
@@ -120,13 +121,14 @@ class KafkaTopicConsumer:
         self._new.update({self._naming.partition(place): False for place in places})
 
     def _on_revoke(self, client: Client, places: list[TopicPartition]) -> None:
-        client.incremental_unassign([place for place in places if self._naming.partition(place) in self._places])
-        for place in places:
-            self._forget(self._naming.partition(place))
+        gone = {self._naming.partition(place) for place in places}
+        client.incremental_unassign([self._naming.place(partition) for partition in gone & self._assigned])
+        self._assigned -= gone
+        for partition in gone:
+            self._forget(partition)
 
     def _hold(self, partition: Partition, *, at_oldest: bool) -> None:
         """Give nothing more of the partition until `_place` has found out where to go on."""
-        asked(lambda: self._client.incremental_unassign([self._naming.place(partition)]))
         self._forget(partition)
         self._new[partition] = at_oldest
 
@@ -169,7 +171,11 @@ class KafkaTopicConsumer:
 
     def _start(self, partition: Partition, wanted: int, to_check: Position | None) -> None:
         there = self._naming.place(partition, wanted - (to_check is not None))
+        if partition in self._assigned:
+            asked(lambda: self._client.incremental_unassign([there]))
+            self._assigned.discard(partition)
         asked(lambda: self._client.incremental_assign([there]))
+        self._assigned.add(partition)
         del self._new[partition]
         self._places[partition] = _Place(wanted, to_check)
 
@@ -184,16 +190,19 @@ class KafkaTopicConsumer:
         return taken
 
     def _fetch(self, records_max: int, timeout_seconds: float) -> None:
-        """Hear what there is; a failure counts once all records that came before it are given."""
-        messages = []
-        if (first := self._client.poll(timeout_seconds)) is not None:
-            # `consume` waits for as many as it is asked for, so it is asked only for what lies ready.
-            messages = [first, *self._client.consume(records_max, timeout=0)]
-        failures = [failure for message in messages if (failure := self._hear(message)) is not None]
+        """Take in what lies ready, or what comes first; a failure counts once all records that came before it are given."""
+        failures = []
+        # One at a time: where this raises, the client had no record in hand that would be lost with it.
+        while len(self._unstored) - self._given < records_max and (message := self._next(timeout_seconds)) is not None:
+            timeout_seconds = 0
+            if (failure := self._hear(message)) is not None:
+                failures.append(failure)
         if failures and self._given == len(self._unstored):
             raise failures[0]
         self._place()
-        self._pay()
+
+    def _next(self, timeout_seconds: float) -> Message | None:
+        return asked(lambda: self._client.poll(timeout_seconds))
 
     def _hear(self, message: Message) -> NullsenderError | None:
         """Take in one message; what it says of trouble that is not dealt with."""

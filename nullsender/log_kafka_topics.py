@@ -33,7 +33,16 @@ from nullsender.limits import (
     LOG_REPORT_DAYS,
 )
 from nullsender.log import Topic
-from nullsender.log_kafka_client import Naming, answer_of, asked, bounds_of, error_of, failure_of, opened_admin, partitions_of
+from nullsender.log_kafka_client import (
+    Naming,
+    answer_of,
+    bounds_of,
+    error_of,
+    failure_of,
+    metadata_of,
+    opened_admin,
+    partitions_of,
+)
 from nullsender.log_kafka_settings import KafkaSettings
 
 COMPRESSION = "zstd"
@@ -123,7 +132,7 @@ class KafkaTopics:
 
     def require(self) -> None:
         """`Misconfigured` when a topic is missing: a role does not start without them."""
-        known = asked(lambda: self._admin.list_topics(timeout=KAFKA_REQUEST_SECONDS_MAX)).topics
+        known = metadata_of(self._admin).topics
         missing = [name for topic in Topic if (name := self._naming.topic(topic)) not in known]
         if missing:
             raise Misconfigured(
@@ -131,9 +140,23 @@ class KafkaTopics:
                 "(or is kafka.topic_prefix another, or this user not allowed to see them?)"
             )
 
+    def trouble(self) -> str | None:
+        """What keeps records from being acknowledged: too few replicas of a partition are in sync."""
+        wanted = self._settings.min_insync
+        known = metadata_of(self._admin).topics
+        lacking = [
+            f"{name} {partition.id}"
+            for name in map(self._naming.topic, Topic)
+            for partition in (known[name].partitions.values() if name in known else ())
+            if partition.leader < 0 or len(partition.isrs) < wanted
+        ]
+        if not lacking:
+            return None
+        return f"{_count(len(lacking), 'partition')} of Kafka, such as {lacking[0]}, with fewer than {wanted} replicas in sync"
+
     def _look(self) -> tuple[dict[Topic, _Found], int]:
         """The topics that are there, and how many brokers."""
-        metadata = asked(lambda: self._admin.list_topics(timeout=KAFKA_REQUEST_SECONDS_MAX))
+        metadata = metadata_of(self._admin)
         there = [topic for topic in Topic if self._naming.topic(topic) in metadata.topics]
         resources = {topic: ConfigResource(ConfigResource.Type.TOPIC, self._naming.topic(topic)) for topic in there}
         configs = (

@@ -2,18 +2,18 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 from confluent_kafka import TopicPartition
 
 from nullsender import log_kafka_consumer
-from nullsender.errors import Invalid
+from nullsender.errors import Invalid, Transient
 from nullsender.limits import KAFKA_REPORT_RECORD_BYTES_MAX, KAFKA_SESSION_SECONDS
 from nullsender.log import Consumer, Log, Record, StoredRecord, Topic, wait_until_durable
 from nullsender.log_kafka_settings import KafkaSettings
 from tests.kafka_fixtures import KAFKA
-from tests.log_contract import LogContract, drain, group, numbered, partitions_of, publish, store, take, values
+from tests.log_contract import LogContract, drain, group, numbered, partitions_of, positions_after, publish, store, take, values
 from tests.log_kafka_world import asked, migrated, opened, settings_for
 from tests.servers.kafka import Kafka
 from tests.waiting import wait_for
@@ -112,4 +112,26 @@ def test_a_record_that_aged_out_under_a_reader_is_told_and_the_oldest_comes_next
 
     assert {record.offset for record in left if record.offset <= 50} == {50}
     assert len(left) == 300 - 50 * settings.partitions
+    assert "does not fit the log" in caplog.text
+
+
+def test_a_topic_that_was_lost_under_a_reader_is_told_and_read_from_its_oldest_record(
+    log: Log, group: str, settings: KafkaSettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish(log, *numbered(300))
+    kept = positions_after(log.read(Topic.BOUNCES))
+    found: list[StoredRecord] = []
+    with log.consumer(group, [Topic.BOUNCES], start_at=kept.get) as consumer:
+        assert drain(consumer) == []
+        asked(settings, lambda admin: admin.delete_topics([f"{settings.topic_prefix}bounces"]))
+        migrated(settings)
+        publish(log, *numbered(100, first=1000))
+
+        def all_found() -> bool:
+            with suppress(Transient):  # while nobody leads the new topic
+                found.extend(consumer.poll(records_max=100, timeout_seconds=0.1))
+            return len(values(found)) == 100
+
+        wait_for(all_found, what="the new topic's records", seconds=60)
+
     assert "does not fit the log" in caplog.text

@@ -165,6 +165,15 @@ def test_what_was_changed_behind_our_back_is_found_and_set_right(kafka: Kafka, t
 
 
 @KAFKA
+def test_too_few_replicas_in_sync_are_trouble(kafka: Kafka, topic_prefix: str) -> None:
+    settings = migrated(settings_for(kafka.servers, topic_prefix))
+    with opened(settings) as log:
+        assert log.trouble() is None
+    with opened(dataclasses.replace(settings, replication=2, min_insync=2)) as log:
+        assert log.trouble() == (f"28 partitions of Kafka, such as {topic_prefix}bounces 0, with fewer than 2 replicas in sync")
+
+
+@KAFKA
 def test_with_fewer_brokers_than_copies_nothing_is_made(kafka: Kafka, topic_prefix: str) -> None:
     settings = dataclasses.replace(settings_for(kafka.servers, topic_prefix), replication=3)
 
