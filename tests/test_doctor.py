@@ -17,7 +17,10 @@ from nullsender.cli.doctor_dns import is_public, look_up
 from nullsender.cli.findings import Checked, State, checked
 from nullsender.clock import FakeClock, SystemClock
 from nullsender.config import Settings
+from nullsender.log import Topic
+from tests.kafka_fixtures import KAFKA
 from tests.servers.dns import Zone, dns_server, resolver_at
+from tests.servers.kafka import Kafka
 from tests.servers.postgres import Postgres
 
 CHECKS = {**doctor_machine.CHECKS, **doctor_installation.CHECKS}
@@ -240,6 +243,24 @@ def test_a_log_that_can_not_be_opened_is_told(installed: Settings) -> None:
     (installed.log_folder / "format.json").write_text('{"version": 99, "partitions": 1}')
 
     assert_found("log", installed, State.WRONG, "a newer version has written it")
+
+
+@KAFKA
+def test_topics_that_are_missing_or_other_than_wanted_are_told(kafka: Kafka, topic_prefix: str, tmp_path: Path) -> None:
+    one = {"KAFKA_PARTITIONS": "1", "KAFKA_REPLICATION": "1", "KAFKA_MIN_INSYNC": "1"}
+    on_kafka = {"LOG_KIND": "kafka", "KAFKA_SERVERS": kafka.servers, "KAFKA_TOPIC_PREFIX": topic_prefix}
+    settings = settings_of(tmp_path, **on_kafka, **one)
+    assert_found("log", settings, State.WRONG, "run `nullsender migrate`")
+
+    parts.migrate_log(settings)
+    assert found("log", settings) == Checked("log", [])
+    with parts.open_log(settings) as log:
+        assert log.trouble() is None
+
+    other = settings_of(tmp_path, **on_kafka, KAFKA_PARTITIONS="2", KAFKA_REPLICATION="2", KAFKA_MIN_INSYNC="2")
+    assert_found("log", other, State.WRONG, "bounces has 1 replica and kafka.replication is 2")
+    with parts.open_log(other) as log:
+        assert f"{len(Topic)} partitions of Kafka" in (log.trouble() or "")
 
 
 def test_a_certificate_that_is_none_is_told(installed: Settings, tmp_path: Path) -> None:

@@ -104,8 +104,8 @@ def test_a_schema_from_the_future_is_a_sentence_and_nothing_is_done(tmp_path: Pa
         store.execute("UPDATE meta SET value = '9999' WHERE name = 'schema_serves'")
     before = {file.name for file in system.data.iterdir()}
 
-    for command in (["suppress"], ["follow"], ["api"], ["migrate"], ["keys", "list"], ["up"]):
-        refused = system.command(*command)
+    for command in ("suppress", "follow", "api", "up"):
+        refused = system.command(command)
         assert refused.returncode == 3, (command, refused.stderr)
         assert "9999 is from a newer version" in refused.stderr
         assert "Traceback" not in refused.stderr
