@@ -2,7 +2,7 @@
 
 `log_kafka_producer` puts records there, `log_kafka_consumer` reads them as a member of a group, `log_kafka_topics` makes the
 topics. Here is what is asked from outside any group, and the opening, which says in a sentence what an operator has to change.
-Why it is as it is, what it costs and what would change our mind: docs/decisions/0011-kafka.md.
+Why it is as it is, what it costs and what would change our mind: docs/decisions/0013-kafka.md.
 
 A process opens the log once, after it was started: its threads do not survive a fork.
 """

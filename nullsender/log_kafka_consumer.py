@@ -36,11 +36,7 @@ from nullsender.log_positions import lag_records, say_misfit
 
 _log = logging.getLogger("log")
 #: The group has given the partition to another, or us up: what we say of it no longer counts.
-_NOT_OURS = (
-    KafkaError.ILLEGAL_GENERATION,
-    KafkaError.UNKNOWN_MEMBER_ID,
-    KafkaError.FENCED_INSTANCE_ID,
-)
+_NOT_OURS = (KafkaError.ILLEGAL_GENERATION, KafkaError.UNKNOWN_MEMBER_ID)
 
 
 def stored_record(message: Message, partition: Partition) -> StoredRecord:
@@ -200,6 +196,7 @@ class KafkaTopicConsumer:
         if failures and self._given == len(self._unstored):
             raise failures[0]
         self._place()
+        self._pay()
 
     def _next(self, timeout_seconds: float) -> Message | None:
         return asked(lambda: self._client.poll(timeout_seconds))
@@ -263,9 +260,8 @@ class KafkaTopicConsumer:
             if error.code() in _NOT_OURS:
                 _log.info("no longer ours to store", extra={"facts": {"group": self._group, "why": error.str()}})
                 return False
-            is_sharing = (
-                error.code() == KafkaError.REBALANCE_IN_PROGRESS
-            )  # it passes without us: only `poll` lets partitions go
+            # Sharing out passes without us: only `poll` lets partitions go.
+            is_sharing = error.code() == KafkaError.REBALANCE_IN_PROGRESS
             if not is_sharing or self._clock.monotonic_seconds() >= deadline_seconds:
                 raise failure_of(error)
             self._clock.sleep(KAFKA_COMMIT_RETRY_SECONDS)
