@@ -154,7 +154,8 @@ def test_who_gives_way_waits_for_whoever_does_not_and_for_its_like() -> None:
             leave.wait()
 
     patient = threading.Thread(target=come_patiently)
-    with ExitStack() as first, ExitStack() as urgent:
+    with ExitStack() as end, ExitStack() as first, ExitStack() as urgent:
+        end.callback(leave.set)
         first.enter_context(way.writing(patient=True))
         urgent.enter_context(way.writing(patient=False))  # at once: the store itself has them take turns
         patient.start()
