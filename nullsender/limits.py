@@ -410,6 +410,8 @@ KAFKA_HEARTBEAT_SECONDS = 1.5
 # How long a member may be busy with a batch before its partitions go to others. More than the store's turn and statement, a
 # publish and the longest wait for another try take one after the other.
 KAFKA_POLL_GAP_SECONDS_MAX = 120.0
+# How long a member that closes waits to be heard; usually it takes milliseconds. A stop has to end within STOP_SECONDS_MAX.
+KAFKA_LEAVE_SECONDS_MAX = 2.0
 # How long a broker holds a request for records when there are none; a partition that was just taken over waits for it.
 KAFKA_FETCH_WAIT_SECONDS = 0.1
 # How long, and how often, it is tried to store an offset while the group shares its partitions out; then the batch comes again.

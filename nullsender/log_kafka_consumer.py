@@ -6,6 +6,7 @@ and not stored is kept at hand, so that `rewind` asks Kafka for nothing.
 """
 
 import logging
+import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,12 +23,14 @@ from nullsender.limits import (
     KAFKA_COMMIT_SECONDS_MAX,
     KAFKA_FETCH_WAIT_SECONDS,
     KAFKA_HEARTBEAT_SECONDS,
+    KAFKA_LEAVE_SECONDS_MAX,
     KAFKA_POLL_GAP_SECONDS_MAX,
     KAFKA_POLL_SECONDS,
     KAFKA_REQUEST_SECONDS_MAX,
     KAFKA_SESSION_SECONDS,
     LOG_LOOK_SECONDS_MAX,
     LOG_POLL_BYTES_MAX,
+    LOG_TURN_RECORDS,
 )
 from nullsender.log import Consumer, Partition, Position, StartAt, StoredRecord, Topic, mark_of
 from nullsender.log_kafka_client import EPOCH, Naming, asked, bounds_of, client_config, error_of, failure_of, offset_of
@@ -284,8 +287,14 @@ class KafkaTopicConsumer:
         return {partition: lag_records(bounds[partition], place.stored) for partition, place in self._places.items()}
 
     def close(self) -> None:
-        """Leave the group."""
-        self._client.close()
+        """Leave the group.
+
+        While the group waits for a busy member before it shares its partitions out, Kafka hears nobody who has joined, not
+        even one who leaves. Then this one is gone without a word, and the group notices that by itself.
+        """
+        leaving = threading.Thread(target=self._client.close, name="kafka leaving", daemon=True)
+        leaving.start()
+        leaving.join(KAFKA_LEAVE_SECONDS_MAX)
 
 
 class KafkaConsumer(Consumer):
@@ -299,15 +308,23 @@ class KafkaConsumer(Consumer):
     def poll(self, *, records_max: int, timeout_seconds: float) -> Sequence[StoredRecord]:
         """As the interface says; about LOG_POLL_BYTES_MAX at once."""
         deadline_seconds = self._clock.monotonic_seconds() + timeout_seconds
-        while True:
-            left_seconds = max(deadline_seconds - self._clock.monotonic_seconds(), 0)
-            for _ in range(len(self._members)):
-                member = self._members[0]
-                self._members.rotate(-1)
-                if records := member.take(records_max, min(left_seconds, KAFKA_POLL_SECONDS / len(self._members))):
-                    return records
-            if not left_seconds:
-                return ()
+        turn_records = records_max if len(self._members) == 1 else min(records_max, LOG_TURN_RECORDS)
+        wait_seconds = 0.0  # first whoever has records at hand
+        while not (records := self._turn(turn_records, wait_seconds)):
+            left_seconds = deadline_seconds - self._clock.monotonic_seconds()
+            if left_seconds <= 0:
+                break
+            wait_seconds = min(left_seconds, KAFKA_POLL_SECONDS / len(self._members))
+        return records
+
+    def _turn(self, records_max: int, wait_seconds: float) -> Sequence[StoredRecord]:
+        """What the first member gives that has any; it goes to the end of the queue."""
+        for _ in range(len(self._members)):
+            member = self._members[0]
+            self._members.rotate(-1)
+            if records := member.take(records_max, wait_seconds):
+                return records
+        return ()
 
     def store(self, next_offsets: Mapping[Partition, int]) -> None:
         """As the interface says."""
