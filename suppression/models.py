@@ -5,8 +5,7 @@
     addresses          the plain address behind a hash, of those with an entry or a strike; a row can be erased without touching
                        the list
     outcomes           every report that was applied, whole; its id is the key that makes the second time a no-op, together with
-                       whether it was proven, since the same bytes may come from a stranger first. Where it changed nothing,
-                       what it said is erased after a while
+                       whether it was proven, since the same bytes may come from a stranger first
     changes            every change of the list, numbered in the order in which they became visible
     strikes            the newest soft reports of an address
     provisional_counts how many provisional entries a source made within an hour
@@ -14,7 +13,7 @@
     api_keys           who may ask
     meta               facts about the store itself
 
-Times are UTC. Addresses are known by their keyed hash (`nullsender/address.py`) everywhere but in `addresses`.
+What is old and holds nothing up leaves (`store_age.py`). Times are UTC. Addresses are known by their keyed hash (`nullsender/address.py`) everywhere but in `addresses`.
 """
 
 from datetime import UTC, datetime
