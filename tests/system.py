@@ -63,7 +63,16 @@ class System:
 
     def wait_until_ready(self) -> None:
         """Return when the MX listens and /readyz says yes."""
-        wait_for(self._is_ready, what="nullsender to be ready", seconds=START_SECONDS_MAX)
+        try:
+            wait_for(self._is_ready, what="nullsender to be ready", seconds=START_SECONDS_MAX)
+        except AssertionError as late:
+            raise AssertionError(f"{late}, and {self._unready_in_words()}; it said:\n{self.said()[-3000:]}") from None
+
+    def _unready_in_words(self) -> str:
+        try:
+            return f"/readyz says {self.unready_because() or 'yes'}"
+        except httpx.TransportError as silence:
+            return f"/readyz does not answer ({silence})"
 
     def _is_ready(self) -> bool:
         assert self.process is not None
@@ -108,7 +117,7 @@ class System:
 
     def wait_until_unready(self, because: str, seconds: float = 30.0) -> None:
         """Return when /readyz is 503 and names `because`."""
-        wait_for(lambda: because in (self.unready_because() or ""), what=f"/readyz to say {because!r}", seconds=seconds)
+        wait_for(lambda: because in self._unready_in_words(), what=f"/readyz to say {because!r}", seconds=seconds)
 
     def stop(self) -> int:
         """Ctrl-C; the exit code."""

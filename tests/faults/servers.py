@@ -3,11 +3,13 @@
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 
 from tests.faults.disk import Disk
-from tests.servers.kafka import Kafka, KafkaUnavailable, kafka_server
+from tests.faults.proxy import Proxy
+from tests.servers.kafka import Kafka, KafkaUnavailable, require_kafka
 from tests.servers.postgres import Postgres, PostgresUnavailable, SmallDiskUnavailable, postgres_server
 
 DISK_MIB = 1024
@@ -28,14 +30,21 @@ def own_postgres(settings: Mapping[str, str]) -> Iterator[tuple[Postgres, Disk |
 
 
 @contextmanager
-def own_kafka(properties: Mapping[str, str]) -> Iterator[Kafka]:
-    """A Kafka. Skips where there is none; in CI that is a failure."""
-    with ExitStack() as running:
-        try:
-            server = running.enter_context(kafka_server(properties))
-        except KafkaUnavailable as reason:
-            _give_up(reason)
-        yield server
+def own_kafka(folder: Path, proxy: Proxy) -> Iterator[Kafka]:
+    """A Kafka with its files in `folder`, which its clients reach through `proxy`. Skips where there is none, as above."""
+    try:
+        require_kafka()
+    except KafkaUnavailable as reason:
+        _give_up(reason)
+    told = {"advertised.listeners": f"PLAINTEXT://127.0.0.1:{proxy.address[1]}"}
+    kafka = Kafka(folder, properties=told)
+    host, port = kafka.servers.split(":")
+    proxy.target = (host, int(port))
+    try:
+        kafka.start()
+        yield kafka
+    finally:
+        kafka.kill()
 
 
 def _give_up(reason: Exception) -> None:

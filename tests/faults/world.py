@@ -49,6 +49,8 @@ class World:
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
+        migrated = self.system.command("migrate")
+        assert migrated.returncode == 0, migrated.stderr
         self._open.enter_context(self.system)
         settings = config.load(environment=self.system.environment)
         self.log = self._open.enter_context(open_log(settings))
