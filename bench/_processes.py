@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -13,35 +13,34 @@ _LOOK_EVERY_SECONDS = 0.2
 
 def roles_of(supervisor: int) -> Mapping[str, int]:
     """The process id of each role that `nullsender up`, which is process `supervisor`, keeps running."""
-    return {_words(pid)[3]: pid for pid in children_of(supervisor)}
+    return {_told(pid, "cmdline").split("\0")[3]: pid for pid in children_of(supervisor)}
 
 
 def children_of(pid: int) -> Sequence[int]:
     """The processes that this one started and that still run."""
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return [int(child) for child in _told(pid, f"task/{pid}/children").split()]
 
 
 def cpu_seconds(pid: int) -> float:
     """What the process, those of its children that have ended and those that run have used so far."""
-    user, system, ended_user, ended_system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:15]
-    own_ticks = int(user) + int(system) + int(ended_user) + int(ended_system)
+    fields = _told(pid, "stat").rpartition(")")[2].split()
+    own_ticks = sum(map(int, fields[11:15]))
     return own_ticks / _TICKS_PER_SECOND + sum(map(cpu_seconds, children_of(pid)))
 
 
 def own_bytes(pid: int) -> int:
     """Memory of the process and its children that is in RAM and no page of a file, which the kernel could drop."""
-    return _status_bytes(pid, "RssAnon") + sum(map(own_bytes, children_of(pid)))
+    lines = dict(line.split(":", 1) for line in _told(pid, "status").splitlines())
+    own_kib = int(lines["RssAnon"].split()[0]) if "RssAnon" in lines else 0
+    return own_kib * 1024 + sum(map(own_bytes, children_of(pid)))
 
 
-def _status_bytes(pid: int, name: str) -> int:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith(f"{name}:"):
-            return int(line.split()[1]) * 1024
-    return 0
-
-
-def _words(pid: int) -> Sequence[str]:
-    return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+def _told(pid: int, name: str) -> str:
+    """What the kernel says of a process; nothing of one that has just ended."""
+    try:
+        return Path(f"/proc/{pid}/{name}").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 class Watch:
@@ -57,18 +56,18 @@ class Watch:
 
     def _look(self) -> None:
         while not self._ended.wait(_LOOK_EVERY_SECONDS):
-            for name, held in self._of_each(own_bytes).items():
-                self.peak_bytes[name] = max(self.peak_bytes[name], held)
+            for name, pid in self._processes.items():
+                self.peak_bytes[name] = max(self.peak_bytes[name], own_bytes(pid))
 
-    def _of_each(self, question: Callable[[int], float]) -> dict[str, float]:
-        return {name: question(pid) for name, pid in self._processes.items()}
+    def _used(self) -> dict[str, float]:
+        return {name: cpu_seconds(pid) for name, pid in self._processes.items()}
 
     def __enter__(self) -> Self:
-        self._started = self._of_each(cpu_seconds)
+        self._started = self._used()
         self._looking.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.cpu_seconds = {name: used - self._started[name] for name, used in self._of_each(cpu_seconds).items()}
+        self.cpu_seconds = {name: used - self._started[name] for name, used in self._used().items()}
         self._ended.set()
         self._looking.join()
