@@ -2,7 +2,8 @@
 
 import argparse
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,9 +15,9 @@ from nullsender.cli import dead_letters
 from nullsender.cli.dead_letters import chosen, open_letters, read_letters
 from nullsender.cli.replay_letters import replay_letters
 from nullsender.clock import SystemClock
-from nullsender.errors import Invalid
+from nullsender.errors import Invalid, Transient
 from nullsender.events import DeadLetter, Source, encode
-from nullsender.log import Log, Record, Topic, wait_until_durable
+from nullsender.log import Log, Producer, Record, Topic, wait_until_durable
 from nullsender.log_embedded import EmbeddedLog
 
 INTAKE = Intake(keys=SigningKeys({"k1": b"a secret of the tests, 32 bytes."}))
@@ -57,6 +58,36 @@ def test_what_was_replayed_is_struck_off_and_what_can_not_be_read_still_stays(
     assert (b"k", b"of ours") in [(record.key, record.value) for record in log.read(Topic.BOUNCES)]
     assert len(list(log.read(Topic.RAW))) == 1
     assert "still a dead letter" in capsys.readouterr().out
+
+
+class _LandsInPart(EmbeddedLog):
+    """Of what is published the first record is lost."""
+
+    def producer(self) -> Producer:
+        return _LosesTheFirst(super().producer())
+
+
+class _LosesTheFirst(Producer):
+    def __init__(self, producer: Producer) -> None:
+        self._producer = producer
+
+    def publish(self, records: Sequence[Record]) -> "Future[None]":
+        wait_until_durable(self._producer.publish(records[1:]))
+        failed: Future[None] = Future()
+        failed.set_exception(Transient("the log failed in the middle of a batch"))
+        return failed
+
+
+def test_a_letter_whose_record_did_not_land_is_not_struck_off(tmp_path: Path) -> None:
+    with _LandsInPart(tmp_path / "log", clock=SystemClock()) as log:
+        letter = _letter("a-record", b"of ours", stage="classify", topic="bounces")
+        record = Record(Topic.DEAD_LETTERS, letter.id.encode(), encode(letter))
+        wait_until_durable(EmbeddedLog.producer(log).publish([record]))
+
+        with pytest.raises(Transient):
+            replay_letters(log, [], intake=INTAKE, dry_run=False)
+
+        assert set(open_letters(log)) == {"a-record"}
 
 
 def test_those_that_are_named_are_replayed_and_no_others(log: Log) -> None:

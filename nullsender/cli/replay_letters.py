@@ -34,9 +34,9 @@ def replay_letters(log: Log, ids: Iterable[str], *, intake: Intake, dry_run: boo
         for letter in read_letters(log, wanted):
             done = attempt(letter, intake)
             if done.records and not dry_run:
-                # Struck off in the same breath: whoever dies in between replays it again, and that changes nothing.
-                struck_off = Record(Topic.DEAD_LETTERS, letter.id.encode(), b"")
-                wait_until_durable(producer.publish([*done.records, struck_off]))
+                wait_until_durable(producer.publish(done.records))
+                # Struck off only now, for a batch may land in part. Whoever dies in between replays it again, to no effect.
+                wait_until_durable(producer.publish([Record(Topic.DEAD_LETTERS, letter.id.encode(), b"")]))
             print(f"{letter.id}  {done.words}")
             none_left = none_left and bool(done.records)
     return none_left
