@@ -1,7 +1,7 @@
 """The list is what its reports come to: each counted once, however they arrive."""
 
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import pytest
@@ -10,9 +10,10 @@ from hypothesis import strategies as some
 from msgspec.structs import replace
 
 from nullsender.events import Outcome, Proof
-from suppression.policy import Cause
+from suppression.policy import Cause, PolicySettings
 from suppression.store import Store
 from tests.outcomes import an_outcome
+from tests.sim.fold import fold
 from tests.store_contract import ADA, BEN, live, tell
 from tests.store_fixtures import BOTH_DATABASES
 
@@ -27,43 +28,10 @@ PROOFS = (Proof.TOKEN, Proof.NONE)
 Standing = tuple[str, Cause, bool, datetime | None]  # scope, cause, provisional, expires
 
 
-def once(arriving: Iterable[Outcome]) -> Iterator[Outcome]:
-    """Those that count: each report the first time that it comes, and the first time that it comes with proof."""
-    known: set[tuple[str, bool]] = set()
-    for outcome in arriving:
-        report_id, proven = outcome.report.id, outcome.report.proof is not Proof.NONE
-        if known.isdisjoint({(report_id, True), (report_id, proven)}):
-            known.add((report_id, proven))
-            yield outcome
-
-
-def fold(arriving: Sequence[Outcome], address: str) -> set[Standing]:
-    """What reports come to with the default policy: the policy said a second time, as plainly as can be."""
-    stands: dict[tuple[str, Cause], tuple[bool, datetime | None]] = {}
-    softs: dict[str, list[tuple[datetime, bool]]] = {}
-    weak: dict[str, datetime] = {}
-    for report, result in ((o.report, o.decision.outcome.value) for o in once(arriving) if o.report.recipient == address):
-        if result == "none":
-            continue
-        scope = report.stream or "*" if result in ("soft", "unsubscribe") else "*"
-        proven, at = report.proof is not Proof.NONE, report.received_at
-        expires = None if proven else at + timedelta(days=7)
-        if result == "soft":
-            struck = softs.get(scope, [])
-            if proven and (weak.get(report.id), False) in struck:
-                struck.remove((weak[report.id], False))  # the same report, now with proof
-            weak[report.id] = at
-            newest = softs[scope] = sorted([*struck, (at, proven)])[-5:]
-            if len(newest) < 5 or newest[-1][0] - newest[0][0] > timedelta(days=14):
-                continue
-            proven, expires = all(proven for _, proven in newest), newest[-1][0] + timedelta(days=7)
-        key = scope, Cause(result)
-        until = stands[key][1] if key in stands else at  # where there never was one, it is as if it had just expired
-        if until is not None and until <= at:
-            stands[key] = not proven, expires
-        elif proven:
-            stands[key] = False, None if until is None or expires is None else max(until, expires)
-    return {(scope, cause, provisional, until) for (scope, cause), (provisional, until) in stands.items()}
+def standing(arriving: Sequence[Outcome], address: str) -> set[Standing]:
+    """What reports come to with the default policy."""
+    stands = fold(arriving, address, PolicySettings())
+    return {(scope, cause, stand.provisional, stand.expires) for (scope, cause), stand in stands.items()}
 
 
 @some.composite
@@ -112,7 +80,7 @@ def test_the_list_is_the_fold_of_its_reports_whatever_arrives_twice(
 
     for address in (ADA, BEN):
         found = store.entries_of(reports[0].report.tenant, address)
-        assert {(entry.scope, entry.cause, entry.provisional, entry.expires) for entry in found} == fold(arriving, address)
+        assert {(entry.scope, entry.cause, entry.provisional, entry.expires) for entry in found} == standing(arriving, address)
 
 
 @examples
@@ -123,5 +91,5 @@ def test_what_acts_at_once_comes_to_the_same_list_in_any_order(
     tell_in_batches(store, data.draw(some.permutations(reports), label="order"), data)
 
     for address in (ADA, BEN):
-        in_order = {(scope, cause, provisional) for scope, cause, provisional, _ in fold(reports, address)}
+        in_order = {(scope, cause, provisional) for scope, cause, provisional, _ in standing(reports, address)}
         assert live(store, address, reports[0].report.tenant) == in_order

@@ -15,6 +15,7 @@ Item = TypeVar("Item")
 
 # How often a kind of trouble strikes where it may: seldom enough that things get done between two blows.
 _RATES = (0.02, 0.05, 0.1, 0.2)
+_RATE_OF_HABITS = 0.3  # of what is no trouble by itself
 
 
 class Trouble(StrEnum):
@@ -48,6 +49,9 @@ class Trouble(StrEnum):
     UPGRADED = "upgraded"  # a process comes back newer: what it writes the old ones can not read
 
 
+_HABITS = frozenset({Trouble.HUNG_UP, Trouble.OLD_RECORDS, Trouble.UPGRADED})
+
+
 class Crash(BaseException):
     """This process is no more. No `except Exception` of the product sees it, and nothing after it runs."""
 
@@ -58,6 +62,7 @@ class Fate:
     def __init__(self, seed: int, *, without: Collection[Trouble] = ()) -> None:
         choosing = Random(f"{seed} rates")
         rates = {trouble: choosing.choice(_RATES) for trouble in Trouble if choosing.random() < 0.5}
+        rates |= dict.fromkeys(_HABITS & rates.keys(), _RATE_OF_HABITS)
         self.rates = {trouble: rate for trouble, rate in rates.items() if trouble not in without}
         self.struck: Counter[Trouble] = Counter()
         self._streams = {trouble: Random(f"{seed} {trouble}") for trouble in self.rates}

@@ -1,12 +1,15 @@
 """What reports come to: the policy said a second time, as plainly as can be, and without a store."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from nullsender.events import Fault, Outcome, Proof
+from nullsender.events import Fault, Outcome, Proof, Report
 from suppression.policy import Cause, Did, PolicySettings
 from suppression.records import Change
+
+_BY_FAULT = ("hard", "soft")  # what counts only where it is the recipient's own
+_BY_STREAM = ("soft", "unsubscribe")  # what stops only the stream that it is about
 
 
 class Stand(NamedTuple):
@@ -22,60 +25,81 @@ class Stand(NamedTuple):
         return self.ended is not None or (self.expires is not None and self.expires <= at)
 
 
-Stands = dict[tuple[str, Cause], Stand]  # by scope and cause
-
-
-def once(arriving: Iterable[Outcome]) -> Iterator[Outcome]:
-    """Those that count: each report the first time that it comes, and the first time that it comes with proof."""
-    known: set[tuple[str, bool]] = set()
-    for outcome in arriving:
-        report_id, proven = outcome.report.id, outcome.report.proof is not Proof.NONE
-        if known.isdisjoint({(report_id, True), (report_id, proven)}):
-            known.add((report_id, proven))
-            yield outcome
+Place = tuple[str, Cause]  # scope and cause
+Stands = dict[Place, Stand]
 
 
 def fold(happened: Sequence[Outcome | Change], address: str, policy: PolicySettings) -> Stands:
-    """How the entries of one address stand after all that happened to it, in its order.
+    """How the entries of one address stand after all that happened, in its order.
 
-    Of changes only those belong here that are not a report's: what people did and what time ended is taken as it was.
+    Of changes only those of this address belong here that are not a report's: what people did and what time ended is taken as
+    it was. Each report counts once, however often it is here.
     """
-    stands: Stands = {}
-    strikes: dict[str, list[tuple[datetime, bool]]] = {}
-    weak: dict[str, datetime] = {}
-    counting = {id(outcome) for outcome in once(event for event in happened if isinstance(event, Outcome))}
+    folding = _Folding(policy)
     for event in happened:
         if isinstance(event, Change):
             after = event.after
-            stands[event.scope, event.cause] = Stand(after.provisional, after.expires, after.ended, after.ended_by)
-            continue
-        report, result = event.report, event.decision.outcome.value
-        if id(event) not in counting or report.recipient != address or result == "none" or report.withheld:
-            continue
-        if result in ("hard", "soft") and event.decision.fault is not Fault.RECIPIENT:
-            continue
-        scope = report.stream or "*" if result in ("soft", "unsubscribe") else "*"
-        key = scope, Cause(result)
-        stand = stands.get(key)
+            folding.stands[event.scope, event.cause] = Stand(after.provisional, after.expires, after.ended, after.ended_by)
+        elif event.report.recipient == address and folding.is_new(event.report):
+            folding.hear(event)
+    return folding.stands
+
+
+class _Folding:
+    """What is known of one address so far."""
+
+    def __init__(self, policy: PolicySettings) -> None:
+        self.stands: Stands = {}
+        self._policy = policy
+        self._known: set[tuple[str, bool]] = set()  # reports, and whether with proof
+        self._strikes: dict[str, list[tuple[datetime, bool]]] = {}  # by scope
+        self._came_weak: dict[str, datetime] = {}  # a soft report's first coming, by its id
+
+    def is_new(self, report: Report) -> bool:
+        """Whether it counts: it comes for the first time, or for the first time with proof."""
+        proven = report.proof is not Proof.NONE
+        if (report.id, True) in self._known or (report.id, proven) in self._known:
+            return False
+        self._known.add((report.id, proven))
+        return True
+
+    def hear(self, outcome: Outcome) -> None:
+        """One report that counts."""
+        report, result = outcome.report, outcome.decision.outcome.value
+        if result == "none" or report.withheld:
+            return
+        if result in _BY_FAULT and outcome.decision.fault is not Fault.RECIPIENT:
+            return
+        place = (report.stream or "*" if result in _BY_STREAM else "*"), Cause(result)
         proven, at = report.proof is not Proof.NONE, report.received_at
-        expires = None if proven else at + timedelta(days=policy.provisional_days)
-        lifted = stand.ended if stand and stand.ended_by is Did.LIFTED else None
         if result == "soft":
-            struck = strikes.get(scope, [])
-            if proven and (weak.get(report.id), False) in struck:
-                struck.remove((weak[report.id], False))  # the same report, now with proof
-            weak[report.id] = at
-            valid = sorted(strike for strike in [*struck, (at, proven)] if lifted is None or strike[0] >= lifted)
-            newest = strikes[scope] = valid[-policy.soft_limit :]
-            if len(newest) < policy.soft_limit or newest[-1][0] - newest[0][0] > timedelta(days=policy.soft_window_days):
-                continue
-            proven = all(proven for _, proven in newest)
+            self._strike(place, report, proven)
+        else:
+            self._claim(place, at, proven, None if proven else at + timedelta(days=self._policy.provisional_days))
+
+    def _strike(self, place: Place, report: Report, proven: bool) -> None:
+        policy, at = self._policy, report.received_at
+        struck = self._strikes.get(place[0], [])
+        if proven and (self._came_weak.get(report.id), False) in struck:
+            struck.remove((self._came_weak[report.id], False))  # the same report, now with proof
+        self._came_weak[report.id] = at
+        lifted = self._lifted(place)
+        valid = sorted(strike for strike in [*struck, (at, proven)] if lifted is None or strike[0] >= lifted)
+        newest = self._strikes[place[0]] = valid[-policy.soft_limit :]
+        if len(newest) == policy.soft_limit and newest[-1][0] - newest[0][0] <= timedelta(days=policy.soft_window_days):
             expires = newest[-1][0] + timedelta(days=policy.soft_entry_days)
+            self._claim(place, at, all(proven for _, proven in newest), expires)
+
+    def _claim(self, place: Place, at: datetime, proven: bool, expires: datetime | None) -> None:
+        stand, lifted = self.stands.get(place), self._lifted(place)
         if lifted is not None and at < lifted:
-            continue
+            return  # whoever lifted it knew of that
         if stand is None or stand.is_over(at):
-            stands[key] = Stand(not proven, expires)
+            self.stands[place] = Stand(not proven, expires)
         elif proven:
             longest = None if stand.expires is None or expires is None else max(stand.expires, expires)
-            stands[key] = Stand(False, longest)
-    return stands
+            self.stands[place] = Stand(False, longest)
+
+    def _lifted(self, place: Place) -> datetime | None:
+        stand = self.stands.get(place)
+        return stand.ended if stand and stand.ended_by is Did.LIFTED else None

@@ -18,6 +18,7 @@ from nullsender.events import Fault, Result, Source
 from tests.sim.clock import START
 
 PEOPLE = ("ada@example.com", "ben@example.com", "eve@example.org")
+_TOLD_OF = (6, 2, 1)  # how often: what is told of one person meets what was told before
 STREAMS = (None, "news")
 TRUSTED, STRANGER = "192.0.2.1", "198.51.100.7"
 
@@ -80,7 +81,7 @@ def some_mail(chance: Random, count: int) -> list[Mail]:
 
 def _dsn(chance: Random, number: int) -> Mail:
     """A bounce of one mail to one person: signed, or from the trusted source, or from anybody."""
-    recipient, reason = chance.choice(PEOPLE), chance.choice(REASONS)
+    recipient, reason = _somebody(chance), chance.choice(REASONS)
     content = _dsn_about(number, {recipient: reason})
     return Mail(number, content, _arriving(chance, number, recipient, Purpose.BOUNCE), {recipient: reason.expected})
 
@@ -92,14 +93,14 @@ def _dsn_about_several(chance: Random, number: int) -> Mail:
 
 
 def _complaint(chance: Random, number: int) -> Mail:
-    recipient = chance.choice(PEOPLE)
+    recipient = _somebody(chance)
     content = _COMPLAINT.format(number=number, recipient=recipient).encode()
     source = _from(chance.choice((TRUSTED, STRANGER)), "complaints")
     return Mail(number, content, source, {recipient: Expected(Result.COMPLAINT, Fault.RECIPIENT)})
 
 
 def _unsubscribe(chance: Random, number: int) -> Mail:
-    recipient = chance.choice(PEOPLE)
+    recipient = _somebody(chance)
     content = _UNSUBSCRIBE.format(number=number, recipient=recipient).encode()
     source = msgspec.structs.replace(_arriving(chance, number, recipient, Purpose.UNSUBSCRIBE), mail_from=recipient)
     return Mail(number, content, source, {recipient: Expected(Result.UNSUBSCRIBE, Fault.RECIPIENT)})
@@ -116,6 +117,10 @@ def _unreadable(chance: Random, number: int) -> Mail:
 
 _MAKERS = (_dsn, _dsn_about_several, _complaint, _unsubscribe, _holiday, _unreadable)
 _WEIGHTS = (8, 1, 3, 3, 1, 1)
+
+
+def _somebody(chance: Random) -> str:
+    return chance.choices(PEOPLE, _TOLD_OF)[0]
 
 
 def _arriving(chance: Random, number: int, recipient: str, purpose: Purpose) -> Source:

@@ -22,7 +22,7 @@ from tests.sim.log import go_on
 from tests.store_fixtures import store_on
 
 # Few strikes make an entry, so that short histories get there.
-POLICY = PolicySettings(soft_limit=3)
+POLICY = PolicySettings(soft_limit=2)
 
 Copy = Any  # a connection of the driver, which has no types, to a database in memory
 
