@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 
+import anyio
 import anyio.to_thread
 from fastapi import APIRouter, Response
 
@@ -12,6 +13,7 @@ from api.problems import unavailable
 from api.schemas import HealthReply
 from nullsender import telemetry
 from nullsender.errors import Misconfigured, Transient
+from nullsender.limits import API_READY_SECONDS_MAX
 from suppression.store import Store
 
 _log = logging.getLogger("api")
@@ -28,7 +30,10 @@ async def health() -> HealthReply:
 @routes.get("/readyz", response_description="Everything works.")
 async def ready(parts: UsedParts) -> HealthReply:
     """Everything works: the store answers, the lookup table is fresh, the pipeline runs. 503 says what does not."""
-    if troubles := await parts.threads.run(_troubles, parts):
+    troubles: Sequence[str] = ["the store does not answer"]
+    with anyio.move_on_after(API_READY_SECONDS_MAX):
+        troubles = await parts.threads.run(_troubles, parts)
+    if troubles:
         raise unavailable("; ".join(troubles))
     return HealthReply()
 

@@ -204,6 +204,10 @@ API_NAME_CHARACTERS_MAX = 200
 # Requests of one process that use the store at the same time, and that wait for their turn; past that: 503, come again.
 API_STORE_THREADS_MAX = 8
 API_STORE_WAITING_MAX = 500
+# How long a request waits for the store, its place in the queue included: longer than a write waits for its turn.
+API_STORE_SECONDS_MAX = 20.0
+# Whoever asks for readiness wants to know now; a load balancer waits for a few seconds.
+API_READY_SECONDS_MAX = 3.0
 # What a 503 asks the client to wait.
 API_RETRY_AFTER_SECONDS = 2
 # Keys are short; anything longer is not looked up.
@@ -294,6 +298,8 @@ STORE_TURN_SECONDS_MAX = 15
 STORE_STATEMENT_SECONDS_MAX = 30
 # How long a transaction may lie idle on PostgreSQL: its process is gone or stuck, and everybody waits for its turn.
 STORE_IDLE_SECONDS_MAX = 30
+# How long we wait for the server's answer: it keeps the time-out of a statement itself, unless it stands still.
+STORE_ANSWER_SECONDS_MAX = 35
 # How long connecting to PostgreSQL may take, name look-up included.
 STORE_CONNECT_SECONDS_MAX = 5
 # How long a connection may be silent before the network is asked whether the other end still lives, and how long that may take.

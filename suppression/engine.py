@@ -12,12 +12,15 @@ from typing import Any
 
 import psycopg
 import pysqlite3.dbapi2 as sqlite
+from psycopg.abc import RV, PQGen
+from psycopg.pq import TransactionStatus
 from psycopg.types.array import ListBinaryDumper
 from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event, func, make_url, select
 from sqlalchemy.exc import ArgumentError
 
 from nullsender.errors import Misconfigured
 from nullsender.limits import (
+    STORE_ANSWER_SECONDS_MAX,
     STORE_CONNECT_SECONDS_MAX,
     STORE_CONNECTIONS_MAX,
     STORE_IDLE_SECONDS_MAX,
@@ -27,6 +30,9 @@ from nullsender.limits import (
     STORE_WAL_BYTES_MAX,
 )
 from suppression.trouble import commit_typed, refused, trouble_typed
+
+# How often a wait for the server looks at the clock and at signals; psycopg's own.
+_LOOK_EVERY_SECONDS = 0.1
 
 _ASIDE_LOCK = 0x6E74  # any number that nobody else in this database uses; migrate.py has the one before
 
@@ -112,16 +118,33 @@ def _connecting(place: str) -> Callable[..., Any]:
     """How a connection is made: one that can not be had is told in a sentence."""
     known_good = False
 
-    def connect(dialect: Dialect, _record: object, arguments: Sequence[Any], keywords: dict[str, Any]) -> Any:
+    def connect(_dialect: Dialect, _record: object, arguments: Sequence[Any], keywords: dict[str, Any]) -> Any:
         nonlocal known_good
         try:
-            connection = dialect.connect(*arguments, **keywords)
+            connection = _Connection.connect(*arguments, **keywords)
         except psycopg.OperationalError as error:
             raise refused(error, place, known_good=known_good) from error
         known_good = True
         return connection
 
     return connect
+
+
+class _Connection(psycopg.Connection[Any]):
+    """One that waits for a bounded time.
+
+    A server that stands still as a whole (stopped, out of memory, its disk gone) keeps none of the time-outs that it was told,
+    and its machine goes on acknowledging what we send.
+    """
+
+    def wait(self, gen: PQGen[RV], interval: float = _LOOK_EVERY_SECONDS, timeout: float | None = None) -> RV:
+        """As psycopg says; a connection whose answer did not come in time is closed, for it may come later."""
+        try:
+            return super().wait(gen, interval, STORE_ANSWER_SECONDS_MAX if timeout is None else timeout)
+        except psycopg.OperationalError:
+            if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
+                self.pgconn.finish()
+            raise
 
 
 def _prepare_postgresql(connection: Any, _record: object) -> None:
