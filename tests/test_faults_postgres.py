@@ -10,12 +10,18 @@ from contextlib import ExitStack
 
 import psycopg
 import pytest
+from sqlalchemy import text
 
+import suppression.engine
+from nullsender.errors import Transient
+from suppression.engine import reading
+from suppression.trouble import trouble_typed
 from tests.faults.disk import Disk
 from tests.faults.proxy import PostgresCommits, Proxy
 from tests.faults.servers import own_postgres
 from tests.faults.world import World
 from tests.servers.postgres import Postgres
+from tests.store_fixtures import opened
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.xdist_group("faults-postgresql")
@@ -63,6 +69,18 @@ def test_while_postgresql_is_gone_mail_is_taken_and_nothing_is_lost(world: World
     world.system.wait_until_ready()
 
     world.settle()
+
+
+def test_a_question_to_a_frozen_postgresql_ends(server: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(suppression.engine, "STORE_ANSWER_SECONDS_MAX", 1)
+    with opened(server.url("postgres")) as engine, reading(engine) as connection:
+        connection.execute(text("SELECT 1"))
+        server.freeze()
+        try:
+            with pytest.raises(Transient), trouble_typed():
+                connection.execute(text("SELECT 1"))
+        finally:
+            server.thaw()
 
 
 def test_a_commit_whose_answer_is_lost_is_one_report(world: World, proxy: Proxy) -> None:
