@@ -38,13 +38,12 @@ def check(history: History) -> None:
 
 def _letters(history: History) -> Iterator[tuple[str, DeadLetter]]:
     """The dead letters that are still open, by id."""
-    struck_off = set()
+    known = set()
     for record in history.log.read(Topic.DEAD_LETTERS, newest_first=True):
         letter_id = record.key.decode()
-        if not record.value:
-            struck_off.add(letter_id)
-        elif letter_id not in struck_off:
+        if letter_id not in known and record.value:
             yield letter_id, decode(DeadLetter, record.value)
+        known.add(letter_id)  # what is older was struck off, or is the same letter
 
 
 def _report_in(letter: DeadLetter) -> Report:
