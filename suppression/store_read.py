@@ -16,28 +16,23 @@ from suppression.policy import EVERYWHERE, GRAVITY, Cause, Did
 from suppression.records import Change, Entry, Page, Told
 from suppression.schema import require_schema
 from suppression.store_base import StoreBase
-from suppression.store_rows import array_for, change_of, entry_of, is_live, parts_of, rows_about
+from suppression.store_rows import change_of, entry_of, is_live, parts_of, rows_about
 from suppression.store_turn import positions_of
 
 _WITH_ADDRESS = select(entries, addresses.c.address).join_from(
     entries, addresses, entries.c.address_hash == addresses.c.address_hash, isouter=True
 )
 
-_ASKED = {
-    "sqlite": bindparam("hashes", expanding=True),
-    "postgresql": bindparam("hashes", type_=array_for(entries.c.address_hash)),
-}
 # Built once: on the way of a lookup that hits, SQLAlchemy's building of it costs more than the database's answer.
 _STOPPING = {
     database: rows_about(
         database,
         entries,
-        hashes,
         entries.c.tenant == bindparam("tenant"),
         entries.c.scope.in_(bindparam("scopes", expanding=True)),
         is_live(bindparam("now", type_=entries.c.expires_at.type)),
     )
-    for database, hashes in _ASKED.items()
+    for database in ("sqlite", "postgresql")
 }
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
+from functools import cache
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from sqlalchemy import (
     Table,
     and_,
     any_,
+    bindparam,
     func,
     literal,
     literal_column,
@@ -78,23 +80,27 @@ def parts_of(values: Iterable[Any]) -> Iterator[list[Any]]:
         yield part
 
 
-def about(connection: Connection, table: Table, people: Collection[Person]) -> Iterator[Select[Any]]:
-    """Questions that together are for the rows of `table` that are about `people`."""
+def about(connection: Connection, table: Table, people: Collection[Person]) -> Iterator[Row[Any]]:
+    """The rows of `table` that are about `people`."""
+    question = _about(connection.dialect.name, table)
     for tenant in sorted({person.tenant for person in people}):
         for hashes in parts_of(person.address_hash for person in people if person.tenant == tenant):
-            yield rows_about(connection.dialect.name, table, hashes, table.c.tenant == tenant)
+            yield from connection.execute(question, {"tenant": tenant, "hashes": hashes})
 
 
-def rows_about(
-    database: str, table: Table, hashes: list[bytes] | BindParameter[Any], *conditions: ColumnElement[bool]
-) -> Select[Any]:
-    """The question for the rows of `table` that have one of `hashes` and meet the conditions."""
+@cache  # SQLAlchemy's building of it costs more than the database's answer about a few people
+def _about(database: str, table: Table) -> Select[Any]:
+    return rows_about(database, table, table.c.tenant == bindparam("tenant"))
+
+
+def rows_about(database: str, table: Table, *conditions: ColumnElement[bool]) -> Select[Any]:
+    """The question for the rows of `table` that have one of the addresses in the parameter `hashes` and meet the conditions."""
     column = table.c.address_hash
     if database == "sqlite":
-        return select(table).where(*conditions, column.in_(hashes))
+        return select(table).where(*conditions, column.in_(bindparam("hashes", expanding=True)))
     # Hash by hash, behind a fence (OFFSET 0). Left alone, PostgreSQL reads the whole tenant while it has no statistics yet, or
     # where one tenant is much larger than the others.
-    array = hashes if isinstance(hashes, BindParameter) else literal(hashes, array_for(column))
+    array = bindparam("hashes", type_=array_for(column))
     asked = func.unnest(array).table_valued("hash", name="asked").render_derived()
     found = select(table).where(*conditions, column == asked.c.hash).offset(literal_column("0")).lateral("found")
     return select(found).select_from(asked).join(found, true())

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Select, select, update
+from sqlalchemy import Connection, Row, select, update
 
 from nullsender.address import domain_of
 from nullsender.log import Partition, Position, Topic
@@ -91,12 +91,10 @@ class Turn:
 
     def load(self, people: Collection[Person]) -> None:
         """Read every entry and all strikes of `people`; nothing is known of anybody else."""
-        for asked in about(self._connection, entries, people):
-            for row in self._connection.execute(asked):
-                self._entries.read(key_of(row), entry_of(row))
-        for asked in about(self._connection, strikes, people):
-            for row in self._connection.execute(asked):
-                self._strikes.read(Place(Person(row.tenant, row.address_hash), row.scope), _STRIKES.decode(row.newest))
+        for row in about(self._connection, entries, people):
+            self._entries.read(key_of(row), entry_of(row))
+        for row in about(self._connection, strikes, people):
+            self._strikes.read(Place(Person(row.tenant, row.address_hash), row.scope), _STRIKES.decode(row.newest))
 
     def number(self) -> int:
         """The next number: of an outcome, or of a change and of the period of an entry that it begins."""
@@ -185,7 +183,7 @@ class Turn:
     def recorded(self, report_ids: Collection[str]) -> list[Columns]:
         """The rows of `outcomes` for these reports, as they were before this turn."""
         chosen = one_of(self._connection, outcomes.c.report_id, report_ids)
-        return self._rows(select(outcomes).where(these) for these in chosen)
+        return [_columns_of(row) for these in chosen for row in self._connection.execute(select(outcomes).where(these))]
 
     def recorded_now(self) -> list[Columns]:
         """The rows of `outcomes` that this turn has recorded."""
@@ -193,12 +191,9 @@ class Turn:
 
     def history_of(self, people: Collection[Person]) -> tuple[list[Columns], list[Columns]]:
         """The rows of `outcomes` and of `changes` about `people`, those of this turn among them; in no particular order."""
-        reported = self._rows(about(self._connection, outcomes, people))
-        changed = self._rows(about(self._connection, changes, people))
+        reported = list(map(_columns_of, about(self._connection, outcomes, people)))
+        changed = list(map(_columns_of, about(self._connection, changes, people)))
         return reported + _about(people, self._outcomes), changed + _about(people, self._changes)
-
-    def _rows(self, questions: Iterable[Select[Any]]) -> list[Columns]:
-        return [{**row} for asked in questions for row in self._connection.execute(asked).mappings()]
 
     def strikes(self, place: Place) -> tuple[Strike, ...]:
         """The strikes that are kept there."""
@@ -310,3 +305,7 @@ def _made_columns(slot: Slot, made: int) -> Columns:
 def _position_columns(key: tuple[str, Partition], position: Position) -> Columns:
     group, (topic, number) = key
     return {"consumer_group": group, "topic": topic.value, "number": number, **position._asdict()}
+
+
+def _columns_of(row: Row[Any]) -> Columns:
+    return {**row._mapping}
