@@ -420,6 +420,8 @@ KAFKA_POLL_GAP_SECONDS_MAX = 120.0
 KAFKA_LEAVE_SECONDS_MAX = 2.0
 # How long a broker holds a request for records when there are none; a partition that was just taken over waits for it.
 KAFKA_FETCH_WAIT_SECONDS = 0.1
+# What a broker gives of one partition at once, compressed: records that are alike are twenty times as large in memory.
+KAFKA_FETCH_BYTES_MAX = 2**17
 # How long, and how often, it is tried to store an offset while the group shares its partitions out; then the batch comes again.
 KAFKA_COMMIT_SECONDS_MAX = 3.0
 KAFKA_COMMIT_RETRY_SECONDS = 0.05

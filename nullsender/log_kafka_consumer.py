@@ -21,6 +21,7 @@ from nullsender.errors import NullsenderError
 from nullsender.limits import (
     KAFKA_COMMIT_RETRY_SECONDS,
     KAFKA_COMMIT_SECONDS_MAX,
+    KAFKA_FETCH_BYTES_MAX,
     KAFKA_FETCH_WAIT_SECONDS,
     KAFKA_HEARTBEAT_SECONDS,
     KAFKA_LEAVE_SECONDS_MAX,
@@ -105,6 +106,7 @@ class KafkaTopicConsumer:
                     "fetch.wait.max.ms": int(KAFKA_FETCH_WAIT_SECONDS * 1000),
                     "fetch.queue.backoff.ms": int(LOG_LOOK_SECONDS_MAX * 1000),
                     "fetch.max.bytes": LOG_POLL_BYTES_MAX,
+                    "max.partition.fetch.bytes": KAFKA_FETCH_BYTES_MAX,
                     "queued.max.messages.kbytes": LOG_POLL_BYTES_MAX // 1024,
                 },
             )
