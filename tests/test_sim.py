@@ -49,3 +49,9 @@ def test_whatever_goes_wrong_in_new_histories_every_promise_is_kept(histories: S
     print(f"the seeds from {first} to {first + NEW - 1}")
     for plot in [named] if named else map(Plot, range(first, first + NEW)):
         histories.run(plot)
+
+
+def test_a_seed_tells_the_same_history_again(histories: Simulation) -> None:
+    pasts = [histories.past_of(Plot(seed)) for seed in range(20)]
+
+    assert [histories.past_of(Plot(seed)) for seed in reversed(range(20))] == pasts[::-1]

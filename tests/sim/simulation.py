@@ -12,6 +12,7 @@ from classifiers.rules import Rules
 from tests.sim.checks import check
 from tests.sim.fate import Trouble
 from tests.sim.history import MAILS_MAX, History
+from tests.sim.past import Past, past_of
 from tests.sim.store import SimulatedDatabase, simulated_database
 
 _SEED, _MAILS, _WITHOUT = "NULLSENDER_SIM_SEED", "NULLSENDER_SIM_MAILS", "NULLSENDER_SIM_WITHOUT"
@@ -58,6 +59,14 @@ class Simulation:
             shortest = self._shortened(plot)
             told = self._failure_of(shortest) or failure
             raise AssertionError(f"a history came out wrong; to repeat it:\n\n    {shortest.command()}\n\n{told}")
+
+    def past_of(self, plot: Plot) -> Past:
+        """What the store holds after that history, whether that is right or not."""
+        self._history(plot).run()
+        return past_of(self._database)
+
+    def _history(self, plot: Plot) -> History:
+        return History(plot.seed, database=self._database, rules=self._rules, mails_max=plot.mails_max, without=plot.without)
 
     def _failure_of(self, plot: Plot) -> str | None:
         """What went wrong, in the words of its traceback."""

@@ -13,13 +13,15 @@ from typing import Any
 import pysqlite3.dbapi2 as sqlite
 from sqlalchemy import Connection, ExceptionContext, event
 
+from nullsender.address import AddressHasher
 from suppression.engine import open_engine, reading
 from suppression.migrate import upgrade
 from suppression.policy import PolicySettings
+from suppression.store import Store
 from tests.sim.clock import SimulatedClock
 from tests.sim.fate import Fair, Fate, Trouble
 from tests.sim.log import go_on
-from tests.store_fixtures import store_on
+from tests.store_fixtures import ADDRESS_KEY
 
 # Few strikes make an entry, so that short histories get there.
 POLICY = PolicySettings(soft_limit=2)
@@ -51,7 +53,7 @@ class SimulatedDatabase:
         self._fate: Fate = Fair()
         self._dying: Callable[[], None] = go_on
         self.clock = SimulatedClock()
-        self.store = store_on(self.engine, self.clock, POLICY)  # it waits on the fake clock, so its chance needs no seed
+        self.store = Store(self.engine, hasher=AddressHasher(ADDRESS_KEY), clock=self.clock, policy=POLICY, chance=lambda: 0.0)
         self._empty = self.copy()
         self._really_commit = self.engine.dialect.do_commit
         self.engine.dialect.do_commit = self._commit  # type: ignore[assignment, method-assign]
