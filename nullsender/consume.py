@@ -42,7 +42,7 @@ from nullsender.limits import (
     RETRY_SECONDS_MAX,
     RETRY_SECONDS_MIN,
 )
-from nullsender.log import Consumer, Partition, Producer, Record, StoredRecord, Topic, wait_until_durable
+from nullsender.log import Consumer, Partition, Producer, Record, StoredRecord, Topic, mark_of, wait_until_durable
 
 
 class Handler(Protocol):
@@ -233,8 +233,11 @@ class ConsumeLoop:
 
 
 def dead_letter_of(record: StoredRecord, *, reason: str, stage: str, attempts: int, clock: Clock) -> DeadLetter:
-    """The dead letter of a record: its id is made from where the record lay, so setting it aside twice makes one id."""
-    place = f"{stage} {record.partition.topic} {record.partition.number} {record.offset}"
+    """The dead letter of a record: its id is made from where it lay and what it was, so setting it aside twice makes one id.
+
+    What it was counts too, because another record may lie there on a log that was put back from a copy.
+    """
+    place = f"{stage} {record.partition.topic} {record.partition.number} {record.offset} {mark_of(record).hex()}"
     return DeadLetter(
         id=hashlib.sha256(place.encode()).hexdigest()[:32],
         reason=reason,

@@ -8,6 +8,7 @@ API in `store_keys.py`, what would be in `store_preview.py`; `Store` has them al
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 
 import msgspec
 from sqlalchemy import Connection
@@ -40,11 +41,19 @@ class Store(StoreReader, StoreKeys, StorePreview):
     """
 
     def apply(
-        self, outcomes: Sequence[Outcome], *, group: str, positions: Mapping[Partition, Position], patient: bool = False
+        self,
+        outcomes: Sequence[Outcome],
+        *,
+        group: str,
+        positions: Mapping[Partition, Position],
+        reached: Mapping[Partition, int] = MappingProxyType({}),
+        patient: bool = False,
     ) -> Sequence[Applied]:
         """Apply outcomes and remember how far `group` has come, in one transaction; what each of them did.
 
-        `patient`: whoever else wants to write comes first.
+        `patient`: whoever else wants to write comes first. `reached`: the next offsets that the store is known to have
+        committed; where it is behind them it was put back, by a failover that lost commits or from a copy, and `Misconfigured`
+        tells the caller to ask anew where to go on. Then nothing is done.
 
         A report whose id is known does nothing, unless it has proof now and had none before: then it counts as a new one, in
         place of what it was. An outcome that says that it is `rejudged` takes the place of the one that there was. Nothing in
@@ -52,7 +61,7 @@ class Store(StoreReader, StoreKeys, StorePreview):
         """
 
         def apply(turn: Turn) -> Sequence[Applied]:
-            turn.remember(group, positions)
+            turn.remember(group, positions, reached)
             return Applier(turn, self._hasher, self._policy).apply(outcomes)
 
         applied = self._turn(apply, patient=patient)

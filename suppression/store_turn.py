@@ -17,6 +17,7 @@ import msgspec
 from sqlalchemy import Connection, Row, select, update
 
 from nullsender.address import domain_of
+from nullsender.errors import Misconfigured
 from nullsender.log import Partition, Position, Topic
 from suppression.models import (
     addresses,
@@ -217,9 +218,21 @@ class Turn:
         self._made.put(slot, (made or 0) + 1)
         return True
 
-    def remember(self, group: str, positions: Mapping[Partition, Position]) -> None:
-        """Keep how far `group` has come. The last word counts: a position that goes back only means reading again."""
-        for partition, position in positions_of(self._connection, group).items():
+    def remember(self, group: str, positions: Mapping[Partition, Position], reached: Mapping[Partition, int]) -> None:
+        """Keep how far `group` has come. The last word counts: a position that goes back only means reading again.
+
+        `Misconfigured` where the store is not as far as `reached` says that it was.
+        """
+        kept = positions_of(self._connection, group)
+        for partition, next_offset in reached.items():
+            found = kept[partition].next_offset if partition in kept else 0
+            if found < next_offset:
+                raise Misconfigured(
+                    f"the store has forgotten outcomes that it had committed ({partition.topic} {partition.number}: {found} "
+                    f"instead of {next_offset}): a failover lost them, or a copy was put back. They are on the log and are "
+                    f"applied again by the next start; if none comes by itself, start `nullsender {group}` again"
+                )
+        for partition, position in kept.items():
             self._positions.read((group, partition), position)
         for partition, position in positions.items():
             self._positions.put((group, partition), position)

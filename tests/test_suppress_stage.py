@@ -8,6 +8,7 @@ import pytest
 
 from nullsender.clock import FakeClock, SystemClock
 from nullsender.consume import ConsumeLoop
+from nullsender.errors import Misconfigured
 from nullsender.events import encode
 from nullsender.log import Log, Position, Record, Topic, mark_of, wait_until_durable
 from nullsender.log_embedded import EmbeddedLog
@@ -80,6 +81,30 @@ def test_a_list_that_was_put_back_from_a_copy_hears_again_what_it_had_not_heard_
     consume(log, store)
 
     assert suppressed(store, "ada") == {"ada"}
+
+
+def test_a_list_that_forgets_what_it_had_committed_ends_the_role_and_the_next_start_tells_it_again(
+    log: Log, store: Store
+) -> None:
+    """A failover to a standby that lacks the last commits, in the middle of the work."""
+    publish(log, "ada", "ben")
+    with log.producer() as producer, log.consumer(GROUP, TOPICS, start_at=(stage := SuppressStage(store)).start_at) as consumer:
+        loop = ConsumeLoop(
+            GROUP, consumer=consumer, handler=stage, dead_letters=producer, clock=FakeClock(), stopping=lambda: False
+        )
+        loop.run_once()
+        [record, _] = log.read(Topic.OUTCOMES)
+        store.apply([], group=GROUP, positions={record.partition: Position(1, mark_of(record))})
+        publish(log, "eve")
+
+        with pytest.raises(Misconfigured, match="forgotten"):
+            loop.run_once()
+    assert suppressed(store, "eve") == set()
+
+    consume(log, store)
+
+    assert suppressed(store, "ada", "ben", "eve") == {"ada", "ben", "eve"}
+    assert store.positions(GROUP)[record.partition].next_offset == 3
 
 
 def test_a_dead_letter_moves_the_stores_position_so_that_the_next_start_finds_nothing_amiss(
