@@ -8,12 +8,11 @@ A process opens the log once, after it was started: its threads do not survive a
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from confluent_kafka import Consumer as Client
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError
-from confluent_kafka.admin import AdminClient
 
 from nullsender.clock import Clock
 from nullsender.errors import Transient
@@ -26,7 +25,6 @@ from nullsender.limits import (
 )
 from nullsender.log import Consumer, Log, Partition, Producer, StartAt, StoredRecord, Topic
 from nullsender.log_kafka_client import (
-    Answer,
     Naming,
     answer_of,
     bounds_of,
@@ -55,7 +53,6 @@ class KafkaLog(Log):
         self._clock = clock
         self._naming = Naming(settings.topic_prefix)
         self._admin = opened_admin(settings, clock=clock)
-        self._group_admin: AdminClient | None = None
         self._topics = KafkaTopics(self._admin, self._naming, settings, clock=clock)
         self._topics.require()
         self._publisher: KafkaPublisher | None = None
@@ -150,23 +147,12 @@ class KafkaLog(Log):
         """As the interface says. `Transient`: Kafka does not answer."""
         partitions = partitions_of(self._admin, self._naming, topics)
         bounds = bounds_of(self._admin, self._naming, partitions)
-        stored = self._ask_of_groups(lambda admin: self._stored(admin, group, topics))
+        stored = self._stored(group, topics)
         return {partition: lag_records(bounds[partition], stored.get(partition, 0)) for partition in partitions}
 
-    def _ask_of_groups(self, question: Callable[[AdminClient], Answer]) -> Answer:
-        """The answer of a client that is asked for nothing but groups, and made anew when it fails.
-
-        Once its broker was restarted, one of librdkafka 2.16 hears no answer about groups any more; about topics it does.
-        """
-        admin = self._group_admin or AdminClient(client_config(self._settings, {"log_level": 0}))
-        self._group_admin = None
-        answer = question(admin)
-        self._group_admin = admin
-        return answer
-
-    def _stored(self, admin: AdminClient, group: str, topics: Sequence[Topic]) -> Mapping[Partition, int]:
+    def _stored(self, group: str, topics: Sequence[Topic]) -> Mapping[Partition, int]:
         questions = [
-            admin.list_consumer_group_offsets(
+            self._admin.list_consumer_group_offsets(
                 [ConsumerGroupTopicPartitions(self._naming.group(group, topic))], request_timeout=KAFKA_REQUEST_SECONDS_MAX
             )
             for topic in topics
@@ -176,19 +162,16 @@ class KafkaLog(Log):
 
     def unread(self, group: str, topics: Sequence[Topic]) -> Sequence[Partition]:
         """As the interface says. `Transient`: Kafka does not answer."""
-        read = self._ask_of_groups(lambda admin: self._read(admin, group, topics))
-        return [partition for partition in partitions_of(self._admin, self._naming, topics) if partition not in read]
-
-    def _read(self, admin: AdminClient, group: str, topics: Sequence[Topic]) -> set[Partition]:
         names = [self._naming.group(group, topic) for topic in topics]
-        described = admin.describe_consumer_groups(names, request_timeout=KAFKA_REQUEST_SECONDS_MAX)
-        return {
+        described = self._admin.describe_consumer_groups(names, request_timeout=KAFKA_REQUEST_SECONDS_MAX)
+        read = {
             self._naming.partition(place)
             for future in described.values()
             for member in answer_of(future).members
             if member.assignment is not None
             for place in member.assignment.topic_partitions
         }
+        return [partition for partition in partitions_of(self._admin, self._naming, topics) if partition not in read]
 
     def trouble(self) -> str | None:
         """As the interface says. `Transient`: Kafka does not answer."""

@@ -107,6 +107,9 @@ def client_config(settings: KafkaSettings, ours: Mapping[str, Any]) -> dict[str,
         "socket.keepalive.enable": True,
         "socket.connection.setup.timeout.ms": int(KAFKA_CONNECT_SECONDS_MAX * 1000),
         "reconnect.backoff.max.ms": int(KAFKA_RECONNECT_SECONDS_MAX * 1000),
+        # librdkafka 2.16 begins anew when all brokers are away, and whatever then waits for the coordinator of a group, a commit
+        # or a question, is never answered, though the broker is long back.
+        "metadata.recovery.strategy": "none",
     }
     return {**common, **settings.client(), **ours}
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from confluent_kafka import Consumer as Client
-from confluent_kafka import KafkaError, Message, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from nullsender.clock import Clock
@@ -34,8 +34,7 @@ from nullsender.limits import (
     LOG_TURN_RECORDS,
 )
 from nullsender.log import Consumer, Partition, Position, StartAt, StoredRecord, Topic, mark_of
-from nullsender.log_kafka_client import EPOCH, Naming, asked, bounds_of, client_config, failure_of, offset_of
-from nullsender.log_kafka_commit import Commits
+from nullsender.log_kafka_client import EPOCH, Naming, asked, bounds_of, client_config, error_of, failure_of, offset_of
 from nullsender.log_kafka_settings import KafkaSettings
 from nullsender.log_positions import lag_records, say_misfit
 
@@ -111,7 +110,6 @@ class KafkaTopicConsumer:
                 },
             )
         )
-        self._commits = Commits(self._client)
         self._client.subscribe(
             [naming.topic(topic)], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
         )
@@ -248,7 +246,7 @@ class KafkaTopicConsumer:
 
         No record may come for hours: without this the group would seem to be behind for as long.
         """
-        if self._owed and not self._commits.is_busy and self._commits.make(self._owed_places()) is None:
+        if self._owed and self._try_to_commit(self._owed_places()) is None:
             self._paid()
 
     def _owed_places(self) -> list[TopicPartition]:
@@ -263,7 +261,7 @@ class KafkaTopicConsumer:
     def _commit(self, places: list[TopicPartition]) -> bool:
         """Whether the group has it now; no: this member is none any more. `Transient`: Kafka has trouble."""
         deadline_seconds = self._clock.monotonic_seconds() + KAFKA_COMMIT_SECONDS_MAX
-        while (error := self._commits.make(places)) is not None:
+        while (error := self._try_to_commit(places)) is not None:
             if error.code() in _NOT_OURS:
                 _log.info("no longer ours to store", extra={"facts": {"group": self._group, "why": error.str()}})
                 return False
@@ -273,6 +271,13 @@ class KafkaTopicConsumer:
                 raise failure_of(error)
             self._clock.sleep(KAFKA_COMMIT_RETRY_SECONDS)
         return True
+
+    def _try_to_commit(self, places: list[TopicPartition]) -> KafkaError | None:
+        try:
+            answers = self._client.commit(offsets=places, asynchronous=False)
+        except KafkaException as exception:
+            return error_of(exception)
+        return next((answer.error for answer in answers if answer.error is not None), None)
 
     def rewind(self) -> None:
         """As the interface says."""
