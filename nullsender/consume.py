@@ -221,15 +221,20 @@ class ConsumeLoop:
         self._retry_seconds = min(self._retry_seconds * 2, RETRY_SECONDS_MAX)
 
     def _show_lag(self) -> None:
-        now_seconds = self._clock.monotonic_seconds()
-        if now_seconds >= self._lag_due_at_seconds:
-            self._lag_due_at_seconds = now_seconds + LAG_EVERY_SECONDS
-            lag = dict.fromkeys(self._lag_records, 0)  # a topic of which others hold everything now has none of ours
+        if self._clock.monotonic_seconds() < self._lag_due_at_seconds:
+            return
+        lag = dict.fromkeys(self._lag_records, 0)  # a topic of which others hold everything now has none of ours
+        try:
             for partition, records in self._consumer.lag().items():
                 lag[partition.topic] = lag.get(partition.topic, 0) + records
+        except Transient as trouble:
+            # A number for people: whether there is something to read, the poll says.
+            self._log.warning("can not count what waits", extra={"facts": {"trouble": trouble}})
+        else:
             self._lag_records = lag
             for topic, records in lag.items():
                 telemetry.CONSUMER_LAG.labels(self._group, topic).set(records)
+        self._lag_due_at_seconds = self._clock.monotonic_seconds() + LAG_EVERY_SECONDS  # of the answer: it may have taken long
 
 
 def dead_letter_of(record: StoredRecord, *, reason: str, stage: str, attempts: int, clock: Clock) -> DeadLetter:

@@ -137,10 +137,12 @@ class _Connection(psycopg.Connection[Any]):
     and its machine goes on acknowledging what we send.
     """
 
+    answer_seconds_max: float | None = STORE_ANSWER_SECONDS_MAX  # None: as long as it takes
+
     def wait(self, gen: PQGen[RV], interval: float = _LOOK_EVERY_SECONDS, timeout: float | None = None) -> RV:
         """As psycopg says; a connection whose answer did not come in time is closed, for it may come later."""
         try:
-            return super().wait(gen, interval, STORE_ANSWER_SECONDS_MAX if timeout is None else timeout)
+            return super().wait(gen, interval, self.answer_seconds_max if timeout is None else timeout)
         except psycopg.OperationalError:
             if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
                 self.pgconn.finish()
@@ -159,6 +161,12 @@ def _prepare_postgresql(connection: Any, _record: object) -> None:
         for name, seconds in limits_seconds.items():
             cursor.execute("SELECT set_config(%s, %s, false)", (name, f"{seconds}s"))
     connection.commit()
+
+
+def wait_as_long_as_it_takes(connection: Connection) -> None:
+    """For what honestly takes long, such as building an index: no bound on the server's answer from here on."""
+    ours: Any = connection.connection.driver_connection
+    ours.answer_seconds_max = None
 
 
 @contextmanager

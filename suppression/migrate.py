@@ -23,7 +23,7 @@ from nullsender.limits import (
     MIGRATION_TRIES_MAX,
     MIGRATION_TURN_SECONDS_MAX,
 )
-from suppression.engine import writing
+from suppression.engine import wait_as_long_as_it_takes, writing
 from suppression.schema import revision_of, serves, too_new
 from suppression.store_bulk import is_postgresql
 from suppression.trouble import Unreachable, trouble_typed, waited_in_vain_for_a_lock
@@ -77,6 +77,7 @@ def _migrating(engine: Engine) -> Iterator[Connection]:
         return
     with trouble_typed(), engine.connect() as connection:
         connection.execute(text("SET statement_timeout = 0"))  # building an index of a big list takes its time
+        wait_as_long_as_it_takes(connection)
         connection.execute(text(f"SET lock_timeout = '{MIGRATION_LOCK_SECONDS_MAX}s'"))
         try:
             _take_turn(connection)

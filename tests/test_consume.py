@@ -25,6 +25,7 @@ from nullsender.limits import (
 )
 from nullsender.log import Log, Partition, Record, StoredRecord, Topic, wait_until_durable
 from nullsender.log_embedded import EmbeddedLog
+from nullsender.log_embedded_consumer import EmbeddedConsumer
 
 GROUP = "stage"
 
@@ -89,6 +90,23 @@ def consume(log: Log, stage: Stage, *, rounds: int = 4, in_hand: InHand | None =
     with a_loop(log, stage, in_hand=in_hand) as loop:
         for _ in range(rounds):
             loop.run_once()
+
+
+class _Uncountable(EmbeddedConsumer):
+    """Its records can be read and not counted."""
+
+    def lag(self) -> Mapping[Partition, int]:
+        raise Transient("a broker that knows the offsets does not answer")
+
+
+def test_a_lag_that_can_not_be_counted_keeps_no_record_waiting(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(log, b"1", b"2")
+    monkeypatch.setattr("nullsender.log_embedded.EmbeddedConsumer", _Uncountable)
+    stage = Stage()
+
+    consume(log, stage, rounds=1)
+
+    assert stage.done == [b"1", b"2"]
 
 
 def lag(log: Log) -> int:

@@ -22,7 +22,7 @@ from nullsender.cli.stages import LoopWatch
 from nullsender.cli.stopping import Stop
 from nullsender.clock import FakeClock, SystemClock
 from nullsender.consume import Status
-from nullsender.errors import Transient
+from nullsender.errors import Misconfigured, Transient
 from nullsender.limits import (
     BEAT_SECONDS_MAX,
     READY_AGE_SECONDS_MAX,
@@ -331,7 +331,7 @@ def log(tmp_path: Path) -> Iterator[EmbeddedLog]:
 
 def a_pipeline(log: Log, tmp_path: Path, clock: FakeClock | None = None) -> Pipeline:
     readers = {"classify": [Topic.BOUNCES]}
-    return Pipeline(log, readers, data=tmp_path, health_folder=tmp_path / "health", clock=clock or FakeClock())
+    return Pipeline(lambda: log, readers, data=tmp_path, health_folder=tmp_path / "health", clock=clock or FakeClock())
 
 
 def looked(pipeline: Pipeline) -> str | None:
@@ -341,6 +341,23 @@ def looked(pipeline: Pipeline) -> str | None:
 
 def test_a_pipeline_that_nobody_looked_at_is_not_ready(log: EmbeddedLog, tmp_path: Path) -> None:
     assert a_pipeline(log, tmp_path).trouble() == "nobody has looked at the pipeline yet"
+
+
+def test_a_log_that_can_not_be_opened_yet_is_opened_when_it_can(log: EmbeddedLog, tmp_path: Path) -> None:
+    """Lookups go on meanwhile: the API does not wait for the log."""
+    there = False
+
+    def open_log() -> EmbeddedLog:
+        if not there:
+            raise Misconfigured("no Kafka answers at kafka.example.com:9092")
+        return log
+
+    pipeline = Pipeline(open_log, {}, data=tmp_path, health_folder=tmp_path / "health", clock=FakeClock())
+    assert looked(pipeline) == "the log does not answer"
+
+    there = True
+
+    assert looked(pipeline) is None
 
 
 def test_a_partition_that_nobody_reads_makes_the_pipeline_not_ready(log: EmbeddedLog, tmp_path: Path) -> None:

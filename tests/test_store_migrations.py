@@ -15,10 +15,10 @@ from sqlalchemy.exc import DBAPIError
 
 import migrations
 from nullsender.clock import FakeClock
-from nullsender.errors import Misconfigured
+from nullsender.errors import Misconfigured, Transient
 from suppression import schema
-from suppression.engine import reading, writing
-from suppression.migrate import downgrade, upgrade
+from suppression.engine import _Connection, reading, writing
+from suppression.migrate import _migrating, downgrade, upgrade
 from suppression.models import SCHEMA_REVISION, changes, entries, metadata, outcomes
 from suppression.policy import Did
 from suppression.schema import note_whom_it_serves
@@ -103,6 +103,18 @@ def test_several_may_migrate_at_once(empty_url: str) -> None:
         revisions = list(threads.map(migrate, range(4)))
 
     assert revisions == [SCHEMA_REVISION] * 4
+
+
+@only_postgresql
+def test_a_step_may_take_longer_than_any_answer(empty: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An index of a hundred million rows takes minutes."""
+    monkeypatch.setattr(_Connection, "answer_seconds_max", 0.2)
+    a_long_step = text("SELECT pg_sleep(0.5)")
+
+    with pytest.raises(Transient), writing(empty) as connection:
+        connection.execute(a_long_step)
+    with _migrating(empty) as connection:
+        connection.execute(a_long_step)
 
 
 def bring_the_future(engine: Engine, serves: str) -> None:

@@ -16,9 +16,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Answer until told to stop."""
-    with role.running("api", arguments) as ours, parts.open_log(ours.settings) as log:
+    with role.running("api", arguments) as ours:
         settings = ours.settings
-        pipeline = Pipeline(log, parts.READERS, data=settings.data, health_folder=settings.health_folder, clock=parts.CLOCK)
+        pipeline = Pipeline(
+            # Not before we serve: lookups need no log, and must not be down because it is.
+            lambda: parts.open_log(settings),
+            parts.READERS,
+            data=settings.data,
+            health_folder=settings.health_folder,
+            clock=parts.CLOCK,
+        )
         pipeline.watch(ours.stop)
         api = open_api(
             store_parts.open_store(settings),

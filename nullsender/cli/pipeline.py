@@ -28,9 +28,16 @@ class Pipeline:
     """The last look at the log, at the roles of this machine and at its disk."""
 
     def __init__(
-        self, log: Log, readers: Mapping[str, Sequence[Topic]], *, data: Path, health_folder: Path, clock: Clock
+        self,
+        open_log: Callable[[], Log],
+        readers: Mapping[str, Sequence[Topic]],
+        *,
+        data: Path,
+        health_folder: Path,
+        clock: Clock,
     ) -> None:
-        self._log = log
+        self._open_log = open_log
+        self._opened: Log | None = None
         self._readers = readers
         self._data = data
         self._health_folder = health_folder
@@ -46,6 +53,8 @@ class Pipeline:
         while not stopping():
             self.look()
             self._clock.sleep(READY_EVERY_SECONDS)
+        if self._opened is not None:
+            self._opened.close()
 
     def look(self) -> None:
         """Look at everything once."""
@@ -66,17 +75,18 @@ class Pipeline:
 
     def _of_log(self) -> Sequence[str]:
         try:
-            trouble = self._log.trouble()
-            return [*([trouble] if trouble else []), *self._stages()]
+            self._opened = log = self._opened or self._open_log()
+            trouble = log.trouble()
+            return [*([trouble] if trouble else []), *self._stages(log)]
         except NullsenderError as error:
             _log.warning("not ready", extra={"facts": {"trouble": error}})
             return ["the log does not answer"]
 
-    def _stages(self) -> Iterator[str]:
+    def _stages(self, log: Log) -> Iterator[str]:
         """One that stands still shows as records that nobody deals with, wherever it should run."""
         for group, topics in self._readers.items():
-            lag = sum(self._log.group_lag(group, topics).values())
-            unread = self._log.unread(group, topics)
+            lag = sum(log.group_lag(group, topics).values())
+            unread = log.unread(group, topics)
             if unread:
                 yield f"nobody reads {unread[0].topic} for `nullsender {group}`: is it running?"
             elif lag > READY_LAG_RECORDS_MAX:
