@@ -128,6 +128,8 @@ class ConsumeLoop:
             if batch:
                 self._deal_with(batch)
                 self._moved_at_seconds = None
+            else:
+                self._retry_seconds = RETRY_SECONDS_MIN  # the trouble is over, though there was nothing to show it on
         except Transient as trouble:
             self._wait(trouble)
             self._consumer.rewind()

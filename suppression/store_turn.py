@@ -219,23 +219,25 @@ class Turn:
         return True
 
     def remember(self, group: str, positions: Mapping[Partition, Position], reached: Mapping[Partition, int]) -> None:
-        """Keep how far `group` has come. The last word counts: a position that goes back only means reading again.
+        """Keep how far `group` has come, from where the caller had come before (`reached`), as far as it knows that.
 
-        `Misconfigured` where the store is not as far as `reached` says that it was.
+        Where the store is further, another member has gone on meanwhile, and a late one does not set it back; without `reached`
+        the last word counts. `Misconfigured` where the store is not as far as the caller had come.
         """
         kept = positions_of(self._connection, group)
-        for partition, next_offset in reached.items():
-            found = kept[partition].next_offset if partition in kept else 0
-            if found < next_offset:
-                raise Misconfigured(
-                    f"the store has forgotten outcomes that it had committed ({partition.topic} {partition.number}: {found} "
-                    f"instead of {next_offset}): a failover lost them, or a copy was put back. They are on the log and are "
-                    f"applied again by the next start; if none comes by itself, start `nullsender {group}` again"
-                )
         for partition, position in kept.items():
             self._positions.read((group, partition), position)
         for partition, position in positions.items():
-            self._positions.put((group, partition), position)
+            found = kept[partition].next_offset if partition in kept else 0
+            before = reached.get(partition, found)
+            if found < before:
+                raise Misconfigured(
+                    f"the store has forgotten outcomes that it had committed ({partition.topic} {partition.number}: {found} "
+                    f"instead of {before}): a failover lost them, or a copy was put back. They are on the log and are applied "
+                    f"again by the next start; if none comes by itself, start `nullsender {group}` again"
+                )
+            if found == before or found < position.next_offset:
+                self._positions.put((group, partition), position)
 
     # --- the end ---
 

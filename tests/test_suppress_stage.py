@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from nullsender.clock import FakeClock, SystemClock
 from nullsender.consume import ConsumeLoop
 from nullsender.errors import Misconfigured
 from nullsender.events import encode
-from nullsender.log import Log, Position, Record, Topic, mark_of, wait_until_durable
+from nullsender.log import Log, Partition, Position, Record, StoredRecord, Topic, mark_of, wait_until_durable
 from nullsender.log_embedded import EmbeddedLog
 from suppression.consumer import GROUP, TOPICS, SuppressStage
 from suppression.store import Store
@@ -105,6 +106,27 @@ def test_a_list_that_forgets_what_it_had_committed_ends_the_role_and_the_next_st
 
     assert suppressed(store, "ada", "ben", "eve") == {"ada", "ben", "eve"}
     assert store.positions(GROUP)[record.partition].next_offset == 3
+
+
+def test_a_member_that_wakes_up_late_troubles_nobody(store: Store) -> None:
+    """It stood still, another took its partition over and went on, and then it finishes what it had begun."""
+    place = Partition(Topic.OUTCOMES, 0)
+    records = [
+        StoredRecord(place, number, datetime.now(UTC), b"key", encode(an_outcome(f"{number}", recipient=f"{name}@example.com")))
+        for number, name in enumerate(("ada", "ben", "eve"))
+    ]
+    late, other = SuppressStage(store), SuppressStage(store)
+    for stage in (late, other):
+        stage.start_at(place)
+    for record in records[:2]:
+        other.handle([record], {place: record.offset + 1})
+
+    late.handle(records[:1], {place: 1})
+
+    assert store.positions(GROUP)[place].next_offset == 2
+    other.handle(records[2:], {place: 3})
+    assert store.positions(GROUP)[place].next_offset == 3
+    assert suppressed(store, "ada", "ben", "eve") == {"ada", "ben", "eve"}
 
 
 def test_a_dead_letter_moves_the_stores_position_so_that_the_next_start_finds_nothing_amiss(
