@@ -36,9 +36,16 @@ POLL_RECORDS_MAX = 500
 # --- consuming ---------------------------------------------------------------------------------------------------------
 # How often our own code may fail on one record before the record is set aside (kept whole) so that the stage goes on.
 RECORD_ATTEMPTS_MAX = 3
-# How many processes in a row may die with one record alone in hand before it is set aside: a kill or a full memory may hit any
-# record once, and even twice.
+# How many processes in a row may die while they try one record, and nothing else, before it is set aside: a kill or a full memory
+# may hit any record once, and even twice.
 RECORD_DEATHS_MAX = 3
+# When a trial that does nothing but wait is over: what kills does so at once or after work, and whoever waits for an absent store
+# for an hour is killed in that hour by people. And how often it is looked: a small part of that.
+RECORD_WAITS_SECONDS_MAX = 1.0
+RECORD_WAITS_LOOK_SECONDS = 0.1
+# How long a process lives, at least (twice as long at most), before it tries a record again of which one died: many times as long
+# as a trial that waits, so that a death which has nothing to do with the record comes before.
+RECORD_TRIAL_AFTER_SECONDS = 5.0
 # Dead letters in a row before a consumer stops: so many mean that we are at fault, not the records.
 DEAD_LETTERS_IN_A_ROW_MAX = 100
 # Waits between tries of a batch that may work later: first, and at most.
@@ -63,8 +70,8 @@ BEAT_SECONDS = 2.0
 BEAT_SECONDS_MAX = 15.0
 # The size of a beat's file: the troubles of a role's few loops, a sentence each.
 BEAT_BYTES = 4_096
-# A loop that does not move for so long is said to be stuck: everything that it may wait for has a time-out, the longest of them
-# (a turn to write and a statement of the store) 45 seconds together.
+# A loop that does not move for so long is said to be stuck: everything that it may wait for has a time-out, and a write that
+# takes the longest of them (STORE_WRITE_SECONDS_MAX) is worth a look.
 STUCK_SECONDS = 60.0
 # After so long it is not waited for any more: the process ends and is started again.
 STUCK_SECONDS_MAX = 180.0
@@ -300,6 +307,9 @@ STORE_STATEMENT_SECONDS_MAX = 30
 STORE_IDLE_SECONDS_MAX = 30
 # How long we wait for the server's answer: it keeps the time-out of a statement itself, unless it stands still.
 STORE_ANSWER_SECONDS_MAX = 35
+# How long a write as a whole may take, its wait for the turn, all its statements and its commit; and how long it is tried again
+# after a conflict. Twice this is less than what makes a stage look stuck.
+STORE_WRITE_SECONDS_MAX = 60
 # How long connecting to PostgreSQL may take, name look-up included.
 STORE_CONNECT_SECONDS_MAX = 5
 # How long a connection may be silent before the network is asked whether the other end still lives, and how long that may take.
@@ -388,6 +398,8 @@ KAFKA_DELIVERY_SECONDS_MAX = 15.0
 KAFKA_LINGER_SECONDS = 0.005
 # What one question may take (offsets, members, topics): a broker that is well answers within milliseconds.
 KAFKA_REQUEST_SECONDS_MAX = 5.0
+# What the process that asks for the members of groups may take for it, its start included, before another takes its place.
+KAFKA_MEMBERS_SECONDS_MAX = 2 * KAFKA_REQUEST_SECONDS_MAX
 # How long a start waits for a broker, log-in included, before it says that there is none; a broker restarts in less.
 KAFKA_START_SECONDS_MAX = 10.0
 # How long one of its questions waits before it looks whether it was refused meanwhile: then waiting is no use.

@@ -5,6 +5,7 @@ transaction sees what was committed before its turn to write, waits a bounded ti
 returns.
 """
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,7 @@ from nullsender.limits import (
     STORE_STATEMENT_SECONDS_MAX,
     STORE_TURN_SECONDS_MAX,
     STORE_WAL_BYTES_MAX,
+    STORE_WRITE_SECONDS_MAX,
 )
 from suppression.trouble import commit_typed, refused, trouble_typed
 
@@ -138,11 +140,17 @@ class _Connection(psycopg.Connection[Any]):
     """
 
     answer_seconds_max: float | None = STORE_ANSWER_SECONDS_MAX  # None: as long as it takes
+    write_ends_seconds: float | None = None  # on the monotonic clock, while a write is under way
 
     def wait(self, gen: PQGen[RV], interval: float = _LOOK_EVERY_SECONDS, timeout: float | None = None) -> RV:
         """As psycopg says; a connection whose answer did not come in time is closed, for it may come later."""
+        if timeout is None:
+            timeout = self.answer_seconds_max
+            if self.write_ends_seconds is not None:
+                left_seconds = max(self.write_ends_seconds - time.monotonic(), interval)
+                timeout = left_seconds if timeout is None else min(timeout, left_seconds)
         try:
-            return super().wait(gen, interval, self.answer_seconds_max if timeout is None else timeout)
+            return super().wait(gen, interval, timeout)
         except psycopg.OperationalError:
             if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
                 self.pgconn.finish()
@@ -186,9 +194,28 @@ def writing(engine: Engine, *, patient: bool = False) -> Iterator[Connection]:
     Of those that are `patient`, in all processes, one at most stands in PostgreSQL's queue for the turn; the others wait aside.
     `Transient` for the database's trouble: `Conflict` and `UnknownCommit` are such.
     """
-    with trouble_typed(), engine.connect() as connection, connection.execution_options(writes=True).begin() as transaction:
+    with (
+        trouble_typed(),
+        engine.connect() as connection,
+        connection.execution_options(writes=True).begin() as transaction,
+        _bounded(connection),
+    ):
         if patient and engine.dialect.name == "postgresql":
             connection.execute(select(func.pg_advisory_xact_lock(_ASIDE_LOCK)))
         yield connection
         with commit_typed():
             transaction.commit()
+
+
+@contextmanager
+def _bounded(connection: Connection) -> Iterator[None]:
+    """A write as a whole ends within STORE_WRITE_SECONDS_MAX, however many statements it has."""
+    ours: Any = connection.connection.driver_connection
+    if not isinstance(ours, _Connection):
+        yield  # SQLite is in our own process: it waits for its turn, and then it works
+        return
+    ours.write_ends_seconds = time.monotonic() + STORE_WRITE_SECONDS_MAX
+    try:
+        yield
+    finally:
+        ours.write_ends_seconds = None

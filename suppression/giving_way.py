@@ -9,6 +9,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from nullsender.errors import Transient
+from nullsender.limits import STORE_TURN_SECONDS_MAX
+
 
 class GivingWay:
     """Lets patient writers go one at a time, and only while nobody else wants to write."""
@@ -20,10 +23,15 @@ class GivingWay:
 
     @contextmanager
     def writing(self, *, patient: bool) -> Iterator[None]:
-        """Enter, at once or, where `patient`, when it is time; the block is the write with its wait for the pen."""
+        """Enter, at once or, where `patient`, when it is time; the block is the write with its wait for the pen.
+
+        `Transient` where it is not time within STORE_TURN_SECONDS_MAX.
+        """
         with self._changed:
             if patient:
-                self._changed.wait_for(lambda: not self._urgent and not self._patient)
+                free = self._changed.wait_for(lambda: not self._urgent and not self._patient, STORE_TURN_SECONDS_MAX)
+                if not free:
+                    raise Transient(f"another write of this process takes more than {STORE_TURN_SECONDS_MAX} s")
                 self._patient = True
             else:
                 self._urgent += 1

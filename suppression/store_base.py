@@ -11,7 +11,7 @@ from nullsender import telemetry
 from nullsender.address import AddressHasher
 from nullsender.clock import Clock
 from nullsender.errors import Misconfigured, Transient
-from nullsender.limits import HISTORY_KEPT_DAYS, STORE_RETRY_SECONDS, STORE_TRIES_MAX
+from nullsender.limits import HISTORY_KEPT_DAYS, STORE_RETRY_SECONDS, STORE_TRIES_MAX, STORE_WRITE_SECONDS_MAX
 from suppression.engine import reading, writing
 from suppression.giving_way import GivingWay
 from suppression.models import meta
@@ -66,8 +66,11 @@ class StoreBase:
         `work` has to look first whether it was done already. `UnknownCommit` where that is never learned.
         """
         unknown: UnknownCommit | None = None
+        started_seconds = self._clock.monotonic_seconds()
         for tried in range(STORE_TRIES_MAX):
             if tried:
+                if self._clock.monotonic_seconds() - started_seconds > STORE_WRITE_SECONDS_MAX:
+                    break
                 self._clock.sleep(STORE_RETRY_SECONDS * 2 ** (tried - 1) * (1 + self._chance() / 2))
             try:
                 with self._way.writing(patient=patient), writing(self._engine, patient=patient) as connection:

@@ -60,6 +60,25 @@ def test_questions_are_answered_while_somebody_writes(store: Store, impatient: S
 
 
 @only_postgresql
+def test_a_write_of_many_slow_statements_ends_as_a_whole(store: Store, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of them would be in time; a stage that goes on like this looks stuck and is ended."""
+    monkeypatch.setattr(engine_module, "STORE_WRITE_SECONDS_MAX", 0.5)
+    done: list[int] = []
+
+    def write_slowly() -> None:
+        with writing(engine) as connection:
+            for number in range(100):
+                connection.execute(text("SELECT pg_sleep(0.1)"))
+                done.append(number)
+
+    with pytest.raises(Transient):
+        write_slowly()
+    assert 0 < len(done) < 100
+    monkeypatch.undo()
+    put(store)  # the next one has all its time
+
+
+@only_postgresql
 def test_a_connection_that_is_cut_is_trouble_that_passes(store: Store, engine: Engine) -> None:
     def lose_the_connection() -> None:
         with writing(engine) as connection:
