@@ -8,8 +8,8 @@ A record ends in one of three ways, and the exception's type says which:
             with the reason, and only then does the offset move on
 
 `Misconfigured` is no record's fault: it ends the role, with the offset where it was. Where a record ends the whole process,
-nothing is raised at all: `in_hand` remembers what was in hand then, and after RECORD_DEATHS_MAX deaths with one record alone
-that one is set aside too.
+nothing is raised at all: `in_hand` remembers what was in hand then, has suspected records tried one at a time with nothing else
+going on in the process, and after RECORD_DEATHS_MAX deaths during such trials the record is set aside too.
 
 A brake holds the consumer when DEAD_LETTERS_IN_A_ROW_MAX records in a row are dead: then we are at fault, not the records, and
 waiting loses nothing while pouring a topic into the dead letters would bury it. It stays where it is, says so, and tries the
@@ -39,6 +39,7 @@ from nullsender.limits import (
     POLL_SECONDS,
     RECORD_ATTEMPTS_MAX,
     RECORD_DEATHS_MAX,
+    RECORD_TRIAL_AFTER_SECONDS,
     RETRY_SECONDS_MAX,
     RETRY_SECONDS_MIN,
 )
@@ -90,7 +91,10 @@ class ConsumeLoop:
         in_hand: InHand | None = None,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        """`in_hand` outlives this process, if deaths are to be counted; `chance` gives a number from 0 to 1."""
+        """All loops of a process share one `in_hand`; it outlives the process, if deaths are to be counted.
+
+        `chance` gives a number from 0 to 1.
+        """
         self._group = group
         self._consumer = consumer
         self._handler = handler
@@ -143,9 +147,9 @@ class ConsumeLoop:
             self._moved_at_seconds = self._clock.monotonic_seconds()
 
     def _deal_with(self, batch: Sequence[StoredRecord]) -> None:
-        if self._in_hand.has_killed(batch):
-            self._log.error("processes died with these records in hand, taking them one at a time", extra=_facts(batch[0]))
-            return self._one_at_a_time(batch)
+        if self._in_hand.suspects(batch):
+            self._log.error("processes died with these records in hand, trying them one at a time", extra=_facts(batch[0]))
+            return self._one_at_a_time(batch, on_trial=True)
         try:
             return self._finish(batch)
         except (Transient, Misconfigured):
@@ -154,21 +158,35 @@ class ConsumeLoop:
             # One record may spoil a batch for all the others: find it by taking them one at a time.
             if len(batch) > 1:
                 self._log.warning("a batch failed, taking its records one at a time", extra={"facts": {"failure": failure}})
-            return self._one_at_a_time(batch)
+            return self._one_at_a_time(batch, on_trial=False)
 
-    def _one_at_a_time(self, batch: Sequence[StoredRecord]) -> None:
+    def _one_at_a_time(self, batch: Sequence[StoredRecord], *, on_trial: bool) -> None:
         for record in batch:
+            deaths = self._in_hand.deaths_on_trial(record)
+            if deaths:
+                self._live_without()
             if self._stopping():
                 return  # the rest was not stored, and comes again
-            self._deal_with_one(record)
+            if deaths >= RECORD_DEATHS_MAX:
+                reason = f"{deaths} processes in a row died while they worked on this record alone"
+                self._set_aside(record, reason, deaths)
+            else:
+                self._deal_with_one(record, on_trial=on_trial)
 
-    def _deal_with_one(self, record: StoredRecord) -> None:
-        deaths = self._in_hand.deaths_alone(record)
-        if deaths >= RECORD_DEATHS_MAX:
-            return self._set_aside(record, f"{deaths} processes in a row died with this record in hand", deaths)
+    def _live_without(self) -> None:
+        """Live for a while before a record is tried again: a process that dies of something else does so now, and not then.
+
+        The while is of no fixed length, so that no death which comes at its hour after a start meets the trial each time.
+        """
+        seconds = RECORD_TRIAL_AFTER_SECONDS * (1 + self._chance())
+        tried_at_seconds = self._clock.monotonic_seconds() + seconds
+        while self._clock.monotonic_seconds() < tried_at_seconds and not self._stopping():
+            self._clock.sleep(POLL_SECONDS)
+
+    def _deal_with_one(self, record: StoredRecord, *, on_trial: bool) -> None:
         for attempt in range(1, RECORD_ATTEMPTS_MAX + 1):
             try:
-                return self._finish([record])
+                return self._finish([record], on_trial=on_trial)
             except (Transient, Misconfigured):
                 raise
             except Invalid as invalid:
@@ -179,9 +197,9 @@ class ConsumeLoop:
                     return self._set_aside(record, f"our bug: {_last_line(bug)}", attempt)
         raise AssertionError("unreachable: the last attempt returns")
 
-    def _finish(self, batch: Sequence[StoredRecord]) -> None:
+    def _finish(self, batch: Sequence[StoredRecord], *, on_trial: bool = False) -> None:
         next_offsets = {record.partition: record.offset + 1 for record in batch}  # the last of a partition wins
-        with self._in_hand.holding(batch):
+        with self._in_hand.trying(batch[0]) if on_trial else self._in_hand.holding(batch):
             self._handler.handle(batch, next_offsets)
         self._consumer.store(next_offsets)
         self._dead_in_a_row = 0

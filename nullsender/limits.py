@@ -36,15 +36,15 @@ POLL_RECORDS_MAX = 500
 # --- consuming ---------------------------------------------------------------------------------------------------------
 # How often our own code may fail on one record before the record is set aside (kept whole) so that the stage goes on.
 RECORD_ATTEMPTS_MAX = 3
-# How many processes in a row may die while they try one record, and nothing else, before it is set aside: a kill or a full memory
-# may hit any record once, and even twice.
+# How many processes in a row may die while they try one record, and nothing else, before it is set aside: a kill or a full
+# memory may hit any record once, and even twice.
 RECORD_DEATHS_MAX = 3
-# When a trial that does nothing but wait is over: what kills does so at once or after work, and whoever waits for an absent store
-# for an hour is killed in that hour by people. And how often it is looked: a small part of that.
+# When a trial that does nothing but wait is over: what kills does so at once or while it works, and whoever waits for an absent
+# store for an hour is killed in that hour by people. And how often it is looked: a small part of that.
 RECORD_WAITS_SECONDS_MAX = 1.0
 RECORD_WAITS_LOOK_SECONDS = 0.1
-# How long a process lives, at least (twice as long at most), before it tries a record again of which one died: many times as long
-# as a trial that waits, so that a death which has nothing to do with the record comes before.
+# How long a process lives, at least (twice as long at most), before it tries a record again of which one died: many times as
+# long as a trial that waits, so that a death which has nothing to do with the record comes before.
 RECORD_TRIAL_AFTER_SECONDS = 5.0
 # Dead letters in a row before a consumer stops: so many mean that we are at fault, not the records.
 DEAD_LETTERS_IN_A_ROW_MAX = 100
@@ -330,6 +330,8 @@ MIGRATION_PAUSE_SECONDS = 1
 MIGRATION_TRIES_MAX = 30
 # Values in one IN (…): under the 32,766 parameters of SQLite and the 65,535 of PostgreSQL.
 STORE_IN_MAX = 5_000
+# Reports about one address that a replay goes through to read one of them anew: TBD
+REPORTS_FOLDED_MAX = 10_000
 # Names that are part of a key (tenant, scope, report id). A row of a PostgreSQL index has room for 2,704 bytes.
 STORE_NAME_CHARACTERS_MAX = 200
 # Words that are kept beside an entry: a paragraph.
