@@ -330,8 +330,9 @@ MIGRATION_PAUSE_SECONDS = 1
 MIGRATION_TRIES_MAX = 30
 # Values in one IN (…): under the 32,766 parameters of SQLite and the 65,535 of PostgreSQL.
 STORE_IN_MAX = 5_000
-# Reports about one address that a replay goes through to read one of them anew: TBD
-REPORTS_FOLDED_MAX = 10_000
+# Reports about one address that a turn goes through to read one of them anew. Mail that we sent is never answered so often,
+# for addresses are suppressed long before. A batch of 500 addresses with so many each takes 400 MB and some 15 seconds.
+REPORTS_FOLDED_MAX = 500
 # Names that are part of a key (tenant, scope, report id). A row of a PostgreSQL index has room for 2,704 bytes.
 STORE_NAME_CHARACTERS_MAX = 200
 # Words that are kept beside an entry: a paragraph.

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from confluent_kafka import Consumer as Client
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError
+from confluent_kafka import KafkaError
 
 from nullsender.clock import Clock
 from nullsender.errors import Transient
@@ -20,21 +20,21 @@ from nullsender.limits import (
     KAFKA_POLL_SECONDS,
     KAFKA_READ_RECORDS,
     KAFKA_READ_SECONDS_MAX,
-    KAFKA_REQUEST_SECONDS_MAX,
     LOG_POLL_BYTES_MAX,
 )
 from nullsender.log import Consumer, Log, Partition, Producer, StartAt, StoredRecord, Topic
 from nullsender.log_kafka_client import (
     Naming,
-    answer_of,
+    asking_client,
     bounds_of,
     client_config,
+    committed_of,
     failure_of,
-    offset_of,
-    opened_admin,
+    opened_client,
     partitions_of,
 )
 from nullsender.log_kafka_consumer import KafkaConsumer, KafkaTopicConsumer, stored_record
+from nullsender.log_kafka_members import KafkaMembers
 from nullsender.log_kafka_producer import KafkaProducer, KafkaPublisher
 from nullsender.log_kafka_settings import KafkaSettings
 from nullsender.log_kafka_topics import PLANS, KafkaTopics
@@ -52,10 +52,12 @@ class KafkaLog(Log):
         self._settings = settings
         self._clock = clock
         self._naming = Naming(settings.topic_prefix)
-        self._admin = opened_admin(settings, clock=clock)
-        self._topics = KafkaTopics(self._admin, self._naming, settings, clock=clock)
+        self._client = opened_client(settings, clock=clock)
+        self._topics = KafkaTopics(self._client, self._naming, settings, clock=clock)
         self._topics.require()
         self._publisher: KafkaPublisher | None = None
+        self._members = KafkaMembers(settings)
+        self._askers: dict[str, Client] = {}  # by the group that each asks for
 
     def producer(self) -> Producer:
         """A producer; those of one process share one client of Kafka."""
@@ -72,7 +74,7 @@ class KafkaLog(Log):
                 topic,
                 settings=self._settings,
                 naming=self._naming,
-                admin=self._admin,
+                asker=self._client,
                 start_at=start_at,
                 clock=self._clock,
             )
@@ -85,7 +87,7 @@ class KafkaLog(Log):
 
         `Transient`: Kafka stopped answering.
         """
-        bounds = bounds_of(self._admin, self._naming, partitions_of(self._admin, self._naming, [topic]), since=since)
+        bounds = bounds_of(self._client, self._naming, partitions_of(self._client, self._naming, [topic]), since=since)
         client = Client(
             client_config(
                 self._settings,
@@ -145,33 +147,28 @@ class KafkaLog(Log):
 
     def group_lag(self, group: str, topics: Sequence[Topic]) -> Mapping[Partition, int]:
         """As the interface says. `Transient`: Kafka does not answer."""
-        partitions = partitions_of(self._admin, self._naming, topics)
-        bounds = bounds_of(self._admin, self._naming, partitions)
-        stored = self._stored(group, topics)
-        return {partition: lag_records(bounds[partition], stored.get(partition, 0)) for partition in partitions}
-
-    def _stored(self, group: str, topics: Sequence[Topic]) -> Mapping[Partition, int]:
-        questions = [
-            self._admin.list_consumer_group_offsets(
-                [ConsumerGroupTopicPartitions(self._naming.group(group, topic))], request_timeout=KAFKA_REQUEST_SECONDS_MAX
-            )
+        partitions = partitions_of(self._client, self._naming, topics)
+        bounds = bounds_of(self._client, self._naming, partitions)
+        stored = {
+            partition: offset
             for topic in topics
-        ]
-        answers = [answer_of(future) for question in questions for future in question.values()]
-        return {self._naming.partition(place): offset_of(place) for answer in answers for place in answer.topic_partitions}
+            for partition, offset in committed_of(
+                self._asker(self._naming.group(group, topic)), self._naming, [it for it in partitions if it.topic == topic]
+            ).items()
+        }
+        return {partition: lag_records(bounds[partition], stored[partition]) for partition in partitions}
+
+    def _asker(self, group: str) -> Client:
+        """The client that asks for the offsets of one of Kafka's groups."""
+        if group not in self._askers:
+            self._askers[group] = asking_client(self._settings, group, {})
+        return self._askers[group]
 
     def unread(self, group: str, topics: Sequence[Topic]) -> Sequence[Partition]:
         """As the interface says. `Transient`: Kafka does not answer."""
-        names = [self._naming.group(group, topic) for topic in topics]
-        described = self._admin.describe_consumer_groups(names, request_timeout=KAFKA_REQUEST_SECONDS_MAX)
-        read = {
-            self._naming.partition(place)
-            for future in described.values()
-            for member in answer_of(future).members
-            if member.assignment is not None
-            for place in member.assignment.topic_partitions
-        }
-        return [partition for partition in partitions_of(self._admin, self._naming, topics) if partition not in read]
+        read = self._members.places([self._naming.group(group, topic) for topic in topics])
+        partitions = partitions_of(self._client, self._naming, topics)
+        return [partition for partition in partitions if (self._naming.topic(partition.topic), partition.number) not in read]
 
     def trouble(self) -> str | None:
         """As the interface says. `Transient`: Kafka does not answer."""
@@ -183,5 +180,6 @@ class KafkaLog(Log):
 
     def close(self) -> None:
         """Wait for what is under way to be acknowledged, then let go. Close consumers first."""
+        self._members.close()
         if self._publisher is not None:
             self._publisher.close()

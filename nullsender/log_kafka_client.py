@@ -2,6 +2,9 @@
 
 librdkafka tells of its trouble in three ways: by exceptions, by a callback and by lines on standard error. Here the lines
 become log lines of ours, and an error becomes one of the three kinds of failure.
+
+Whatever runs for long asks with a consumer's client, which joins no group. librdkafka's administrative client aborts its whole
+process when a broker that stood still comes back: it is for `migrate` and `doctor`, and for `log_kafka_members`.
 """
 
 import logging
@@ -9,12 +12,12 @@ import math
 import re
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, ClusterMetadata, OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer as Client
+from confluent_kafka.admin import ClusterMetadata  # type: ignore[attr-defined]
 
 from nullsender.clock import Clock
 from nullsender.errors import Misconfigured, NullsenderError, Transient
@@ -66,15 +69,6 @@ _LINES = logging.getLogger("kafka")
 _LINES.addFilter(_SaidOnce())
 
 
-#: What the client knows of who leads a partition is no longer so.
-_OUTDATED = (
-    KafkaError.FENCED_LEADER_EPOCH,
-    KafkaError.UNKNOWN_LEADER_EPOCH,
-    KafkaError.NOT_LEADER_FOR_PARTITION,
-    KafkaError._NOENT,
-)
-
-
 class Naming:
     """How our topics and groups are called on a Kafka that we may share with others."""
 
@@ -114,21 +108,30 @@ def client_config(settings: KafkaSettings, ours: Mapping[str, Any]) -> dict[str,
     return {**common, **settings.client(), **ours}
 
 
-def opened_admin(settings: KafkaSettings, *, clock: Clock) -> AdminClient:
+def asking_client(settings: KafkaSettings, group: str, ours: Mapping[str, Any]) -> Client:
+    """A client that asks what is known of `group`, and of topics, and never joins it."""
+    own = {
+        "group.id": group,
+        "enable.auto.commit": False,
+        "log_level": 0,  # it says nothing by itself: whoever asks is told, and nobody would fetch its lines
+    }
+    return Client(client_config(settings, {**own, **ours}))
+
+
+def opened_client(settings: KafkaSettings, *, clock: Clock) -> Client:
     """The client that asks questions, once a broker has let it in. `Misconfigured`: none does."""
     heard: deque[KafkaError] = deque(maxlen=KAFKA_LINES_REMEMBERED_MAX)
     try:
-        # It says nothing by itself: whoever asks is told, and nobody would fetch its lines.
-        admin = AdminClient(client_config(settings, {"error_cb": heard.append, "log_level": 0}))
+        client = asking_client(settings, f"{settings.topic_prefix}ask", {"error_cb": heard.append})
     except KafkaException as exception:  # it looks at files and options before it speaks to anybody
         raise Misconfigured(f"the settings for Kafka can not be used: {error_of(exception).str()}") from exception
     deadline_seconds = clock.monotonic_seconds() + KAFKA_START_SECONDS_MAX
     while True:
         try:
-            admin.list_topics(timeout=KAFKA_ASK_AGAIN_SECONDS)
-            return admin
+            client.list_topics(timeout=KAFKA_ASK_AGAIN_SECONDS)
+            return client
         except KafkaException as exception:
-            admin.poll(0)  # hands over what it heard
+            client.poll(0)  # hands over what it heard
             is_refused = any(error.code() in _REFUSALS for error in heard)
             if is_refused or clock.monotonic_seconds() >= deadline_seconds:
                 raise Misconfigured(_why_not(settings, [*heard, error_of(exception)])) from exception
@@ -171,11 +174,6 @@ def asked(question: Callable[[], Answer]) -> Answer:
         raise Transient("Kafka did not answer in time") from None
 
 
-def answer_of(future: "Future[Answer]") -> Answer:
-    """What an administrative request came to."""
-    return asked(lambda: future.result(KAFKA_REQUEST_SECONDS_MAX))
-
-
 def offset_of(place: TopicPartition) -> int:
     """The offset that an answer names; it may be an error instead."""
     if place.error is not None:
@@ -183,15 +181,15 @@ def offset_of(place: TopicPartition) -> int:
     return place.offset
 
 
-def metadata_of(admin: AdminClient) -> ClusterMetadata:
-    """Kafka's brokers, topics and partitions."""
-    admin.poll(0)  # what it heard meanwhile is of no use any more
-    return asked(lambda: admin.list_topics(timeout=KAFKA_REQUEST_SECONDS_MAX))
+def metadata_of(client: Client) -> ClusterMetadata:
+    """Kafka's brokers, topics and partitions. `Transient`: nobody answers."""
+    client.poll(0)  # what it heard meanwhile is of no use any more
+    return asked(lambda: client.list_topics(timeout=KAFKA_REQUEST_SECONDS_MAX))
 
 
-def partitions_of(admin: AdminClient, naming: Naming, topics: Sequence[Topic]) -> list[Partition]:
+def partitions_of(client: Client, naming: Naming, topics: Sequence[Topic]) -> list[Partition]:
     """Every partition of `topics`. `Transient`: nobody answers, or a topic is not there (any more)."""
-    known = metadata_of(admin).topics
+    known = metadata_of(client).topics
     missing = [naming.topic(topic) for topic in topics if naming.topic(topic) not in known]
     if missing:
         raise Transient(f"Kafka has no topic {', '.join(missing)}: `nullsender migrate` makes it")
@@ -199,12 +197,17 @@ def partitions_of(admin: AdminClient, naming: Naming, topics: Sequence[Topic]) -
 
 
 def bounds_of(
-    admin: AdminClient, naming: Naming, partitions: Sequence[Partition], *, since: datetime | None = None
+    client: Client, naming: Naming, partitions: Sequence[Partition], *, since: datetime | None = None
 ) -> Mapping[Partition, range]:
-    """The offsets that each partition holds now, or holds of what was appended at or after `since`."""
-    end = _offsets_of(admin, naming, partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
-    first = OffsetSpec.earliest() if since is None else OffsetSpec.for_timestamp(_milliseconds(since))  # type: ignore[no-untyped-call]
-    start = _offsets_of(admin, naming, partitions, first)
+    """The offsets that each partition holds now, or holds of what was appended at or after `since`.
+
+    `Transient`: whoever leads one of them does not answer.
+    """
+    if not partitions:
+        return {}
+    metadata_of(client)  # by this it knows who leads now; else it asks for minutes whoever led before a broker was lost
+    end = _offsets_of(client, naming, partitions, OFFSET_END)
+    start = _offsets_of(client, naming, partitions, OFFSET_BEGINNING if since is None else _milliseconds(since))
     # Where nothing is as young as that, the answer is no offset.
     return {
         partition: range(start[partition] if start[partition] >= 0 else end[partition], end[partition])
@@ -212,27 +215,18 @@ def bounds_of(
     }
 
 
-def _offsets_of(
-    admin: AdminClient, naming: Naming, partitions: Sequence[Partition], which: OffsetSpec
-) -> Mapping[Partition, int]:
-    if not partitions:
-        return {}
-    question = {naming.place(partition): which for partition in partitions}
+def _offsets_of(client: Client, naming: Naming, partitions: Sequence[Partition], moment: int) -> Mapping[Partition, int]:
+    """Where what was appended at `moment` begins: milliseconds, or one of Kafka's two words for the oldest and the next."""
+    places = [naming.place(partition, moment) for partition in partitions]
+    answers = asked(lambda: client.offsets_for_times(places, timeout=KAFKA_REQUEST_SECONDS_MAX))
+    return {naming.partition(answer): offset_of(answer) for answer in answers}
 
-    def ask() -> Mapping[Partition, int]:
-        answers = admin.list_offsets(question, request_timeout=KAFKA_REQUEST_SECONDS_MAX)
-        return {naming.partition(place): future.result(KAFKA_REQUEST_SECONDS_MAX).offset for place, future in answers.items()}
 
-    try:
-        return ask()
-    except KafkaException as exception:
-        if error_of(exception).code() not in _OUTDATED:
-            raise failure_of(error_of(exception)) from exception
-    except TimeoutError:
-        raise Transient("Kafka did not answer in time") from None
-    # For minutes the client goes on asking whoever led before a broker was restarted; asking for the topics makes it look.
-    asked(lambda: admin.list_topics(timeout=KAFKA_REQUEST_SECONDS_MAX))
-    return asked(ask)
+def committed_of(client: Client, naming: Naming, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
+    """How far the client's group is on each partition, 0 where it has stored nothing. `Transient`: nobody answers."""
+    places = [naming.place(partition) for partition in partitions]
+    answers = asked(lambda: client.committed(places, timeout=KAFKA_REQUEST_SECONDS_MAX))
+    return {naming.partition(answer): max(offset_of(answer), 0) for answer in answers}
 
 
 def _milliseconds(moment: datetime) -> int:

@@ -14,7 +14,6 @@ from datetime import timedelta
 
 from confluent_kafka import Consumer as Client
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
-from confluent_kafka.admin import AdminClient
 
 from nullsender.clock import Clock
 from nullsender.errors import NullsenderError
@@ -27,14 +26,13 @@ from nullsender.limits import (
     KAFKA_LEAVE_SECONDS_MAX,
     KAFKA_POLL_GAP_SECONDS_MAX,
     KAFKA_POLL_SECONDS,
-    KAFKA_REQUEST_SECONDS_MAX,
     KAFKA_SESSION_SECONDS,
     LOG_LOOK_SECONDS_MAX,
     LOG_POLL_BYTES_MAX,
     LOG_TURN_RECORDS,
 )
 from nullsender.log import Consumer, Partition, Position, StartAt, StoredRecord, Topic, mark_of
-from nullsender.log_kafka_client import EPOCH, Naming, asked, bounds_of, client_config, error_of, failure_of, offset_of
+from nullsender.log_kafka_client import EPOCH, Naming, asked, bounds_of, client_config, committed_of, error_of, failure_of
 from nullsender.log_kafka_settings import KafkaSettings
 from nullsender.log_positions import lag_records, say_misfit
 
@@ -74,14 +72,14 @@ class KafkaTopicConsumer:
         *,
         settings: KafkaSettings,
         naming: Naming,
-        admin: AdminClient,
+        asker: Client,
         start_at: StartAt | None,
         clock: Clock,
     ) -> None:
         self._group = group
         self._topic = topic
         self._naming = naming
-        self._admin = admin
+        self._asker = asker
         self._start_at = start_at
         self._clock = clock
         self._new: dict[Partition, bool] = {}  # ours, and it is to be found out where to start; True: at the oldest record
@@ -149,8 +147,8 @@ class KafkaTopicConsumer:
         if not self._new:
             return
         partitions = sorted(self._new)
-        bounds = bounds_of(self._admin, self._naming, partitions)
-        committed = self._committed(partitions)
+        bounds = bounds_of(self._asker, self._naming, partitions)
+        committed = committed_of(self._client, self._naming, partitions)
         for partition in partitions:
             kept = self._start_at(partition) if self._start_at else None
             wanted = kept.next_offset if kept else committed[partition]
@@ -163,12 +161,6 @@ class KafkaTopicConsumer:
             self._start(partition, wanted, kept if wanted > oldest else None)
             if wanted != committed[partition]:
                 self._owed[partition] = wanted
-
-    def _committed(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
-        """The group's own offsets, 0 where it has none."""
-        places = [self._naming.place(partition) for partition in partitions]
-        answers = asked(lambda: self._client.committed(places, timeout=KAFKA_REQUEST_SECONDS_MAX))
-        return {self._naming.partition(answer): max(offset_of(answer), 0) for answer in answers}
 
     def _start(self, partition: Partition, wanted: int, to_check: Position | None) -> None:
         there = self._naming.place(partition, wanted - (to_check is not None))
@@ -285,7 +277,7 @@ class KafkaTopicConsumer:
 
     def lag(self) -> Mapping[Partition, int]:
         """As the interface says."""
-        bounds = bounds_of(self._admin, self._naming, list(self._places))
+        bounds = bounds_of(self._asker, self._naming, list(self._places))
         return {partition: lag_records(bounds[partition], place.stored) for partition, place in self._places.items()}
 
     def close(self) -> None:

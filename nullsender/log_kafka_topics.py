@@ -5,8 +5,11 @@ is told, all of it at once, and then nothing is made. What may be changed while 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from concurrent.futures import Future
+from functools import cached_property
+from typing import NamedTuple, TypeVar
 
+from confluent_kafka import Consumer as Client
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AdminClient,
@@ -35,15 +38,18 @@ from nullsender.limits import (
 from nullsender.log import Topic
 from nullsender.log_kafka_client import (
     Naming,
-    answer_of,
+    asked,
     bounds_of,
+    client_config,
     error_of,
     failure_of,
     metadata_of,
-    opened_admin,
+    opened_client,
     partitions_of,
 )
 from nullsender.log_kafka_settings import KafkaSettings
+
+Answer = TypeVar("Answer")
 
 COMPRESSION = "zstd"
 #: The largest request of a producer: one record of the largest size with what the protocol puts around it.
@@ -100,11 +106,16 @@ class _Found(NamedTuple):
 class KafkaTopics:
     """Our topics on one Kafka."""
 
-    def __init__(self, admin: AdminClient, naming: Naming, settings: KafkaSettings, *, clock: Clock) -> None:
-        self._admin = admin
+    def __init__(self, client: Client, naming: Naming, settings: KafkaSettings, *, clock: Clock) -> None:
+        self._client = client
         self._clock = clock
         self._naming = naming
         self._settings = settings
+
+    @cached_property
+    def _admin(self) -> AdminClient:
+        """For `migrate` and `findings` alone: nothing that runs for long may have one (`log_kafka_client`)."""
+        return AdminClient(client_config(self._settings, {"log_level": 0}))
 
     def migrate(self) -> list[str]:
         """Make what is missing and set what differs; what was done, a sentence each.
@@ -132,7 +143,7 @@ class KafkaTopics:
 
     def require(self) -> None:
         """`Misconfigured` when a topic is missing: a role does not start without them."""
-        known = metadata_of(self._admin).topics
+        known = metadata_of(self._client).topics
         missing = [name for topic in Topic if (name := self._naming.topic(topic)) not in known]
         if missing:
             raise Misconfigured(
@@ -143,7 +154,7 @@ class KafkaTopics:
     def trouble(self) -> str | None:
         """What keeps records from being acknowledged: too few replicas of a partition are in sync."""
         wanted = self._settings.min_insync
-        known = metadata_of(self._admin).topics
+        known = metadata_of(self._client).topics
         lacking = [
             f"{name} {partition.id}"
             for name in map(self._naming.topic, Topic)
@@ -156,7 +167,7 @@ class KafkaTopics:
 
     def _look(self) -> tuple[dict[Topic, _Found], int]:
         """The topics that are there, and how many brokers."""
-        metadata = metadata_of(self._admin)
+        metadata = metadata_of(self._client)
         there = [topic for topic in Topic if self._naming.topic(topic) in metadata.topics]
         resources = {topic: ConfigResource(ConfigResource.Type.TOPIC, self._naming.topic(topic)) for topic in there}
         configs = (
@@ -165,7 +176,7 @@ class KafkaTopics:
         found = {}
         for topic in there:
             partitions = metadata.topics[self._naming.topic(topic)].partitions.values()
-            entries = answer_of(configs[resources[topic]])
+            entries = _answer_of(configs[resources[topic]])
             found[topic] = _Found(
                 len(partitions),
                 min(len(partition.replicas) for partition in partitions),
@@ -237,7 +248,7 @@ class KafkaTopics:
         deadline_seconds = self._clock.monotonic_seconds() + KAFKA_START_SECONDS_MAX
         while True:
             try:
-                bounds_of(self._admin, self._naming, partitions_of(self._admin, self._naming, topics))
+                bounds_of(self._client, self._naming, partitions_of(self._client, self._naming, topics))
             except Transient:
                 if self._clock.monotonic_seconds() >= deadline_seconds:
                     raise
@@ -250,8 +261,13 @@ class KafkaTopics:
             entry = ConfigEntry(name, wanted, incremental_operation=AlterConfigOpType.SET)
             resource = ConfigResource(ConfigResource.Type.TOPIC, self._naming.topic(topic), incremental_configs=[entry])
             for future in self._admin.incremental_alter_configs([resource]).values():
-                answer_of(future)
+                _answer_of(future)
             yield f"The topic {self._naming.topic(topic)} has {name}={wanted} now ({value} before)."
+
+
+def _answer_of(future: "Future[Answer]") -> Answer:
+    """What an administrative request came to."""
+    return asked(lambda: future.result(KAFKA_REQUEST_SECONDS_MAX))
 
 
 def _count(number: int, thing: str) -> str:
@@ -260,4 +276,4 @@ def _count(number: int, thing: str) -> str:
 
 def migrate_topics(settings: KafkaSettings, *, clock: Clock) -> list[str]:
     """`KafkaTopics.migrate` on the Kafka of `settings`. `Misconfigured`: nobody lets us in, or the topics can not be made."""
-    return KafkaTopics(opened_admin(settings, clock=clock), Naming(settings.topic_prefix), settings, clock=clock).migrate()
+    return KafkaTopics(opened_client(settings, clock=clock), Naming(settings.topic_prefix), settings, clock=clock).migrate()
