@@ -228,6 +228,16 @@ class Settings(Section):
         return KafkaSettings(**self.kafka.model_dump())
 
     @property
+    def sqlite_file(self) -> Path | None:
+        """The file of the list, where the settings name no database."""
+        return None if self.store.url else self.data / "nullsender.sqlite"
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other machines may have a part in this installation."""
+        return self.log.kind != "embedded" or self.store.url is not None
+
+    @property
     def log_folder(self) -> Path:
         """Where the embedded log lies."""
         return self.data / "log"

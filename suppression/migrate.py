@@ -8,6 +8,7 @@ again: whoever stands in a queue for a table has everybody else's traffic behind
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from alembic import command
 from alembic.config import Config
@@ -23,12 +24,35 @@ from nullsender.limits import (
     MIGRATION_TRIES_MAX,
     MIGRATION_TURN_SECONDS_MAX,
 )
-from suppression.engine import wait_as_long_as_it_takes, writing
-from suppression.schema import revision_of, serves, too_new
+from suppression.engine import reading, wait_as_long_as_it_takes, writing
+from suppression.models import SCHEMA_REVISION
+from suppression.schema import KNOWN_FINGERPRINT, revision_of, serves, too_new
 from suppression.store_bulk import is_postgresql
 from suppression.trouble import Unreachable, trouble_typed, waited_in_vain_for_a_lock
 
 _ADVISORY_LOCK = 0x6E73  # "ns": any number that nobody else in this database uses
+
+
+class Found(NamedTuple):
+    """What there is in a database before anything is done to it."""
+
+    is_newer: bool  # a newer version has migrated it, and it serves this one too
+    is_begun: bool  # there is a list that belongs to some address key
+
+
+def look(engine: Engine) -> Found:
+    """What there is; nothing is done. `Misconfigured` as `upgrade` says."""
+    try:
+        with reading(engine) as connection:
+            found = revision_of(connection)
+            if found is None:
+                return Found(is_newer=False, is_begun=False)
+            is_newer = found > SCHEMA_REVISION
+            if is_newer and not serves(connection, found, SCHEMA_REVISION):
+                raise too_new(found)
+            return Found(is_newer, is_begun=connection.execute(KNOWN_FINGERPRINT).scalar() is not None)
+    except Unreachable as away:
+        raise Misconfigured(str(away)) from away
 
 
 def upgrade(engine: Engine, revision: str = "head") -> str | None:

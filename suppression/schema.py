@@ -10,6 +10,9 @@ from nullsender.errors import Misconfigured
 from suppression.models import SCHEMA_REVISION, meta
 
 _SERVES = "schema_serves"
+FINGERPRINT = "address_key_fingerprint"
+#: Which address key the list was made with.
+KNOWN_FINGERPRINT = select(meta.c.value).where(meta.c.name == FINGERPRINT)
 
 
 def require_schema(connection: Connection) -> None:

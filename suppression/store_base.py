@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, insert, select
+from sqlalchemy import Connection, Engine, insert
 
 from nullsender import telemetry
 from nullsender.address import AddressHasher
@@ -16,14 +16,11 @@ from suppression.engine import reading, writing
 from suppression.giving_way import GivingWay
 from suppression.models import meta
 from suppression.policy import PolicySettings
-from suppression.schema import require_schema
+from suppression.schema import FINGERPRINT, KNOWN_FINGERPRINT, require_schema
 from suppression.store_rows import take_pen
 from suppression.trouble import Conflict, UnknownCommit
 
 Done = TypeVar("Done")
-
-_FINGERPRINT = "address_key_fingerprint"
-_KNOWN_FINGERPRINT = select(meta.c.value).where(meta.c.name == _FINGERPRINT)
 
 
 class StoreBase:
@@ -86,7 +83,7 @@ class StoreBase:
 
     def _require_our_key(self) -> None:
         with reading(self._engine) as connection:
-            known = connection.execute(_KNOWN_FINGERPRINT).scalar()
+            known = connection.execute(KNOWN_FINGERPRINT).scalar()
         if known is None:
             known = self._write(self._claim_list)
         if known != self.key_fingerprint:
@@ -98,7 +95,7 @@ class StoreBase:
     def _claim_list(self, connection: Connection) -> str:
         """Write our key's fingerprint down, unless another process was quicker; the one that stands there then."""
         take_pen(connection)
-        known = connection.execute(_KNOWN_FINGERPRINT).scalar()
+        known = connection.execute(KNOWN_FINGERPRINT).scalar()
         if known is None:
-            connection.execute(insert(meta).values(name=_FINGERPRINT, value=self.key_fingerprint))
+            connection.execute(insert(meta).values(name=FINGERPRINT, value=self.key_fingerprint))
         return known or self.key_fingerprint

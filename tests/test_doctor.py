@@ -17,6 +17,7 @@ from nullsender.cli.doctor_dns import is_public, look_up
 from nullsender.cli.findings import Checked, State, checked
 from nullsender.clock import FakeClock, SystemClock
 from nullsender.config import Settings
+from nullsender.errors import Misconfigured
 from nullsender.log import Topic
 from tests.kafka_fixtures import KAFKA
 from tests.servers.dns import Zone, dns_server, resolver_at
@@ -49,7 +50,7 @@ def assert_found(check: str, settings: Settings, state: State, words: str) -> No
 def installed(tmp_path: Path) -> Settings:
     """An installation in a folder, after its first start."""
     settings = settings_of(tmp_path / "data")
-    store_parts.open_store(settings, migrate=True).create_key("first", scopes=["admin"], tenant=None, expires=None)
+    store_parts.migrate_store(settings).create_key("first", scopes=["admin"], tenant=None, expires=None)
     parts.open_log(settings).close()
     return settings
 
@@ -197,6 +198,28 @@ def test_the_secret_keys_of_another_installation_are_told(installed: Settings, t
     shutil.copy(other.secrets_file, installed.secrets_file)
 
     assert_found("store", installed, State.WRONG, "another address key")
+
+
+def test_a_machine_that_shares_a_list_makes_no_keys_of_its_own(tmp_path: Path) -> None:
+    """Bounces to the return paths of the others would look forged to it."""
+    shared = settings_of(tmp_path / "second", STORE_URL=f"sqlite:///{tmp_path / 'shared.sqlite'}")
+    with pytest.raises(Misconfigured, match="copy it from the machine where this installation was begun"):
+        parts.keys_of(shared)
+    assert not shared.secrets_file.exists()
+
+    store_parts.migrate(shared)
+
+    assert parts.keys_of(shared)
+
+
+def test_a_list_that_has_lost_its_secret_keys_is_migrated_by_nobody(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'shared.sqlite'}"
+    store_parts.migrate(settings_of(tmp_path / "first", STORE_URL=url))
+    second = settings_of(tmp_path / "second", STORE_URL=url)
+
+    with pytest.raises(Misconfigured, match="can not be looked up without it"):
+        store_parts.migrate(second)
+    assert not second.secrets_file.exists()
 
 
 def test_a_list_without_a_key_that_opens_it_is_told(installed: Settings) -> None:

@@ -25,7 +25,7 @@ COMMANDS = {
     "suppress": "role: apply outcomes to the list",
     "follow": "role: keep the lookup table in memory up to date (one a machine)",
     "api": "role: answer pre-send lookups and keep the list over HTTP",
-    "migrate": "bring the store to this version's schema",
+    "migrate": "make the log's topics and bring the store to this version's schema",
     "health": "say whether the roles of this machine are at work",
     "doctor": "check the installation and show every setting",
     "keys": "make, list, rotate and revoke API keys",

@@ -47,7 +47,7 @@ def _number_up_to(most: int) -> Callable[[str], int]:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do it."""
-    arguments.action(store_parts.open_store(parts.settings_of(arguments), migrate=True), arguments)
+    arguments.action(store_parts.migrate_store(parts.settings_of(arguments)), arguments)
     return 0
 
 

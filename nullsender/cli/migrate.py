@@ -2,9 +2,7 @@
 
 import argparse
 
-from nullsender.cli import parts
-from suppression.engine import open_engine
-from suppression.migrate import upgrade
+from nullsender.cli import parts, store_parts
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -12,11 +10,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Bring both up to date; harmless when they are. The topics come first: they refuse before anything is done."""
-    settings = parts.settings_of(arguments)
-    for sentence in parts.migrate_log(settings):
+    """Bring both up to date; harmless when they are."""
+    for sentence in store_parts.migrate(parts.settings_of(arguments)):
         print(sentence)
-    settings.data.mkdir(parents=True, exist_ok=True)
-    upgrade(open_engine(settings.store_url))
-    print("The store has this version's schema.")
+    print("The log has its topics, and the store this version's schema.")
     return 0

@@ -5,6 +5,7 @@ import argparse
 from nullsender import config, secret_keys
 from nullsender.clock import SystemClock
 from nullsender.config import Settings
+from nullsender.errors import Misconfigured
 from nullsender.log import Log, Topic
 from nullsender.secret_keys import SecretKeys
 
@@ -46,5 +47,19 @@ def migrate_log(settings: Settings) -> list[str]:
 
 
 def keys_of(settings: Settings) -> SecretKeys:
-    """This installation's secret keys; the first call ever makes them."""
+    """This installation's secret keys.
+
+    On one machine the first call ever makes them. Where several share a log or a list `make_keys` does, once: a machine with
+    keys of its own would take bounces to the others' return paths for forged ones.
+    """
+    if settings.is_shared and not settings.secrets_file.exists():
+        raise Misconfigured(
+            f"{settings.secrets_file} is not there: copy it from the machine where this installation was begun, or on the "
+            "first one run `nullsender migrate`"
+        )
+    return make_keys(settings)
+
+
+def make_keys(settings: Settings) -> SecretKeys:
+    """This installation's secret keys, made where there are none."""
     return secret_keys.load_or_make(settings.secrets_file)

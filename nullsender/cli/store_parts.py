@@ -3,8 +3,9 @@
 from nullsender.address import AddressHasher
 from nullsender.cli import parts
 from nullsender.config import Settings
+from nullsender.errors import Misconfigured
 from suppression.engine import open_engine
-from suppression.migrate import upgrade
+from suppression.migrate import Found, look, upgrade
 from suppression.policy import PolicySettings
 from suppression.store import Store
 
@@ -19,12 +20,47 @@ def policy_of(settings: Settings) -> PolicySettings:
     return PolicySettings(**settings.policy.model_dump())
 
 
-def open_store(settings: Settings, *, migrate: bool = False) -> Store:
-    """The list. `migrate` brings its schema up to date first."""
+def open_store(settings: Settings) -> Store:
+    """The list."""
     settings.data.mkdir(parents=True, exist_ok=True)
     hasher = hasher_of(settings)
     engine = open_engine(settings.store_url, connections=settings.store.connections)
-    if migrate:
-        upgrade(engine)
     policy, history_days = policy_of(settings), settings.store.history_days
     return Store(engine, hasher=hasher, clock=parts.CLOCK, policy=policy, history_days=history_days)
+
+
+def migrate(settings: Settings) -> list[str]:
+    """Bring the log's topics and the store up to date; what was done to the topics, a sentence each.
+
+    What may refuse is asked first, so that nothing is half done: a store that is away or from the future, then the log. Topics
+    that a newer version has set are left to it.
+    """
+    newer = _look(settings).is_newer
+    sentences = [] if newer else parts.migrate_log(settings)
+    migrate_store(settings)
+    return sentences
+
+
+def migrate_store(settings: Settings) -> Store:
+    """The list, its schema brought up to date; a new one gets its secret keys."""
+    if _look(settings).is_begun and not settings.secrets_file.exists():
+        raise Misconfigured(
+            f"{settings.secrets_file} is not there, and the list can not be looked up without it: copy it from the machine "
+            "where the list was begun, or restore it from the backup"
+        )
+    settings.data.mkdir(parents=True, exist_ok=True)
+    engine = open_engine(settings.store_url)
+    upgrade(engine)
+    engine.dispose()
+    parts.make_keys(settings)
+    return open_store(settings)
+
+
+def _look(settings: Settings) -> Found:
+    if settings.sqlite_file is not None and not settings.sqlite_file.exists():
+        return Found(is_newer=False, is_begun=False)  # to look would be to make it
+    engine = open_engine(settings.store_url)
+    try:
+        return look(engine)
+    finally:
+        engine.dispose()

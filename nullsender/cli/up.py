@@ -63,9 +63,9 @@ def _supervise(settings: Settings, file: Path | None) -> None:
         logging.getLogger("up").warning("there is no such setting", extra={"facts": {"variable": variable}})
     stop = stop_on_signals(supervised=False)
     mx_settings(settings)  # a certificate that is none is told before anything starts
-    for sentence in parts.migrate_log(settings):
+    for sentence in store_parts.migrate(settings):
         print(sentence, flush=True)
-    first_key = keys.ensure_first_key(store_parts.open_store(settings, migrate=True), settings.bootstrap_key)
+    first_key = keys.ensure_first_key(store_parts.open_store(settings), settings.bootstrap_key)
     if first_key is not None:
         print(f"API key with every scope, shown this once: {first_key}", flush=True)
     commands = {name: [sys.executable, "-m", "nullsender.cli", role, "--supervised"] for name, role in processes(settings)}
