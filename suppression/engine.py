@@ -36,6 +36,7 @@ from suppression.trouble import commit_typed, refused, trouble_typed
 # How often a wait for the server looks at the clock and at signals; psycopg's own.
 _LOOK_EVERY_SECONDS = 0.1
 
+_LOOK_MILLISECONDS = 5
 _ASIDE_LOCK = 0x6E74  # any number that nobody else in this database uses; migrate.py has the one before
 
 
@@ -92,8 +93,31 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     # A reading transaction that starts to write fails at once if somebody else wrote meanwhile, whatever the time-out: whoever
     # is going to write says so at the beginning, and waits there.
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    options = connection.get_execution_options()
+    if options.get("writes") and not options.get("patient"):
+        _begin_soon(connection)
+    else:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("writes") else "BEGIN")
+
+
+def _begin_soon(connection: Connection) -> None:
+    """Look every few milliseconds whether it is our turn.
+
+    SQLite's own waiting sleeps up to 0.1 s between two looks, and a process with a backlog is back at the pen sooner.
+    """
+    driver: Any = connection.connection.driver_connection
+    driver.execute(f"PRAGMA busy_timeout={_LOOK_MILLISECONDS}")
+    try:
+        for _ in range(int(STORE_TURN_SECONDS_MAX * 1000) // _LOOK_MILLISECONDS):
+            try:
+                driver.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite.SQLITE_BUSY:
+                    break
+        connection.exec_driver_sql("BEGIN IMMEDIATE")  # what it raises has SQLAlchemy's type
+    finally:
+        driver.execute(f"PRAGMA busy_timeout={int(STORE_TURN_SECONDS_MAX * 1000)}")
 
 
 def _open_postgresql(url: URL, pool: dict[str, Any]) -> Engine:
@@ -197,7 +221,7 @@ def writing(engine: Engine, *, patient: bool = False) -> Iterator[Connection]:
     with (
         trouble_typed(),
         engine.connect() as connection,
-        connection.execution_options(writes=True).begin() as transaction,
+        connection.execution_options(writes=True, patient=patient).begin() as transaction,
         _bounded(connection),
     ):
         if patient and engine.dialect.name == "postgresql":
