@@ -19,10 +19,11 @@ def build_index(name: str, table: str, columns: Sequence[str], *, where: sa.Text
         op.create_index(name, table, columns, sqlite_where=where)
         return
     with op.get_context().autocommit_block():
+        others_wait = op.get_bind().execute(sa.text("SHOW lock_timeout")).scalar_one()
         op.execute("SET lock_timeout = 0")  # it stands in nobody's way while it waits for old transactions to end
         op.drop_index(name, table, postgresql_concurrently=True, if_exists=True)  # one that was broken off is there, unusable
         op.create_index(name, table, columns, postgresql_concurrently=True, postgresql_where=where)
-        op.execute("RESET lock_timeout")
+        op.execute(f"SET lock_timeout = '{others_wait}'")  # for the steps that follow
 
 
 def drop_index(name: str, table: str) -> None:

@@ -9,18 +9,22 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, func, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 
 import migrations
+from migrations import build_index
 from nullsender.clock import FakeClock
 from nullsender.errors import Misconfigured, Transient
+from nullsender.events import Result
+from nullsender.limits import MIGRATION_LOCK_SECONDS_MAX
 from suppression import schema
 from suppression.engine import _Connection, reading, writing
 from suppression.migrate import _migrating, downgrade, upgrade
 from suppression.models import SCHEMA_REVISION, changes, entries, metadata, outcomes
-from suppression.policy import Did
+from suppression.policy import Cause, Did
 from suppression.schema import note_whom_it_serves
 from tests.outcomes import an_outcome
 from tests.store_contract import ADA, did, put, stops, tell
@@ -117,6 +121,21 @@ def test_a_step_may_take_longer_than_any_answer(empty: Engine, monkeypatch: pyte
         connection.execute(a_long_step)
 
 
+@only_postgresql
+def test_after_an_index_was_built_the_steps_that_follow_wait_for_locks_as_briefly_as_before(empty: Engine) -> None:
+    upgrade(empty)
+
+    with _migrating(empty) as connection:
+        before = connection.execute(text("SHOW lock_timeout")).scalar()
+        connection.commit()
+        context = MigrationContext.configure(connection, opts={"transaction_per_migration": True})
+        with Operations.context(context), context.begin_transaction(_per_migration=True):
+            build_index("another", "outcomes", ["rule"])
+        after = connection.execute(text("SHOW lock_timeout")).scalar()
+
+    assert before == after == f"{MIGRATION_LOCK_SECONDS_MAX}s"
+
+
 def bring_the_future(engine: Engine, serves: str) -> None:
     """A newer version has migrated the store; processes from the revision `serves` on may use it."""
     with writing(engine) as connection:
@@ -166,6 +185,25 @@ def test_every_step_says_whom_its_schema_serves() -> None:
         assert script.module.serves in {older.revision for older in scripts if older.revision <= script.revision}
 
 
+def test_a_new_word_in_a_column_is_a_step() -> None:
+    """Processes read these strictly. Who adds one adds a step that serves nobody older, and the word here: docs/store.md."""
+    assert set(Did) == {
+        *("added", "hardened", "renewed", "lifted", "expired", "kept", "counted", "capped", "recorded", "repeated"),
+        *("released", "amended", "confirmed"),  # since 0002
+    }
+    assert set(Cause) == {"complaint", "unsubscribe", "hard", "manual", "soft"}
+    assert set(Result) == {"hard", "soft", "complaint", "unsubscribe", "none"}
+
+
+@pytest.mark.usefixtures("of_the_version_before")
+@both_databases
+def test_processes_that_can_not_read_the_words_of_today_are_refused(empty: Engine, clock: FakeClock) -> None:
+    upgrade(empty)
+
+    with pytest.raises(Misconfigured, match="0002 is from a newer version"):
+        store_on(empty, clock)
+
+
 @both_databases
 def test_a_store_without_tables_says_what_to_do(empty: Engine, clock: FakeClock) -> None:
     with pytest.raises(Misconfigured, match="nullsender migrate"):
@@ -174,13 +212,17 @@ def test_a_store_without_tables_says_what_to_do(empty: Engine, clock: FakeClock)
 
 @pytest.fixture
 def of_the_version_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stores that are opened from now on know the schema before the newest, as processes do that were not restarted yet."""
+    """Stores that are opened from now on take the schema before the newest for theirs.
+
+    They read today's words; processes of that version could not, and are refused at their next start.
+    """
     monkeypatch.setattr(schema, "SCHEMA_REVISION", "0001")
 
 
 @pytest.mark.usefixtures("of_the_version_before")
 @both_databases
 def test_a_migration_runs_while_others_write_and_ask_and_so_does_the_way_back(empty_url: str, empty: Engine) -> None:
+    """Those that were open before it, whose schema had served them."""
     upgrade(empty, "0001")
     written, asked = 0, 0
     done = threading.Event()
