@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Any
 
-from sqlalchemy import Connection, Select, TextClause, delete, func, insert, or_, select, tuple_, update
+from sqlalchemy import Connection, Select, TextClause, delete, func, insert, or_, select, text, tuple_, update
 
 from nullsender.limits import OUTCOME_BODIES_KEPT_DAYS, PROVISIONAL_COUNTS_KEPT_DAYS
 from suppression.models import changed_nothing, changes, entries, has_idle_words, meta, outcomes, provisional_counts
@@ -77,9 +77,13 @@ def _drop_ended(connection: Connection, page: Sequence[Any], before: datetime) -
         return
     ids = sorted({change.entry_id for change in gone})
     tenants = sorted({change.tenant for change in gone})
-    reports = sorted({change.report_id for change in gone if change.report_id})
+    hashes = sorted({change.address_hash for change in gone})
     connection.execute(delete(changes).where(changes.c.seq.in_([change.seq for change in gone])))
-    connection.execute(delete(outcomes).where(outcomes.c.report_id.in_(reports), outcomes.c.entry_id.in_(ids)))
+    # Reports by the entry: no change names one of which a replay found that it had a part in it. Those that changed nothing
+    # leave by themselves, for there may be very many.
+    row = outcomes.c
+    theirs = row.tenant.in_(tenants) & row.address_hash.in_(hashes) & row.entry_id.in_(ids)
+    connection.execute(delete(outcomes).where(theirs, text(f"NOT ({changed_nothing.text})")))
     connection.execute(delete(entries).where(entries.c.tenant.in_(tenants), entries.c.id.in_(ids)))
 
 

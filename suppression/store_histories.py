@@ -21,6 +21,22 @@ REPLAY_ACTOR = "replay"  # who changes the list when reports are read anew, as t
 
 Row: TypeAlias = dict[str, Any]  # of a table, by the names of its columns
 
+#: What is read of `outcomes` and of `changes`. No bodies: anybody can send reports of any length about an address.
+REPORTED_COLUMNS = (
+    "report_id",
+    "proven",
+    "seq",
+    "tenant",
+    "stream",
+    "address_hash",
+    "received_at",
+    "outcome",
+    "category",
+    "rule",
+    "did",
+)
+CHANGED_COLUMNS = ("seq", "at", "tenant", "address_hash", "action", "cause", "scope", "actor", "after")
+
 _ASKED_NOTHING = frozenset({Did.RECORDED, Did.RELEASED})
 _OPERATOR_DID = frozenset({Did.ADDED, Did.HARDENED, Did.RENEWED, Did.CONFIRMED})
 _ENTRY = msgspec.json.Decoder(Entry)

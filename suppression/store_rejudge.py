@@ -7,11 +7,15 @@ on this report alone is released, one that rests on others too stays, one that i
 
 Two things a replay does not take away. What was proven stays as it was where the keys of today do not prove it, for the keys of
 that day may be gone. And a person's own word stays, unless the operator says that such words may be released too.
+
+Anybody can send reports about an address of his choice. One that very many name is left as it is, with a sentence: to go
+through all that was said of it would take the writers' turn for too long, and more memory than there is.
 """
 
 from collections.abc import Collection, Sequence
 
 from nullsender.events import Outcome, decode
+from nullsender.limits import REPORTS_FOLDED_MAX
 from suppression.policy import PROTECTED, Did, PolicySettings
 from suppression.records import Applied, Reading
 from suppression.store_histories import Row, asked_of, person_of
@@ -29,6 +33,7 @@ class Rejudger:
         self._turn = turn
         self._policy = policy
         self._rows: dict[ReportKey, Row] = {}
+        self._is_much_reported: dict[Person, bool] = {}
 
     def people_of(self, reports: Collection[Reported]) -> set[Person]:
         """Whom those of these known reports are and were about that are read otherwise; the turn has to load them first."""
@@ -66,7 +71,17 @@ class Rejudger:
             return _left(report, reading, "the report was read anew later than this")
         if before is not None and before.cause in PROTECTED and key != before and not rejudged.release_protected:
             return _left(report, reading, f"a person's own word ({before.cause}) is not released unless the replay says so")
+        if any(map(self._is_too_much, (person_of(row), report.person))):
+            return _left(report, reading, f"more than {REPORTS_FOLDED_MAX} reports name the address: change its entry by hand")
         return Anew(report, rejudged, row, before)
+
+    def _is_too_much(self, person: Person | None) -> bool:
+        """Whether more was said of somebody than one turn can go through."""
+        if person is None:
+            return False
+        if person not in self._is_much_reported:
+            self._is_much_reported[person] = self._turn.has_more_reports(person, REPORTS_FOLDED_MAX)
+        return self._is_much_reported[person]
 
 
 def _left(report: Reported, before: Reading | None, why: str) -> Applied:

@@ -80,29 +80,35 @@ def parts_of(values: Iterable[Any]) -> Iterator[list[Any]]:
         yield part
 
 
-def about(connection: Connection, table: Table, people: Collection[Person]) -> Iterator[Row[Any]]:
-    """The rows of `table` that are about `people`."""
-    question = _about(connection.dialect.name, table)
+def about(
+    connection: Connection, table: Table, people: Collection[Person], columns: tuple[str, ...] = ()
+) -> Iterator[Row[Any]]:
+    """The rows of `table` that are about `people`: these columns of them, or all."""
+    question = _about(connection.dialect.name, table, columns)
     for tenant in sorted({person.tenant for person in people}):
         for hashes in parts_of(person.address_hash for person in people if person.tenant == tenant):
             yield from connection.execute(question, {"tenant": tenant, "hashes": hashes})
 
 
 @cache  # SQLAlchemy's building of it costs more than the database's answer about a few people
-def _about(database: str, table: Table) -> Select[Any]:
-    return rows_about(database, table, table.c.tenant == bindparam("tenant"))
+def _about(database: str, table: Table, columns: tuple[str, ...]) -> Select[Any]:
+    return rows_about(database, table, table.c.tenant == bindparam("tenant"), columns=columns)
 
 
-def rows_about(database: str, table: Table, *conditions: ColumnElement[bool]) -> Select[Any]:
-    """The question for the rows of `table` that have one of the addresses in the parameter `hashes` and meet the conditions."""
+def rows_about(database: str, table: Table, *conditions: ColumnElement[bool], columns: tuple[str, ...] = ()) -> Select[Any]:
+    """The question for the rows of `table` that have one of the addresses in the parameter `hashes` and meet the conditions.
+
+    Of them it reads these columns, or all.
+    """
     column = table.c.address_hash
+    rows = select(*(table.c[name] for name in columns)) if columns else select(table)
     if database == "sqlite":
-        return select(table).where(*conditions, column.in_(bindparam("hashes", expanding=True)))
+        return rows.where(*conditions, column.in_(bindparam("hashes", expanding=True)))
     # Hash by hash, behind a fence (OFFSET 0). Left alone, PostgreSQL reads the whole tenant while it has no statistics yet, or
     # where one tenant is much larger than the others.
     array = bindparam("hashes", type_=array_for(column))
     asked = func.unnest(array).table_valued("hash", name="asked").render_derived()
-    found = select(table).where(*conditions, column == asked.c.hash).offset(literal_column("0")).lateral("found")
+    found = rows.where(*conditions, column == asked.c.hash).offset(literal_column("0")).lateral("found")
     return select(found).select_from(asked).join(found, true())
 
 

@@ -128,7 +128,12 @@ class Settling:
             if row is None or report_key in self._anew or report_key[0] != basis.evidence:
                 continue
             if did in _CHANGED and row["did"] not in _CHANGED:
-                self._turn.rewrite({**row, "did": did.value, "entry_id": entry.id})
+                self._turn.rewrite({**self._whole(report_key), "did": did.value, "entry_id": entry.id})
+
+    def _whole(self, report_key: ReportKey) -> Row:
+        """Every column of a report's row; of a fold's rows only some were read."""
+        rows = (*self._turn.recorded_now(), *self._turn.recorded({report_key[0]}))
+        return next(row for row in rows if report_key_of(row) == report_key)
 
     def _finish(
         self, report_key: ReportKey, folded: Mapping[Key, Folded[Basis]], corrected: Mapping[Key, Did | None]
@@ -142,6 +147,8 @@ class Settling:
         elif did is Did.RECORDED and one.before is not None and corrected[one.before] is Did.RELEASED:
             key, did = one.before, Did.RELEASED
         entry = self._turn.entry(key) if key is not None and did not in (Did.COUNTED, Did.CAPPED) else None
+        if did in _CHANGED and entry is None:
+            did = Did.KEPT  # its entry would have ended by now, and none was made that the row could leave with
         was = one.reading
         why = f"{one.rejudged.words}; before: {was.outcome} ({was.category}, {was.rule}): {one.row['why']}"
         entry_id = entry.id if entry else None

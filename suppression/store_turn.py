@@ -33,6 +33,7 @@ from suppression.policy import ENDS, Cause, Did, Standing, Strike
 from suppression.records import Entry
 from suppression.store_bulk import Columns, insert_rows, update_rows
 from suppression.store_held import Held
+from suppression.store_histories import CHANGED_COLUMNS, REPORTED_COLUMNS
 from suppression.store_rows import Key, Person, about, entry_columns, entry_of, key_of, one_of
 
 
@@ -190,10 +191,19 @@ class Turn:
         """The rows of `outcomes` that this turn has recorded."""
         return self._outcomes
 
+    def has_more_reports(self, person: Person, than: int) -> bool:
+        """Whether more than so many reports about `person` had been recorded before this turn; looks at no more of them."""
+        row = outcomes.c
+        theirs = select(row.seq).where(row.tenant == person.tenant, row.address_hash == person.address_hash)
+        return self._connection.execute(theirs.order_by(row.seq).offset(than).limit(1)).first() is not None
+
     def history_of(self, people: Collection[Person]) -> tuple[list[Columns], list[Columns]]:
-        """The rows of `outcomes` and of `changes` about `people`, those of this turn among them; in no particular order."""
-        reported = list(map(_columns_of, about(self._connection, outcomes, people)))
-        changed = list(map(_columns_of, about(self._connection, changes, people)))
+        """What a fold reads of the rows of `outcomes` and of `changes` about `people`; in no particular order.
+
+        Those of this turn are among them, whole.
+        """
+        reported = list(map(_columns_of, about(self._connection, outcomes, people, REPORTED_COLUMNS)))
+        changed = list(map(_columns_of, about(self._connection, changes, people, CHANGED_COLUMNS)))
         return reported + _about(people, self._outcomes), changed + _about(people, self._changes)
 
     def strikes(self, place: Place) -> tuple[Strike, ...]:

@@ -12,12 +12,15 @@ from sqlalchemy import Engine, select
 
 from nullsender.clock import FakeClock
 from nullsender.events import Fault, Outcome, Proof, Rejudgement, Result
-from nullsender.limits import OUTCOME_BODIES_KEPT_DAYS
-from suppression.engine import reading
+from nullsender.limits import HISTORY_KEPT_DAYS, OUTCOME_BODIES_KEPT_DAYS
+from suppression import store_rejudge
+from suppression.engine import reading, writing
 from suppression.models import outcomes
 from suppression.policy import Cause, Did, PolicySettings
 from suppression.records import Applied, Change, Told
 from suppression.store import Store
+from suppression.store_rows import Person, take_pen
+from suppression.store_turn import Turn
 from tests.outcomes import START, an_outcome
 from tests.store_contract import ADA, BEN, actions, did, lift, live, put, stops, tell
 from tests.store_fixtures import BOTH_DATABASES, store_on
@@ -140,6 +143,62 @@ def test_an_entry_that_also_rests_on_another_report_stays_and_that_report_is_kep
     store.forget(clock.now(), 100)
     kept = {item.report_id for item in history(store) if isinstance(item, Told) and item.outcome}
     assert "2" in kept
+
+
+def test_a_fold_reads_none_of_the_words_that_anybody_can_send(store: Store, engine: Engine) -> None:
+    tell(store, an_outcome("1"), an_outcome("2", days=1))
+
+    with writing(engine) as connection:
+        turn = Turn(connection, last=take_pen(connection), now=START)
+        person = Person(*connection.execute(select(outcomes.c.tenant, outcomes.c.address_hash)).first() or ())
+        reported, changed = turn.history_of({person})
+
+    assert {row["report_id"] for row in reported} == {"1", "2"}
+    assert [row["action"] for row in changed] == [Did.ADDED]
+    assert not {"body", "why", "before"} & {name for row in (*reported, *changed) for name in row}
+
+
+def test_an_address_that_very_many_reports_name_is_left_as_it_is_and_says_so(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_rejudge, "REPORTS_FOLDED_MAX", 3)
+    tell(store, *(an_outcome(str(number), days=number) for number in range(3)))
+    assert judged(store, anew(an_outcome("0"), "none")) == [Did.RECORDED]
+    tell(store, an_outcome("one too many", days=4))
+
+    (applied,) = tell(store, anew(an_outcome("1", days=1), "none"))
+
+    assert (applied.did, applied.before is None) == (Did.REPEATED, False)
+    assert "more than 3 reports name the address" in applied.why
+    assert stops(store) is Cause.HARD
+
+
+def test_what_would_have_ended_by_now_made_nothing(store: Store, engine: Engine, clock: FakeClock) -> None:
+    """Its row leaves with those that changed nothing, for there is no entry that it could leave with."""
+    tell(store, an_outcome("1", "none", proof=Proof.NONE))
+    clock.advance(days=50)
+
+    assert judged(store, anew(an_outcome("1", "none", proof=Proof.NONE), "hard")) == [Did.KEPT]
+
+    assert actions(store) == []
+    clock.advance(days=HISTORY_KEPT_DAYS)
+    store.forget(clock.now(), 100)
+    assert history(store) == []
+
+
+def test_a_report_that_no_change_names_leaves_with_the_entry_that_it_had_a_part_in(store: Store, clock: FakeClock) -> None:
+    weak = an_outcome("weak", "none", proof=Proof.NONE)
+    tell(store, weak, an_outcome("strong", days=1))
+    assert judged(store, anew(weak, "hard")) == [Did.ADDED]
+    assert {item.report_id for item in history(store) if isinstance(item, Change)} == {"strong"}
+    lift(store)
+    clock.advance(days=HISTORY_KEPT_DAYS + 1)
+    put(store, BEN)  # the newest change of all stays
+
+    for _ in range(3):
+        store.forget(clock.now(), 100)
+
+    assert history(store) == []
 
 
 def test_what_a_report_said_may_be_erased_and_it_is_read_anew_all_the_same(store: Store, clock: FakeClock) -> None:
