@@ -1,11 +1,7 @@
 """The one consume loop, on the real embedded log: done, later and never."""
 
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from datetime import UTC, datetime
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,11 +11,10 @@ from nullsender.clock import FakeClock, SystemClock
 from nullsender.consume import ConsumeLoop, Handler, Status
 from nullsender.errors import Invalid, Misconfigured, Transient
 from nullsender.events import DeadLetter, decode
-from nullsender.in_hand import InHand, InHandFiles
+from nullsender.in_hand import InHand
 from nullsender.limits import (
     DEAD_LETTERS_IN_A_ROW_MAX,
     RECORD_ATTEMPTS_MAX,
-    RECORD_DEATHS_MAX,
     RETRY_SECONDS_MAX,
     RETRY_SECONDS_MIN,
 )
@@ -370,91 +365,3 @@ def test_the_lag_is_counted_for_each_topic(log: Log) -> None:
         loop.run_once()
 
     assert b'nullsender_consumer_lag_records{group="lagging",topic="bounces"} 3.0' in telemetry.exposition()
-
-
-def run_until_it_ends(tmp_path: Path, poison: str) -> tuple[int, list[str]]:
-    """Start the child again and again, as a supervisor would: how often it died, and every value that it dealt with."""
-    command = [sys.executable, "-m", "tests.consume_child", str(tmp_path / "log"), str(tmp_path / "notes"), poison]
-    done: list[str] = []
-    for deaths in range(10):
-        child = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=60, check=False)
-        done += child.stdout.split()
-        if child.returncode != -signal.SIGKILL:
-            assert child.returncode == 0
-            return deaths, done
-    raise AssertionError("it dies for ever")
-
-
-def test_a_record_that_kills_the_process_is_set_aside_and_its_neighbours_are_not(log: Log, tmp_path: Path) -> None:
-    publish(log, *(f"good-{n}".encode() for n in range(5)), b"poison", *(f"good-{n}".encode() for n in range(5, 10)))
-
-    deaths, done = run_until_it_ends(tmp_path, "poison")
-
-    assert sorted(done) == [f"good-{n}" for n in range(10)]
-    [letter] = dead(log)
-    assert (letter.content, letter.attempts) == (b"poison", RECORD_DEATHS_MAX)
-    assert deaths == 2 + RECORD_DEATHS_MAX
-
-
-#: Kept, for a generator that nobody holds any more runs to its end.
-UNFINISHED: list[AbstractContextManager[None]] = []
-
-
-def stored(offset: int, number: int = 0) -> StoredRecord:
-    return StoredRecord(Partition(Topic.BOUNCES, number), offset, datetime(2026, 1, 1, tzinfo=UTC), b"key", b"value")
-
-
-def die_with(in_hand: InHand, *batch: StoredRecord) -> None:
-    """Leave the note that a process leaves which dies while it deals with the batch: nobody takes it back."""
-    holding = in_hand.holding(batch)
-    holding.__enter__()
-    UNFINISHED.append(holding)
-
-
-@pytest.fixture(params=["memory", "files"])
-def in_hand(request: pytest.FixtureRequest, tmp_path: Path) -> InHand:
-    return InHandFiles(tmp_path / "deep" / "notes", GROUP) if request.param == "files" else InHand()
-
-
-def test_one_death_is_chance_and_blames_nobody(in_hand: InHand) -> None:
-    batch = [stored(5), stored(6), stored(9, number=1)]
-    die_with(in_hand, *batch)
-
-    assert not in_hand.has_killed(batch)
-    assert [in_hand.deaths_alone(record) for record in batch] == [0, 0, 0]
-
-
-def test_two_deaths_with_a_batch_in_hand_blame_the_batch_and_no_record(in_hand: InHand) -> None:
-    batch = [stored(5), stored(6), stored(9, number=1)]
-    die_with(in_hand, *batch)
-    die_with(in_hand, *batch)
-
-    assert in_hand.has_killed(batch)
-    assert in_hand.has_killed([stored(9, number=1)])
-    assert [in_hand.deaths_alone(record) for record in batch] == [0, 0, 0]
-
-
-def test_deaths_with_one_record_in_hand_are_counted(in_hand: InHand) -> None:
-    for deaths in range(1, 4):
-        die_with(in_hand, stored(5))
-        assert in_hand.deaths_alone(stored(5)) == deaths
-
-    assert in_hand.deaths_alone(stored(6)) == 0
-
-
-def test_whatever_a_batch_came_to_it_killed_nobody(in_hand: InHand) -> None:
-    die_with(in_hand, stored(5))
-    with pytest.raises(Transient), in_hand.holding([stored(5)]):
-        raise Transient("the store is away")
-
-    assert in_hand.deaths_alone(stored(5)) == 0
-
-
-def test_where_nothing_can_be_noted_the_work_goes_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    (tmp_path / "notes").write_text("in the way of a folder")
-    in_hand = InHandFiles(tmp_path / "notes", GROUP)
-
-    with in_hand.holding([stored(5)]):
-        assert not in_hand.has_killed([stored(5)])
-
-    assert "can not be noted" in caplog.text
