@@ -184,7 +184,8 @@ def offset_of(place: TopicPartition) -> int:
 def metadata_of(client: Client) -> ClusterMetadata:
     """Kafka's brokers, topics and partitions. `Transient`: nobody answers."""
     client.poll(0)  # what it heard meanwhile is of no use any more
-    return asked(lambda: client.list_topics(timeout=KAFKA_REQUEST_SECONDS_MAX))
+    metadata: ClusterMetadata = asked(lambda: client.list_topics(timeout=KAFKA_REQUEST_SECONDS_MAX))
+    return metadata
 
 
 def partitions_of(client: Client, naming: Naming, topics: Sequence[Topic]) -> list[Partition]:

@@ -4,7 +4,7 @@ Everything is looked at before anything is changed: what only the operator can c
 is told, all of it at once, and then nothing is made. What may be changed while the topics are in use is set as it stands here.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from functools import cached_property
 from typing import NamedTuple, TypeVar
@@ -17,6 +17,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ConfigEntry,
     ConfigResource,
     NewTopic,
+    PartitionMetadata,
 )
 
 from nullsender.clock import Clock
@@ -142,7 +143,7 @@ class KafkaTopics:
         ]
 
     def require(self) -> None:
-        """`Misconfigured` when a topic is missing: a role does not start without them."""
+        """`Misconfigured` when a topic is missing or has too few replicas: a role would promise what Kafka does not keep."""
         known = metadata_of(self._client).topics
         missing = [name for topic in Topic if (name := self._naming.topic(topic)) not in known]
         if missing:
@@ -150,6 +151,19 @@ class KafkaTopics:
                 f"Kafka at {','.join(self._settings.servers)} has no topic {', '.join(missing)}: run `nullsender migrate` "
                 "(or is kafka.topic_prefix another, or this user not allowed to see them?)"
             )
+        thin = [
+            self._too_few(topic, replicas)
+            for topic in Topic
+            if (replicas := _fewest_replicas(known[self._naming.topic(topic)].partitions.values())) < self._settings.replication
+        ]
+        if thin:
+            raise Misconfigured("\n  ".join(thin))
+
+    def _too_few(self, topic: Topic, replicas: int) -> str:
+        return (
+            f"the topic {self._naming.topic(topic)} has {_count(replicas, 'replica')} and kafka.replication is "
+            f"{self._settings.replication}: reassign it (kafka-reassign-partitions), or set kafka.replication to {replicas}"
+        )
 
     def trouble(self) -> str | None:
         """What keeps records from being acknowledged: too few replicas of a partition are in sync."""
@@ -179,7 +193,7 @@ class KafkaTopics:
             entries = _answer_of(configs[resources[topic]])
             found[topic] = _Found(
                 len(partitions),
-                min(len(partition.replicas) for partition in partitions),
+                _fewest_replicas(partitions),
                 {name: entry.value for name, entry in entries.items()},
             )
         return found, len(metadata.brokers)
@@ -194,10 +208,7 @@ class KafkaTopics:
         for topic, it in found.items():
             name = self._naming.topic(topic)
             if it.replicas < wanted.replication:
-                yield (
-                    f"the topic {name} has {_count(it.replicas, 'replica')} and kafka.replication is "
-                    f"{wanted.replication}: reassign it (kafka-reassign-partitions), or set kafka.replication to {it.replicas}"
-                )
+                yield self._too_few(topic, it.replicas)
             if it.partitions < wanted.partitions:
                 yield (
                     f"the topic {name} has {_count(it.partitions, 'partition')} and kafka.partitions is "
@@ -268,6 +279,10 @@ class KafkaTopics:
 def _answer_of(future: "Future[Answer]") -> Answer:
     """What an administrative request came to."""
     return asked(lambda: future.result(KAFKA_REQUEST_SECONDS_MAX))
+
+
+def _fewest_replicas(partitions: Iterable[PartitionMetadata]) -> int:
+    return min(len(partition.replicas) for partition in partitions)
 
 
 def _count(number: int, thing: str) -> str:

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import pysqlite3.dbapi2 as pysqlite3
 import pytest
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic  # type: ignore[attr-defined]
 
@@ -138,6 +139,16 @@ def test_a_role_does_not_start_without_its_topics(kafka: Kafka, topic_prefix: st
 
 
 @KAFKA
+def test_a_role_does_not_start_on_topics_with_too_few_copies(kafka: Kafka, topic_prefix: str) -> None:
+    """A 250 would promise copies that nobody makes."""
+    settings = migrated(settings_for(kafka.servers, topic_prefix))
+
+    sentence = told(dataclasses.replace(settings, replication=3, min_insync=2))
+
+    assert f"the topic {topic_prefix}bounces has 1 replica and kafka.replication is 3: reassign it" in sentence
+
+
+@KAFKA
 def test_topics_are_made_once_and_as_they_are_promised(kafka: Kafka, topic_prefix: str) -> None:
     settings = settings_for(kafka.servers, topic_prefix)
 
@@ -169,8 +180,8 @@ def test_too_few_replicas_in_sync_are_trouble(kafka: Kafka, topic_prefix: str) -
     settings = migrated(settings_for(kafka.servers, topic_prefix))
     with opened(settings) as log:
         assert log.trouble() is None
-    with opened(dataclasses.replace(settings, replication=2, min_insync=2)) as log:
-        assert log.trouble() == (f"28 partitions of Kafka, such as {topic_prefix}bounces 0, with fewer than 2 replicas in sync")
+    wanting = topics_of(dataclasses.replace(settings, replication=2, min_insync=2))
+    assert wanting.trouble() == f"28 partitions of Kafka, such as {topic_prefix}bounces 0, with fewer than 2 replicas in sync"
 
 
 @KAFKA
@@ -226,3 +237,19 @@ def test_migrate_makes_topics_and_list_and_says_so(
     assert main(["migrate", "--data", str(tmp_path)]) == 0
     assert f"The topic {topic_prefix}bounces was made: 2 partitions, 1 replica." in capsys.readouterr().out
     assert (tmp_path / "nullsender.sqlite").exists()
+
+
+@KAFKA
+def test_a_schema_from_the_future_leaves_the_topics_alone(
+    kafka: Kafka, topic_prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    use(monkeypatch, kafka_servers=kafka.servers, kafka_topic_prefix=topic_prefix, kafka_partitions="4")
+    with pysqlite3.connect(tmp_path / "nullsender.sqlite") as connection:
+        connection.execute("CREATE TABLE alembic_version (version_num TEXT)")
+        connection.execute("INSERT INTO alembic_version VALUES ('9999')")
+        connection.execute("CREATE TABLE meta (name TEXT, value TEXT)")
+
+    assert main(["migrate", "--data", str(tmp_path)]) == EXIT_MISCONFIGURED
+    assert "9999 is from a newer version" in capsys.readouterr().err
+    assert existing(settings_for(kafka.servers, topic_prefix)) == set()
+    assert not (tmp_path / "secret-keys.json").exists()
