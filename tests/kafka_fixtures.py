@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.missing import give_up
 from tests.servers.kafka import Kafka, KafkaUnavailable, kafka_server
 
 #: The mark of every test that uses a Kafka.
@@ -25,7 +26,7 @@ def kafka() -> Iterator[Kafka]:
         with kafka_server() as server:
             yield server
     except KafkaUnavailable as reason:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(str(reason))
+        give_up(reason)
 
 
 @pytest.fixture

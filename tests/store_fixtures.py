@@ -1,6 +1,5 @@
 """Stores for tests: an empty list on the database that a test asks for, with a clock and a key of its own."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from suppression.engine import open_engine
 from suppression.migrate import upgrade
 from suppression.policy import PolicySettings
 from suppression.store import Store
+from tests.missing import give_up
 from tests.servers.postgres import Postgres, PostgresUnavailable, postgres_server
 
 ADDRESS_KEY = b"the address key of the tests....."
@@ -32,7 +32,7 @@ def postgres() -> Iterator[Postgres]:
         with postgres_server() as server:
             yield server
     except PostgresUnavailable as reason:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(str(reason))
+        give_up(reason)
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from tests.faults.mail import a_letter
 from tests.faults.proxy import Proxy, SmtpReplies
 from tests.faults.records import rewritten
 from tests.faults.world import World
+from tests.missing import give_up
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.xdist_group("faults-embedded")
@@ -110,7 +111,7 @@ def test_while_somebody_locks_sqlite_mail_is_taken_and_nothing_is_lost(world: Wo
 
 def test_while_the_disk_is_full_mail_stays_with_its_sender(world: World, disk: Disk | None) -> None:
     if disk is None:
-        pytest.skip("only root can mount a disk")
+        give_up("only root can mount a disk")
     with ExitStack() as full, world.traffic() as traffic:
         traffic.wait_for_more(10)
         disk.fill()

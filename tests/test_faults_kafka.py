@@ -18,6 +18,7 @@ from tests.faults.disk import Disk, mounted_disk
 from tests.faults.proxy import KafkaProduced, Proxy
 from tests.faults.servers import own_kafka, own_postgres
 from tests.faults.world import World
+from tests.missing import give_up
 from tests.servers.kafka import Kafka
 from tests.servers.postgres import Postgres
 from tests.waiting import wait_for
@@ -118,7 +119,7 @@ def test_while_the_broker_is_frozen_mail_stays_with_its_sender(world: World, kaf
 
 def test_while_the_brokers_disk_is_full_mail_stays_with_its_sender(world: World, kafka: Kafka, disk: Disk | None) -> None:
     if disk is None:
-        pytest.skip("only root can mount a disk")
+        give_up("only root can mount a disk")
     with ExitStack() as full, world.traffic() as traffic:
         traffic.wait_for_more(10)
         deferred = world.ledger.heard("451")

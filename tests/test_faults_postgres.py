@@ -20,6 +20,7 @@ from tests.faults.disk import Disk
 from tests.faults.proxy import PostgresCommits, Proxy
 from tests.faults.servers import own_postgres
 from tests.faults.world import World
+from tests.missing import give_up
 from tests.servers.postgres import Postgres
 from tests.store_fixtures import opened
 from tests.waiting import wait_for
@@ -129,7 +130,7 @@ def test_while_postgresql_has_no_room_mail_is_taken_and_nothing_is_lost(
 ) -> None:
     server, disk = server_and_disk
     if disk is None:
-        pytest.skip("only root can mount a disk")
+        give_up("only root can mount a disk")
     with world.traffic() as traffic:
         traffic.wait_for_more(10)
         disk.fill()

@@ -19,6 +19,7 @@ from nullsender.log_kafka_topics import KafkaTopics, migrate_topics
 from tests.kafka_fixtures import KAFKA
 from tests.log_contract import publish
 from tests.log_kafka_world import asked, configure, migrated, opened, settings_for
+from tests.missing import give_up
 from tests.servers.kafka import Kafka, KafkaUnavailable
 from tests.servers.kafka_secured import PASSWORD, USER, SecuredKafka, secured_kafka_server
 
@@ -37,7 +38,7 @@ def secured() -> Iterator[SecuredKafka]:
         with secured_kafka_server() as server:
             yield server
     except KafkaUnavailable as reason:
-        pytest.skip(str(reason))
+        give_up(reason)
 
 
 def told(settings: KafkaSettings) -> str:

@@ -1,6 +1,5 @@
 """What the store makes of a database that is busy, gone, or not one at all."""
 
-import os
 import stat
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ from suppression.policy import Cause, Did
 from suppression.store import Store
 from suppression.store_rows import take_pen
 from suppression.trouble import Unreachable
+from tests.missing import give_up
 from tests.outcomes import an_outcome
 from tests.servers.postgres import Postgres, PostgresUnavailable, postgres_server
 from tests.store_contract import ADA, did, put, stops
@@ -140,7 +140,7 @@ def locked_server() -> Iterator[Postgres]:
         with postgres_server(password="the right one") as server:
             yield server
     except PostgresUnavailable as reason:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(str(reason))
+        give_up(reason)
 
 
 def refused_urls(server: Postgres) -> dict[str, str]:

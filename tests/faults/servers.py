@@ -1,14 +1,12 @@
 """Servers of our own for a whole module of faults: whatever is done to them, no other test notices."""
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import pytest
-
 from tests.faults.disk import Disk
 from tests.faults.proxy import Proxy
+from tests.missing import give_up
 from tests.servers.kafka import Kafka, KafkaUnavailable, require_kafka
 from tests.servers.postgres import Postgres, PostgresUnavailable, SmallDiskUnavailable, postgres_server
 
@@ -25,7 +23,7 @@ def own_postgres(settings: Mapping[str, str]) -> Iterator[tuple[Postgres, Disk |
         except SmallDiskUnavailable:
             server, disk = running.enter_context(postgres_server(settings)), None
         except PostgresUnavailable as reason:
-            _give_up(reason)
+            give_up(reason)
         yield server, disk
 
 
@@ -35,7 +33,7 @@ def own_kafka(folder: Path, proxy: Proxy) -> Iterator[Kafka]:
     try:
         require_kafka()
     except KafkaUnavailable as reason:
-        _give_up(reason)
+        give_up(reason)
     told = {"advertised.listeners": f"PLAINTEXT://127.0.0.1:{proxy.address[1]}"}
     kafka = Kafka(folder, properties=told)
     host, port = kafka.servers.split(":")
@@ -45,7 +43,3 @@ def own_kafka(folder: Path, proxy: Proxy) -> Iterator[Kafka]:
         yield kafka
     finally:
         kafka.kill()
-
-
-def _give_up(reason: Exception) -> None:
-    (pytest.fail if os.environ.get("CI") else pytest.skip)(str(reason))
