@@ -5,12 +5,12 @@ tells is a note that nobody took back: before a batch is dealt with, the place w
 whatever becomes of it, the note is taken back. A process that finds one for the very records that it was given has come after
 a death.
 
-Most processes die of something else: an operator's kill, a neighbour that takes the memory, another loop's record. So a note of
-the ordinary kind only casts suspicion. After the second death in a row the records are tried one at a time, each alone in the
-whole process: the other loops begin nothing meanwhile. Only a death during such a trial counts against the record, and only
-while the process works on it: a trial that has done nothing but wait for RECORD_WAITS_SECONDS_MAX (for the store, the log or a
-turn to write) is over, its note is taken back, and the others go on. At RECORD_DEATHS_MAX counted deaths in a row the record is
-set aside, whole (`consume.py`).
+Most processes die of something else: an operator's kill, a neighbour that takes the memory, another loop's record. So a note
+of the ordinary kind only casts suspicion. After the second death in a row the records are tried one at a time, each alone in
+the whole process: the other loops begin nothing meanwhile. Only a death during such a trial counts against the record, and
+only while the process works on it: a trial that has waited for RECORD_WAITS_SECONDS_MAX in all (for the store, the log or a
+turn to write: no processor time was taken) is over, its note is taken back, and the others go on. At RECORD_DEATHS_MAX counted
+deaths in a row the record is set aside, whole (`consume.py`).
 
 The notes outlive the process, not the machine, and are never waited for: nothing is lost without them, since what was in hand
 was not acknowledged and comes again. Attempts that end in an exception are counted in memory only, and start anew.
