@@ -3,7 +3,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev up up-kafka test check lint types layers fix bench fixtures docs lock clean
+.PHONY: help install dev up up-kafka test check lint types layers fix chaos bench fixtures docs lock clean
 
 ##@ Use
 help: ## show this
@@ -30,6 +30,8 @@ types: dev
 	$(BIN)/mypy
 layers: dev
 	$(BIN)/lint-imports
+chaos: dev ## kill roles and connections for FAULTS_MINUTES (10), at moments that FAULTS_SEED chooses, and look for losses
+	FAULTS_MINUTES=$${FAULTS_MINUTES:-10} $(BIN)/python -m pytest -k any_moment tests/test_faults_*.py
 fix: dev ## format, and mend what the linter can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
