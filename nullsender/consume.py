@@ -74,6 +74,7 @@ class Status(NamedTuple):
     busy_seconds: float  # since it last dealt with a record, while it has some in hand; 0 when it has none
     oldest_record_at: datetime | None  # when the oldest record in hand was put on the log
     braked: bool
+    silent_seconds: float = 0.0  # since the log first failed to answer; 0 while it answers
 
 
 class ConsumeLoop:
@@ -111,12 +112,15 @@ class ConsumeLoop:
         self._moved_at_seconds: float | None = None  # while there is something in hand
         self._oldest_record_at: datetime | None = None
         self._braked = False
+        self._silent_since_seconds: float | None = None  # while the log does not answer
 
     def status(self) -> Status:
         """How it is doing now. Thread-safe."""
-        moved_at_seconds = self._moved_at_seconds
-        busy_seconds = 0.0 if moved_at_seconds is None else self._clock.monotonic_seconds() - moved_at_seconds
-        return Status(busy_seconds, self._oldest_record_at, self._braked)
+        busy_seconds = self._seconds_since(self._moved_at_seconds)
+        return Status(busy_seconds, self._oldest_record_at, self._braked, self._seconds_since(self._silent_since_seconds))
+
+    def _seconds_since(self, moment_seconds: float | None) -> float:
+        return 0.0 if moment_seconds is None else self._clock.monotonic_seconds() - moment_seconds
 
     def run(self) -> None:
         """Consume until stopped; nothing that was not stored is lost however it ends."""
@@ -250,7 +254,10 @@ class ConsumeLoop:
         except Transient as trouble:
             # A number for people: whether there is something to read, the poll says.
             self._log.warning("can not count what waits", extra={"facts": {"trouble": trouble}})
+            if self._silent_since_seconds is None:
+                self._silent_since_seconds = self._clock.monotonic_seconds()
         else:
+            self._silent_since_seconds = None
             self._lag_records = lag
             for topic, records in lag.items():
                 telemetry.CONSUMER_LAG.labels(self._group, topic).set(records)

@@ -99,9 +99,16 @@ def test_a_lag_that_can_not_be_counted_keeps_no_record_waiting(log: Log, monkeyp
     monkeypatch.setattr("nullsender.log_embedded.EmbeddedConsumer", _Uncountable)
     stage = Stage()
 
-    consume(log, stage, rounds=1)
+    clock = FakeClock()
+    with a_loop(log, stage, clock=clock) as loop:
+        loop.run_once()
 
-    assert stage.done == [b"1", b"2"]
+        assert stage.done == [b"1", b"2"]
+        clock.advance(seconds=40)
+        assert loop.status().silent_seconds == 40
+        monkeypatch.setattr(_Uncountable, "lag", EmbeddedConsumer.lag)
+        loop.run_once()
+        assert loop.status().silent_seconds == 0
 
 
 def lag(log: Log) -> int:
@@ -329,7 +336,7 @@ def test_a_loop_tells_for_how_long_it_has_not_moved_and_how_old_its_work_is(log:
         loop.run_once()
         clock.advance(seconds=30)
         loop.run_once()
-        busy_seconds, oldest_record_at, _ = loop.status()
+        busy_seconds, oldest_record_at, *_ = loop.status()
         assert busy_seconds == clock.monotonic_seconds()
         assert oldest_record_at == record.appended_at
 

@@ -306,6 +306,8 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
         (Status(1.0, NOW, braked=True), "classify goes no further on bounces"),
         (Status(READY_BUSY_SECONDS_MAX + 1, NOW, braked=False), "has dealt with nothing of bounces for 31 s"),
         (Status(1.0, NOW - timedelta(hours=1), braked=False), "a record of bounces has waited for 3600 s"),
+        (Status(0.0, None, braked=False, silent_seconds=READY_BUSY_SECONDS_MAX), None),
+        (Status(0.0, None, braked=False, silent_seconds=40.0), "has had no answer from the log about bounces for 40 s"),
     ],
 )
 def test_what_troubles_a_loop_is_said_and_counted(status: Status, words: str | None) -> None:

@@ -65,6 +65,8 @@ class LoopWatch:
             return f"{self._group} goes no further on {self._topic}: too many records in a row can not be dealt with"
         if status.busy_seconds > READY_BUSY_SECONDS_MAX:
             return f"{self._group} has dealt with nothing of {self._topic} for {status.busy_seconds:.0f} s, though records wait"
+        if status.silent_seconds > READY_BUSY_SECONDS_MAX:
+            return f"{self._group} has had no answer from the log about {self._topic} for {status.silent_seconds:.0f} s"
         if age_seconds > READY_AGE_SECONDS_MAX:
             return f"{self._group} is behind: a record of {self._topic} has waited for {age_seconds:.0f} s"
         return None
