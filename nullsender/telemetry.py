@@ -127,7 +127,7 @@ OUTCOMES = counter(
 APPLIED = counter(
     "nullsender_applied_total",
     "Reports applied to the list, by what they did "
-    "(added, hardened, renewed, released, kept, counted, capped, recorded, repeated).",
+    "(added, hardened, renewed, released, amended, kept, counted, capped, recorded, repeated).",
     ("did",),
     remedy="`capped`: a source makes more provisional entries an hour than it may; see which in the log of `suppress`, and "
     "name it in mx.trusted_sources if it is yours. Many `repeated`: a consumer starts over and over.",

@@ -28,10 +28,13 @@ from nullsender.limits import REPLAY_DIFFERENCES_MAX
 from nullsender.log import Log, Topic
 
 
+_TOPICS_HELP = f"re-read this topic: {', '.join(READ_AGAIN)} (default: the dead letters)"
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to replay, and whether really."""
     parser.add_argument("ids", nargs="*", metavar="ID", help="ids of dead letters, or beginnings of ids (default: all of them)")
-    parser.add_argument("--topic", type=Topic, choices=list(Topic), help="re-read this topic (default: the dead letters)")
+    parser.add_argument("--topic", type=Topic, choices=list(Topic), metavar="TOPIC", help=_TOPICS_HELP)
     parser.add_argument("--from", dest="since", type=_moment, metavar="TIME", help="only what was received then or later (UTC)")
     parser.add_argument("--to", dest="until", type=_moment, metavar="TIME", help="only what was received before then (UTC)")
     parser.add_argument("--dry-run", action="store_true", help="only say what would happen")
@@ -117,7 +120,10 @@ def _require_sense(arguments: argparse.Namespace, topic: Topic) -> None:
 
 def _moment(text: str) -> datetime:
     """A moment in ISO 8601; without a zone it is UTC."""
-    moment = datetime.fromisoformat(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time such as 2026-11-20T08:00 or 2026-11-20T08:00+01:00") from None
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
