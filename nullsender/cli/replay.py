@@ -27,7 +27,6 @@ from nullsender.events import Rejudgement
 from nullsender.limits import REPLAY_DIFFERENCES_MAX
 from nullsender.log import Log, Topic
 
-
 _TOPICS_HELP = f"re-read this topic: {', '.join(READ_AGAIN)} (default: the dead letters)"
 
 
