@@ -30,6 +30,10 @@ def free_ports(count: int) -> Sequence[int]:
     return ports
 
 
+class Unanswered(Exception):
+    """The API does not answer now, or says that it can not tell."""
+
+
 class System:
     """Everything on one machine; `with` starts it, waits until it is ready and stops it."""
 
@@ -180,11 +184,16 @@ class System:
         return body
 
     def stopped(self, addresses: Sequence[str], stream: str | None = None) -> set[str]:
-        """Those of `addresses` that may not be sent to: POST /v1/check, 10,000 at a time."""
+        """Those of `addresses` that may not be sent to: POST /v1/check, 10,000 at a time. `Unanswered` where it can not say."""
         found: set[str] = set()
         for start in range(0, len(addresses), 10_000):
             question = {"addresses": list(addresses[start : start + 10_000])} | ({"stream": stream} if stream else {})
-            answer = self.http.post("/v1/check", json=question)
+            try:
+                answer = self.http.post("/v1/check", json=question)
+            except httpx.TransportError as silence:
+                raise Unanswered from silence
+            if answer.status_code == 503:
+                raise Unanswered(answer.text)
             assert answer.status_code == 200, answer.text
             found.update(row["address"] for row in answer.json()["suppressed"])
         return found

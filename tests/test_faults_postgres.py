@@ -16,6 +16,7 @@ import suppression.engine
 from nullsender.errors import Transient
 from suppression.engine import reading
 from suppression.trouble import trouble_typed
+from tests.faults.chaos import rounds
 from tests.faults.disk import Disk
 from tests.faults.proxy import PostgresCommits, Proxy
 from tests.faults.servers import own_postgres
@@ -95,10 +96,11 @@ def test_a_commit_whose_answer_is_lost_is_one_report(world: World, proxy: Proxy)
 
 def test_backends_that_are_killed_at_any_moment_lose_and_double_nothing(world: World, server: Postgres) -> None:
     with world.traffic() as traffic:
-        for _ in range(10):
-            server.terminate_backends("test_1")
-            traffic.wait_for_more(1)
-            time.sleep(world.chance.uniform(0, 0.1))
+        for _ in rounds():
+            for _ in range(10):
+                server.terminate_backends("test_1")
+                traffic.wait_for_more(1)
+                time.sleep(world.chance.uniform(0, 0.1))
     world.system.wait_until_ready()
 
     world.settle()

@@ -21,9 +21,9 @@ from suppression.engine import open_engine
 from tests.faults.client import MAILS_PER_SECOND, Traffic
 from tests.faults.found import find, waiting
 from tests.faults.ledger import Ledger
-from tests.faults.mail import Writer
+from tests.faults.mail import STREAM, Writer
 from tests.faults.records import Reported, reported
-from tests.system import System
+from tests.system import System, Unanswered
 from tests.waiting import wait_for
 
 SETTLE_SECONDS_MAX = 90.0
@@ -88,7 +88,11 @@ class World:
         wait_for(self._is_at_rest, what=f"nothing to wait on the log any more ({said})", seconds=SETTLE_SECONDS_MAX)
         differences = self.ledger.differences(find(self.engine, self.log))
         assert not differences, f"{len(differences)} differences, {said}\n" + "\n".join(differences[:20])
-        wait_for(lambda: not self._wrong_lookups(), what="every lookup to turn", seconds=LOOKUPS_TURN_SECONDS_MAX)
+        self.wait_until_listed()
+
+    def wait_until_listed(self, seconds: float = LOOKUPS_TURN_SECONDS_MAX) -> None:
+        """Return when the lookup of everybody whose report was accepted says what it has to say."""
+        wait_for(self._is_listed, what="every lookup to turn", seconds=seconds)
 
     def _is_at_rest(self) -> bool:
         try:
@@ -96,14 +100,14 @@ class World:
         except Transient:
             return False
 
-    def _wrong_lookups(self) -> list[str]:
+    def _is_listed(self) -> bool:
         expected = list(self.ledger.expected().values())
-        wrong = []
-        for stream in (None, "news"):
-            stopped = self.system.stopped([one.recipient for one in expected], stream=stream)
-            wrong += [
-                one.recipient
-                for one in expected
-                if (one.recipient in stopped) != (one.cause is not None and one.scope in ("*", stream))
-            ]
-        return wrong
+        addresses = [one.recipient for one in expected]
+        try:
+            return all(
+                self.system.stopped(addresses, stream=stream)
+                == {one.recipient for one in expected if one.cause is not None and one.scope in ("*", stream)}
+                for stream in (None, STREAM)
+            )
+        except Unanswered:
+            return False
