@@ -32,7 +32,7 @@ from nullsender.limits import (
     LOG_TURN_RECORDS,
 )
 from nullsender.log import Consumer, Partition, Position, StartAt, StoredRecord, Topic, mark_of
-from nullsender.log_kafka_client import EPOCH, Naming, asked, bounds_of, client_config, committed_of, error_of, failure_of
+from nullsender.log_kafka_client import EPOCH, Asker, Naming, asked, bounds_of, client_config, committed_of, error_of, failure_of
 from nullsender.log_kafka_settings import KafkaSettings
 from nullsender.log_positions import lag_records, say_misfit
 
@@ -72,7 +72,7 @@ class KafkaTopicConsumer:
         *,
         settings: KafkaSettings,
         naming: Naming,
-        asker: Client,
+        asker: Asker,
         start_at: StartAt | None,
         clock: Clock,
     ) -> None:
