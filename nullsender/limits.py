@@ -162,8 +162,8 @@ NOTICE_LINE_CHARACTERS_MAX = 2_000
 # Recipients that one message may report on; one on more becomes a dead letter whole, because none may be dropped unseen.
 # RFC 5321 4.5.3.1.8 makes 100 the least a server takes; some take 1,000. Each takes 50 microseconds, and a message 0.1 seconds.
 REPORTS_MAX = 1_000
-# The words of a remote MTA: a reply may have many lines, and some MTAs put whole web pages there. The longest that says anything
-# new is some 1,500 characters (Exchange's administrator part); the rest is traces.
+# The words of a remote MTA: a reply may have many lines, and some MTAs put whole web pages there. The longest that says
+# anything new is some 1,500 characters (Exchange's administrator part); the rest is traces.
 DIAGNOSTIC_CHARACTERS_MAX = 4_000
 # Places where an @ stands that are looked at in one text.
 ADDRESSES_TRIED_MAX = 2_000
