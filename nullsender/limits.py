@@ -436,9 +436,16 @@ KAFKA_LEAVE_SECONDS_MAX = 2.0
 KAFKA_FETCH_WAIT_SECONDS = 0.1
 # What a broker gives of one partition at once, compressed: records that are alike are twenty times as large in memory.
 KAFKA_FETCH_BYTES_MAX = 2**17
-# How long, and how often, it is tried to store an offset while the group shares its partitions out; then the batch comes again.
-KAFKA_COMMIT_SECONDS_MAX = 3.0
+# How long storing an offset may take; then the batch comes again. A broker that is well answers within milliseconds, one that
+# is gone is replaced within seconds.
+KAFKA_COMMIT_SECONDS_MAX = 10.0
+# How soon what was refused is said again when the group shares its partitions out.
 KAFKA_COMMIT_RETRY_SECONDS = 0.05
+# How often it is looked for the answer, more and more rarely: each look may take in a record, in all some 200 of them.
+KAFKA_COMMIT_LOOK_SECONDS_MIN = 0.001
+KAFKA_COMMIT_LOOK_SECONDS_MAX = 0.05
+# How long a member hears nothing before it is tried whether it still can: a question each time where no record comes.
+KAFKA_DEAF_SECONDS = 10.0
 # Records of a stretch that is read to be shown backwards.
 KAFKA_READ_RECORDS = 500
 # How long a reading may go without a record before it says that Kafka does not answer.
