@@ -132,40 +132,48 @@ class KafkaTopicConsumer:
                 "queued.max.messages.kbytes": LOG_POLL_BYTES_MAX // 1024,
             },
         )
-        self._client = self._joining()
+        self._client = self._new_client()
+        self._join()
 
-    def _joining(self) -> Client:
-        """A client that becomes a member of the group once it is polled."""
-
+    def _new_client(self) -> Client:
         def on_commit(error: KafkaError | None, places: list[TopicPartition]) -> None:
             if client is self._client:  # one that was given up may call until it is gone
                 self._on_commit(error, places)
 
         client = Client({**self._config, "on_commit": on_commit})
-        client.subscribe(
-            [self._naming.topic(self._topic)], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
-        )
-        self._heard_at_seconds = self._clock.monotonic_seconds()
         return client
 
-    def _make_sure(self) -> None:
-        """Give up a client that Kafka does not answer while it answers others; what it had in hand comes again.
+    def _join(self) -> None:
+        name = self._naming.topic(self._topic)
+        self._client.subscribe([name], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
+        self._heard_at_seconds = self._clock.monotonic_seconds()
 
-        `Transient`: Kafka answers nobody.
+    def _make_sure(self) -> None:
+        """Give up a client that Kafka does not answer while it answers another; what it had in hand comes again.
+
+        `Transient`: Kafka answers neither.
         """
         if self._clock.monotonic_seconds() - self._heard_at_seconds < KAFKA_DEAF_SECONDS:
             return
-        try:
-            asked(lambda: self._client.list_topics(self._naming.topic(self._topic), timeout=KAFKA_REQUEST_SECONDS_MAX))
-        except Transient:
-            metadata_of(self._asker)
+        if not self._is_answered(self._client):
+            another = self._new_client()
+            if not self._is_answered(another):
+                self._leaving(another)
+                raise Transient("Kafka does not answer")
             _log.warning("a member that Kafka does not answer joins its group anew", extra={"facts": {"group": self._group}})
-            deaf, self._client = self._client, self._joining()
+            deaf, self._client = self._client, another
             self._assigned.clear()
             for partition in [*self._new, *self._places]:
                 self._forget(partition)
             self._leaving(deaf)
+            self._join()
         self._heard_at_seconds = self._clock.monotonic_seconds()
+
+    def _is_answered(self, client: Client) -> bool:
+        with suppress(Transient):
+            asked(lambda: client.list_topics(self._naming.topic(self._topic), timeout=KAFKA_REQUEST_SECONDS_MAX))
+            return True
+        return False
 
     # --- partitions come and go ---------------------------------------------------------------------------------------
 
