@@ -24,13 +24,13 @@ from nullsender.limits import (
 )
 from nullsender.log import Consumer, Log, Partition, Producer, StartAt, StoredRecord, Topic
 from nullsender.log_kafka_client import (
-    Asker,
     Naming,
+    asking_client,
     bounds_of,
     client_config,
     committed_of,
     failure_of,
-    opened_asker,
+    opened_client,
     partitions_of,
 )
 from nullsender.log_kafka_consumer import KafkaConsumer, KafkaTopicConsumer, stored_record
@@ -52,12 +52,12 @@ class KafkaLog(Log):
         self._settings = settings
         self._clock = clock
         self._naming = Naming(settings.topic_prefix)
-        self._asker = opened_asker(settings, clock=clock)
-        self._topics = KafkaTopics(self._asker, self._naming, settings, clock=clock)
+        self._client = opened_client(settings, clock=clock)
+        self._topics = KafkaTopics(self._client, self._naming, settings, clock=clock)
         self._topics.require()
         self._publisher: KafkaPublisher | None = None
         self._members = KafkaMembers(settings)
-        self._askers: dict[str, Asker] = {}  # by the group that each asks for
+        self._askers: dict[str, Client] = {}  # by the group that each asks for
 
     def producer(self) -> Producer:
         """A producer; those of one process share one client of Kafka."""
@@ -74,7 +74,7 @@ class KafkaLog(Log):
                 topic,
                 settings=self._settings,
                 naming=self._naming,
-                asker=self._asker,
+                asker=self._client,
                 start_at=start_at,
                 clock=self._clock,
             )
@@ -87,7 +87,7 @@ class KafkaLog(Log):
 
         `Transient`: Kafka stopped answering.
         """
-        bounds = bounds_of(self._asker, self._naming, partitions_of(self._asker, self._naming, [topic]), since=since)
+        bounds = bounds_of(self._client, self._naming, partitions_of(self._client, self._naming, [topic]), since=since)
         client = Client(
             client_config(
                 self._settings,
@@ -147,20 +147,27 @@ class KafkaLog(Log):
 
     def group_lag(self, group: str, topics: Sequence[Topic]) -> Mapping[Partition, int]:
         """As the interface says. `Transient`: Kafka does not answer."""
-        return {partition: lag for topic in topics for partition, lag in self._topic_lag(group, topic).items()}
-
-    def _topic_lag(self, group: str, topic: Topic) -> Mapping[Partition, int]:
-        partitions = partitions_of(self._asker, self._naming, [topic])
-        bounds = bounds_of(self._asker, self._naming, partitions)
-        name = self._naming.group(group, topic)
-        asker = self._askers.setdefault(name, Asker(self._settings, name))
-        stored = asker.ask(lambda client: committed_of(client, self._naming, partitions))
+        partitions = partitions_of(self._client, self._naming, topics)
+        bounds = bounds_of(self._client, self._naming, partitions)
+        stored = {
+            partition: offset
+            for topic in topics
+            for partition, offset in committed_of(
+                self._asker(self._naming.group(group, topic)), self._naming, [it for it in partitions if it.topic == topic]
+            ).items()
+        }
         return {partition: lag_records(bounds[partition], stored[partition]) for partition in partitions}
+
+    def _asker(self, group: str) -> Client:
+        """The client that asks for the offsets of one of Kafka's groups."""
+        if group not in self._askers:
+            self._askers[group] = asking_client(self._settings, group, {})
+        return self._askers[group]
 
     def unread(self, group: str, topics: Sequence[Topic]) -> Sequence[Partition]:
         """As the interface says. `Transient`: Kafka does not answer."""
         read = self._members.places([self._naming.group(group, topic) for topic in topics])
-        partitions = partitions_of(self._asker, self._naming, topics)
+        partitions = partitions_of(self._client, self._naming, topics)
         return [partition for partition in partitions if (self._naming.topic(partition.topic), partition.number) not in read]
 
     def trouble(self) -> str | None:

@@ -108,52 +108,31 @@ def client_config(settings: KafkaSettings, ours: Mapping[str, Any]) -> dict[str,
     return {**common, **settings.client(), **ours}
 
 
-class Asker:
-    """Asks Kafka what is known of topics and of one group, which it never joins. Safe to share between threads.
-
-    A client that heard from a broker which just came back that there is no broker never asks again. So one that failed is let
-    go, and the next question makes another.
-    """
-
-    def __init__(self, settings: KafkaSettings, group: str) -> None:
-        self._settings = settings
-        self._group = group
-        self._client: Client | None = None
-
-    def client(self, **ours: Any) -> Client:
-        """Keep and return a new client."""
-        common = {
-            "group.id": self._group,
-            "enable.auto.commit": False,
-            "log_level": 0,  # it says nothing by itself: whoever asks is told, and nobody would fetch its lines
-        }
-        self._client = client = Client(client_config(self._settings, {**common, **ours}))
-        return client
-
-    def ask(self, question: Callable[[Client], Answer]) -> Answer:
-        """What `question` comes to. `Transient`: nobody answers."""
-        client = self._client or self.client()
-        try:
-            return question(client)
-        except Transient:
-            if self._client is client:
-                self._client = None
-            raise
+def asking_client(settings: KafkaSettings, group: str, ours: Mapping[str, Any]) -> Client:
+    """A client that asks what is known of `group`, and of topics, and never joins it."""
+    own = {
+        "group.id": group,
+        "enable.auto.commit": False,
+        # A single broker that stood still comes back saying that there is none, and whoever does not begin anew then has nobody
+        # left to ask. What waits meanwhile is not answered, but each of our questions has an end, and the next one is.
+        "metadata.recovery.strategy": "rebootstrap",
+        "log_level": 0,  # it says nothing by itself: whoever asks is told, and nobody would fetch its lines
+    }
+    return Client(client_config(settings, {**own, **ours}))
 
 
-def opened_asker(settings: KafkaSettings, *, clock: Clock) -> Asker:
-    """What asks questions, once a broker has let it in. `Misconfigured`: none does."""
+def opened_client(settings: KafkaSettings, *, clock: Clock) -> Client:
+    """The client that asks questions, once a broker has let it in. `Misconfigured`: none does."""
     heard: deque[KafkaError] = deque(maxlen=KAFKA_LINES_REMEMBERED_MAX)
-    asker = Asker(settings, f"{settings.topic_prefix}ask")
     try:
-        client = asker.client(error_cb=heard.append)
+        client = asking_client(settings, f"{settings.topic_prefix}ask", {"error_cb": heard.append})
     except KafkaException as exception:  # it looks at files and options before it speaks to anybody
         raise Misconfigured(f"the settings for Kafka can not be used: {error_of(exception).str()}") from exception
     deadline_seconds = clock.monotonic_seconds() + KAFKA_START_SECONDS_MAX
     while True:
         try:
             client.list_topics(timeout=KAFKA_ASK_AGAIN_SECONDS)
-            return asker
+            return client
         except KafkaException as exception:
             client.poll(0)  # hands over what it heard
             is_refused = any(error.code() in _REFUSALS for error in heard)
@@ -205,20 +184,16 @@ def offset_of(place: TopicPartition) -> int:
     return place.offset
 
 
-def metadata_of(asker: Asker) -> ClusterMetadata:
+def metadata_of(client: Client) -> ClusterMetadata:
     """Kafka's brokers, topics and partitions. `Transient`: nobody answers."""
-
-    def ask(client: Client) -> ClusterMetadata:
-        client.poll(0)  # what it heard meanwhile is of no use any more
-        metadata: ClusterMetadata = asked(lambda: client.list_topics(timeout=KAFKA_REQUEST_SECONDS_MAX))
-        return metadata
-
-    return asker.ask(ask)
+    client.poll(0)  # what it heard meanwhile is of no use any more
+    metadata: ClusterMetadata = asked(lambda: client.list_topics(timeout=KAFKA_REQUEST_SECONDS_MAX))
+    return metadata
 
 
-def partitions_of(asker: Asker, naming: Naming, topics: Sequence[Topic]) -> list[Partition]:
+def partitions_of(client: Client, naming: Naming, topics: Sequence[Topic]) -> list[Partition]:
     """Every partition of `topics`. `Transient`: nobody answers, or a topic is not there (any more)."""
-    known = metadata_of(asker).topics
+    known = metadata_of(client).topics
     missing = [naming.topic(topic) for topic in topics if naming.topic(topic) not in known]
     if missing:
         raise Transient(f"Kafka has no topic {', '.join(missing)}: `nullsender migrate` makes it")
@@ -226,7 +201,7 @@ def partitions_of(asker: Asker, naming: Naming, topics: Sequence[Topic]) -> list
 
 
 def bounds_of(
-    asker: Asker, naming: Naming, partitions: Sequence[Partition], *, since: datetime | None = None
+    client: Client, naming: Naming, partitions: Sequence[Partition], *, since: datetime | None = None
 ) -> Mapping[Partition, range]:
     """The offsets that each partition holds now, or holds of what was appended at or after `since`.
 
@@ -234,9 +209,9 @@ def bounds_of(
     """
     if not partitions:
         return {}
-    metadata_of(asker)  # by this it knows who leads now; else it asks for minutes whoever led before a broker was lost
-    end = _offsets_of(asker, naming, partitions, OFFSET_END)
-    start = _offsets_of(asker, naming, partitions, OFFSET_BEGINNING if since is None else _milliseconds(since))
+    metadata_of(client)  # by this it knows who leads now; else it asks for minutes whoever led before a broker was lost
+    end = _offsets_of(client, naming, partitions, OFFSET_END)
+    start = _offsets_of(client, naming, partitions, OFFSET_BEGINNING if since is None else _milliseconds(since))
     # Where nothing is as young as that, the answer is no offset.
     return {
         partition: range(start[partition] if start[partition] >= 0 else end[partition], end[partition])
@@ -244,14 +219,11 @@ def bounds_of(
     }
 
 
-def _offsets_of(asker: Asker, naming: Naming, partitions: Sequence[Partition], moment: int) -> Mapping[Partition, int]:
+def _offsets_of(client: Client, naming: Naming, partitions: Sequence[Partition], moment: int) -> Mapping[Partition, int]:
     """Where what was appended at `moment` begins: milliseconds, or one of Kafka's two words for the oldest and the next."""
     places = [naming.place(partition, moment) for partition in partitions]
-
-    def ask(client: Client) -> list[TopicPartition]:
-        return asked(lambda: client.offsets_for_times(places, timeout=KAFKA_REQUEST_SECONDS_MAX))
-
-    return {naming.partition(answer): offset_of(answer) for answer in asker.ask(ask)}
+    answers = asked(lambda: client.offsets_for_times(places, timeout=KAFKA_REQUEST_SECONDS_MAX))
+    return {naming.partition(answer): offset_of(answer) for answer in answers}
 
 
 def committed_of(client: Client, naming: Naming, partitions: Sequence[Partition]) -> Mapping[Partition, int]:

@@ -46,7 +46,6 @@ from nullsender.limits import (
 from nullsender.log import Consumer, Partition, Position, StartAt, StoredRecord, Topic, mark_of
 from nullsender.log_kafka_client import (
     EPOCH,
-    Asker,
     Naming,
     asked,
     bounds_of,
@@ -95,7 +94,7 @@ class KafkaTopicConsumer:
         *,
         settings: KafkaSettings,
         naming: Naming,
-        asker: Asker,
+        asker: Client,
         start_at: StartAt | None,
         clock: Clock,
     ) -> None:

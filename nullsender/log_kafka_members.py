@@ -39,12 +39,10 @@ class KafkaMembers:
         with self._asking:
             self._child = self._child or _started(self._settings)
             answer = self._child.answer(groups)
-            if answer is None:
-                self._end()
-                raise Transient("the process that asks Kafka for the members of groups did not answer")
-        if isinstance(answer, NullsenderError):
-            raise answer
-        return answer
+            if isinstance(answer, NullsenderError):
+                self._end()  # who was not answered once may be deaf for good
+                raise answer
+            return answer
 
     def close(self) -> None:
         """End the child."""
@@ -73,16 +71,16 @@ class _Child:
         with suppress(OSError):  # that it is dead shows at the first question
             self._pipe.send(settings)  # not as arguments, which every user of the machine may read
 
-    def answer(self, groups: Sequence[str]) -> set[Place] | NullsenderError | None:
-        """What it found out; None: it is dead, or as good as that."""
+    def answer(self, groups: Sequence[str]) -> set[Place] | NullsenderError:
+        """What it found out, or why it did not."""
         try:
             self._pipe.send(groups)
-            if not self._pipe.poll(KAFKA_MEMBERS_SECONDS_MAX):
-                return None
-            answer: set[Place] | NullsenderError = self._pipe.recv()
+            if self._pipe.poll(KAFKA_MEMBERS_SECONDS_MAX):
+                answer: set[Place] | NullsenderError = self._pipe.recv()
+                return answer
         except (EOFError, OSError):
-            return None
-        return answer
+            return Transient("the process that asks Kafka for the members of groups died")
+        return Transient("the process that asks Kafka for the members of groups did not answer in time")
 
     def end(self) -> None:
         """At once: nothing is lost with it."""
