@@ -63,6 +63,9 @@ class KafkaPublisher(Closing):
                 "message.max.bytes": REQUEST_BYTES_MAX,
                 "queue.buffering.max.messages": LOG_QUEUE_RECORDS_MAX,
                 "queue.buffering.max.kbytes": LOG_QUEUE_BYTES_MAX // 1024,
+                # A single broker that stood still comes back saying that nobody leads a partition, and whoever does not begin
+                # anew then believes that for ever.
+                "metadata.recovery.strategy": "rebootstrap",
             },
         )
         self._naming = naming
