@@ -13,6 +13,7 @@ import pytest
 
 from tests.kafka_fixtures import KAFKA
 from tests.log_kafka_world import migrated, settings_for
+from tests.missing import give_up
 from tests.servers.kafka import Kafka, KafkaUnavailable, kafka_server
 
 pytestmark = KAFKA
@@ -23,6 +24,7 @@ import sys, threading
 from nullsender.errors import Transient
 from nullsender.log import Topic
 from tests.log_kafka_world import opened, settings_for
+from tests.missing import give_up
 
 def ask(question):
     while True:
@@ -46,7 +48,7 @@ def server() -> Iterator[Kafka]:
         with kafka_server() as kafka:
             yield kafka
     except KafkaUnavailable as reason:
-        pytest.skip(str(reason))
+        give_up(reason)
 
 
 def hear(asking: "subprocess.Popen[str]", wanted: str, times: int) -> None:
