@@ -12,18 +12,17 @@ While the store can not be read the table grows stale by itself, and lookups ask
 """
 
 import contextlib
-import fcntl
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
-from typing import IO
 
 from api.table import Table, create, identity_of, key_of, open_table
 from nullsender import telemetry
 from nullsender.clock import Clock
 from nullsender.errors import Misconfigured, Transient
+from nullsender.file_lock import locked
 from nullsender.limits import (
     FOLLOW_BATCH_MAX,
     FOLLOW_POLL_SECONDS,
@@ -176,22 +175,13 @@ def _only_one(folder: Path, clock: Clock, stopping: Callable[[], bool]) -> Itera
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / "lock").open("wb")
+        lock = locked(folder / "lock")
     except OSError as error:
         raise Misconfigured(f"the lookup table's folder can not be written: {error}") from error
-    with lock:
-        held = _try_to_lock(lock)
-        if not held:
-            _log.info("another follower is at work here, waiting for its end")
-        while not held and not stopping():
-            clock.sleep(RETRY_SECONDS_MIN)
-            held = _try_to_lock(lock)
-        yield held
-
-
-def _try_to_lock(lock: IO[bytes]) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+    if lock is None:
+        _log.info("another follower is at work here, waiting for its end")
+    while lock is None and not stopping():
+        clock.sleep(RETRY_SECONDS_MIN)
+        lock = locked(folder / "lock")
+    with lock or contextlib.nullcontext():
+        yield lock is not None

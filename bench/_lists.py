@@ -13,7 +13,7 @@ from sqlalchemy import Engine, text
 
 from nullsender.address import AddressHasher
 from nullsender.clock import SystemClock
-from suppression.engine import open_engine, reading, writing
+from suppression.engine import reading, writing
 from suppression.migrate import upgrade
 from suppression.policy import PolicySettings
 from suppression.store import Store
@@ -122,13 +122,3 @@ def shares_of(engine: Engine) -> Iterator[str]:
 def store_on(engine: Engine) -> Store:
     """The list on `engine`."""
     return Store(engine, hasher=HASHER, clock=SystemClock(), policy=PolicySettings())
-
-
-@contextmanager
-def opened(url: str) -> Iterator[Engine]:
-    """The database at `url`, closed afterwards."""
-    engine = open_engine(url)
-    try:
-        yield engine
-    finally:
-        engine.dispose()

@@ -18,9 +18,10 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-from bench._lists import HISTORY_DAYS, NUMBERS_EACH, make, opened, sampled, shares_of, store_on
+from bench._lists import HISTORY_DAYS, NUMBERS_EACH, make, sampled, shares_of, store_on
 from nullsender.events import Outcome
 from nullsender.log import Partition, Position, Topic
+from suppression.engine import opened
 from suppression.migrate import upgrade
 from suppression.store import Store
 from suppression.store_read import Filters

@@ -27,6 +27,7 @@ import msgspec
 
 from nullsender.clock import Clock
 from nullsender.errors import Invalid, Misconfigured, Transient
+from nullsender.file_lock import locked
 from nullsender.limits import (
     LOG_DEAD_LETTER_BYTES_MAX,
     LOG_DEAD_LETTER_DAYS,
@@ -42,7 +43,7 @@ from nullsender.limits import (
 from nullsender.log import Consumer, Log, Partition, Producer, Record, StartAt, StoredRecord, Topic
 from nullsender.log_embedded_commit import GroupCommit
 from nullsender.log_embedded_consumer import EmbeddedConsumer
-from nullsender.log_embedded_groups import GroupOffsets, TopicShare, is_unread, locked
+from nullsender.log_embedded_groups import GroupOffsets, TopicShare, is_unread
 from nullsender.log_embedded_lmdb import Environment, sync_folder
 from nullsender.log_embedded_topic import Retention, TopicStore
 from nullsender.log_positions import lag_records

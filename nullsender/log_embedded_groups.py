@@ -10,13 +10,13 @@ Members of a topic in the order of their numbers take the partitions in turn. Ev
 who is there, without a word between them; it lets go of what is no longer its own and takes what is, once its reader lets go.
 """
 
-import fcntl
 import re
 import struct
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from nullsender.file_lock import is_free, locked
 from nullsender.log import Closing, Partition, Topic
 from nullsender.log_embedded_lmdb import Environment, Transaction
 
@@ -122,7 +122,7 @@ class TopicShare(Closing):
         if self._member is None:
             return set()
         us = self._member[0]
-        members = [number for number, path in enumerate(self._members) if number == us or not _is_free(path)]
+        members = [number for number, path in enumerate(self._members) if number == us or not is_free(path)]
         return {number for number in range(len(self._partitions)) if members[number % len(members)] == us}
 
     def close(self) -> None:
@@ -139,26 +139,4 @@ def _lock_of(folder: Path, topic: Topic, number: int) -> Path:
 
 def is_unread(folder: Path, topic: Topic, number: int) -> bool:
     """Whether no member of the group whose folder this is reads the partition now."""
-    lock = _lock_of(folder, topic, number)
-    return not lock.exists() or _is_free(lock)
-
-
-def locked(path: Path) -> BinaryIO | None:
-    """The file, locked until it is closed or this process dies; None: another has it."""
-    file = path.open("ab")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        return None
-    return file
-
-
-def _is_free(path: Path) -> bool:
-    """Whether nobody has locked the file. Those who only ask do not stand in each other's way: they ask for a shared lock."""
-    with path.open("ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
+    return is_free(_lock_of(folder, topic, number))

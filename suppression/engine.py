@@ -59,6 +59,16 @@ def open_engine(url: str, *, connections: int = STORE_CONNECTIONS_MAX) -> Engine
             raise Misconfigured(f"store.url names the database {other!r}; the list is kept in postgresql or sqlite")
 
 
+@contextmanager
+def opened(url: str) -> Iterator[Engine]:
+    """The engine of `open_engine` for `url`, closed afterwards."""
+    engine = open_engine(url)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
 def _open_sqlite(url: URL, pool: dict[str, Any]) -> Engine:
     if not url.database or url.database.startswith((":memory:", "file:")):
         raise Misconfigured("store.url has to name a file, as in sqlite:////var/lib/nullsender/list.sqlite")

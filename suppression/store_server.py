@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from sqlalchemy import func, select
 
-from suppression.engine import open_engine, reading
+from suppression.engine import opened, reading
 
 
 class Server(NamedTuple):
@@ -18,12 +18,8 @@ class Server(NamedTuple):
 
 def server_of(url: str) -> Server:
     """Ask the database at `url`. `Transient` where it does not answer, `Misconfigured` where the URL names none."""
-    engine = open_engine(url)
-    try:
-        with reading(engine) as connection:
-            version = connection.dialect.server_version_info or ()
-            own_clock = connection.dialect.name == "sqlite"
-            now = None if own_clock else connection.execute(select(func.clock_timestamp())).scalar_one()
-            return Server(connection.dialect.name, tuple(int(number) for number in version), now)
-    finally:
-        engine.dispose()
+    with opened(url) as engine, reading(engine) as connection:
+        version = connection.dialect.server_version_info or ()
+        own_clock = connection.dialect.name == "sqlite"
+        now = None if own_clock else connection.execute(select(func.clock_timestamp())).scalar_one()
+        return Server(connection.dialect.name, tuple(int(number) for number in version), now)

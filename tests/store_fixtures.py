@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from sqlalchemy import Engine
 from nullsender.address import AddressHasher
 from nullsender.clock import Clock, FakeClock
 from nullsender.limits import HISTORY_KEPT_DAYS
-from suppression.engine import open_engine
+from suppression.engine import opened
 from suppression.migrate import upgrade
 from suppression.policy import PolicySettings
 from suppression.store import Store
@@ -102,16 +101,6 @@ def store_on(
     """The store on `engine`, opened with the key of the tests."""
     policy, hasher = policy or PolicySettings(), AddressHasher(ADDRESS_KEY)
     return Store(engine, hasher=hasher, clock=clock, policy=policy, history_days=history_days)
-
-
-@contextmanager
-def opened(url: str) -> Iterator[Engine]:
-    """The database at `url`, as another process would open it."""
-    engine = open_engine(url)
-    try:
-        yield engine
-    finally:
-        engine.dispose()
 
 
 def _migrate(url: str) -> None:

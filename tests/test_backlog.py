@@ -23,6 +23,7 @@ from nullsender.limits import POLL_RECORDS_MAX
 from nullsender.log import Log, Partition, Record, StoredRecord, Topic, wait_until_durable
 from nullsender.log_embedded import EmbeddedLog
 from suppression.consumer import GROUP, SuppressStage
+from suppression.engine import opened as opened_store
 from suppression.engine import reading
 from suppression.giving_way import GivingWay
 from suppression.store import Store
@@ -30,7 +31,6 @@ from tests.kafka_fixtures import KAFKA
 from tests.log_kafka_world import migrated, opened, settings_for
 from tests.outcomes import START, an_outcome
 from tests.store_fixtures import BOTH_DATABASES, store_on
-from tests.store_fixtures import opened as opened_store
 from tests.test_stages import a_role
 from tests.waiting import wait_for
 

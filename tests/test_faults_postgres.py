@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 import suppression.engine
 from nullsender.errors import Transient
-from suppression.engine import reading
+from suppression.engine import opened, reading
 from suppression.trouble import trouble_typed
 from tests.faults.chaos import rounds
 from tests.faults.disk import Disk
@@ -23,7 +23,6 @@ from tests.faults.servers import own_postgres
 from tests.faults.world import World
 from tests.missing import give_up
 from tests.servers.postgres import Postgres
-from tests.store_fixtures import opened
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.xdist_group("faults-postgresql")

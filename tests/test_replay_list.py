@@ -22,6 +22,7 @@ from suppression.store import Store
 from suppression.store_rows import Person, take_pen
 from suppression.store_turn import Turn
 from tests.outcomes import START, an_outcome
+from tests.outcomes_drawn import RESULTS, reports_of
 from tests.store_contract import ADA, BEN, actions, did, lift, live, put, stops, tell
 from tests.store_fixtures import BOTH_DATABASES, store_on
 
@@ -355,26 +356,7 @@ def test_one_source_makes_no_more_provisional_entries_by_a_replay_than_by_its_re
 # --- any reports -------------------------------------------------------------------------------------------------------
 
 examples = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-RESULTS = ("hard", "soft", "soft", "soft", "complaint", "unsubscribe", "none")
 Standing = tuple[str, Cause, bool, datetime | None, str | None]
-
-
-@some.composite
-def reports_of(draw: some.DrawFn) -> list[Outcome]:
-    """Reports on two addresses of a new tenant within some weeks."""
-    tenant = uuid.uuid4().hex
-    return [
-        an_outcome(
-            f"{tenant} {number}",
-            draw(some.sampled_from(RESULTS)),
-            recipient=draw(some.sampled_from([ADA, BEN])),
-            days=draw(some.integers(0, 40)),
-            proof=draw(some.sampled_from([Proof.TOKEN, Proof.NONE])),
-            stream=draw(some.sampled_from([None, "news"])),
-            tenant=tenant,
-        )
-        for number in range(draw(some.integers(1, 20)))
-    ]
 
 
 def standing(store: Store, tenant: str, address: str) -> set[Standing]:

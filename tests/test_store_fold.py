@@ -1,6 +1,5 @@
 """The list is what its reports come to: each counted once, however they arrive."""
 
-import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -12,7 +11,7 @@ from msgspec.structs import replace
 from nullsender.events import Outcome, Proof
 from suppression.policy import Cause, PolicySettings
 from suppression.store import Store
-from tests.outcomes import an_outcome
+from tests.outcomes_drawn import reports_of
 from tests.sim.fold import fold
 from tests.store_contract import ADA, BEN, live, tell
 from tests.store_fixtures import BOTH_DATABASES
@@ -22,9 +21,6 @@ pytestmark = pytest.mark.parametrize("database", BOTH_DATABASES)
 # One list serves all examples: each has a tenant of its own.
 examples = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
-RESULTS = ("hard", "soft", "soft", "soft", "complaint", "unsubscribe", "none")  # many soft ones, so that they come to something
-PROOFS = (Proof.TOKEN, Proof.NONE)
-
 Standing = tuple[str, Cause, bool, datetime | None]  # scope, cause, provisional, expires
 
 
@@ -32,24 +28,6 @@ def standing(arriving: Sequence[Outcome], address: str) -> set[Standing]:
     """What reports come to with the default policy."""
     stands = fold(arriving, address, PolicySettings())
     return {(scope, cause, stand.provisional, stand.expires) for (scope, cause), stand in stands.items()}
-
-
-@some.composite
-def reports_of(draw: some.DrawFn, results: Sequence[str] = RESULTS, proofs: Sequence[Proof] = PROOFS) -> list[Outcome]:
-    """Reports on two addresses of a new tenant within some weeks."""
-    tenant = uuid.uuid4().hex
-    return [
-        an_outcome(
-            f"{tenant} {number}",
-            draw(some.sampled_from(results)),
-            recipient=draw(some.sampled_from([ADA, BEN])),
-            days=draw(some.integers(0, 40)),
-            proof=draw(some.sampled_from(proofs)),
-            stream=draw(some.sampled_from([None, "news"])),
-            tenant=tenant,
-        )
-        for number in range(draw(some.integers(1, 25)))
-    ]
 
 
 def proven_later(outcome: Outcome, data: some.DataObject) -> Outcome:

@@ -21,14 +21,14 @@ from nullsender.errors import Misconfigured, Transient
 from nullsender.events import Result
 from nullsender.limits import MIGRATION_LOCK_SECONDS_MAX
 from suppression import schema
-from suppression.engine import _Connection, reading, writing
+from suppression.engine import _Connection, opened, reading, writing
 from suppression.migrate import _migrating, downgrade, upgrade
 from suppression.models import SCHEMA_REVISION, changes, entries, metadata, outcomes
 from suppression.policy import Cause, Did
 from suppression.schema import note_whom_it_serves
 from tests.outcomes import an_outcome
 from tests.store_contract import ADA, did, put, stops, tell
-from tests.store_fixtures import BOTH_DATABASES, opened, store_on
+from tests.store_fixtures import BOTH_DATABASES, store_on
 from tests.waiting import wait_for
 
 both_databases = pytest.mark.parametrize("database", BOTH_DATABASES)

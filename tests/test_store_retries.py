@@ -12,7 +12,7 @@ from sqlalchemy import Engine, event, text
 from nullsender.clock import FakeClock
 from nullsender.errors import Transient
 from nullsender.limits import STORE_TRIES_MAX
-from suppression.engine import writing
+from suppression.engine import opened, writing
 from suppression.policy import Cause, Did
 from suppression.store import Store
 from suppression.trouble import UnknownCommit
@@ -20,7 +20,7 @@ from tests.faults.proxy import PostgresCommits, Proxy
 from tests.outcomes import an_outcome
 from tests.servers.postgres import Postgres
 from tests.store_contract import ADA, actions, did, lift, live, put, stops
-from tests.store_fixtures import opened, store_on
+from tests.store_fixtures import store_on
 
 pytestmark = [pytest.mark.parametrize("database", ["postgresql"]), pytest.mark.xdist_group("postgresql")]
 

@@ -15,13 +15,13 @@ from sqlalchemy import Engine, delete, func, select
 from nullsender.clock import SystemClock
 from nullsender.events import Outcome, encode
 from nullsender.log import Position
-from suppression.engine import reading, writing
+from suppression.engine import opened, reading, writing
 from suppression.models import api_keys, changes, entries, meta, numbering, outcomes
 from suppression.policy import Did
 from suppression.store import Store
 from tests.outcomes import an_outcome
 from tests.store_contract import PLACE, put
-from tests.store_fixtures import BOTH_DATABASES, opened, store_on
+from tests.store_fixtures import BOTH_DATABASES, store_on
 
 pytestmark = pytest.mark.parametrize("database", BOTH_DATABASES)
 

@@ -11,7 +11,7 @@ from sqlalchemy import URL, Engine, text
 from nullsender.clock import FakeClock
 from nullsender.errors import Misconfigured, Transient
 from suppression import engine as engine_module
-from suppression.engine import open_engine, reading, writing
+from suppression.engine import open_engine, opened, reading, writing
 from suppression.migrate import upgrade
 from suppression.policy import Cause, Did
 from suppression.store import Store
@@ -21,7 +21,7 @@ from tests.missing import give_up
 from tests.outcomes import an_outcome
 from tests.servers.postgres import Postgres, PostgresUnavailable, postgres_server
 from tests.store_contract import ADA, did, put, stops
-from tests.store_fixtures import BOTH_DATABASES, opened, store_on
+from tests.store_fixtures import BOTH_DATABASES, store_on
 from tests.system import free_ports
 
 both_databases = pytest.mark.parametrize("database", BOTH_DATABASES)

@@ -17,6 +17,7 @@ from typing import Self
 
 import msgspec
 
+from nullsender.file_lock import is_free
 from nullsender.limits import BEAT_BYTES, BEAT_SECONDS_MAX
 from nullsender.log import Closing
 
@@ -74,7 +75,7 @@ def living(folder: Path) -> Sequence[Beat]:
     beats = []
     for file in sorted(folder.glob("*")) if folder.is_dir() else ():
         try:
-            if not _is_free(file):
+            if not is_free(file):
                 beats.append(msgspec.json.decode(file.read_bytes(), type=Beat))
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
             continue
@@ -85,16 +86,7 @@ def _sweep(folder: Path) -> None:
     """Remove what killed processes left. A young file may be one that is just being made."""
     for file in folder.glob("*"):
         try:
-            if file.stat().st_mtime < time.time() - BEAT_SECONDS_MAX and _is_free(file):
+            if file.stat().st_mtime < time.time() - BEAT_SECONDS_MAX and is_free(file):
                 file.unlink(missing_ok=True)
         except OSError:
             continue
-
-
-def _is_free(file: Path) -> bool:
-    with file.open("rb") as opened:
-        try:
-            fcntl.flock(opened, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True

@@ -4,7 +4,7 @@ from nullsender.address import AddressHasher
 from nullsender.cli import parts
 from nullsender.config import Settings
 from nullsender.errors import Misconfigured
-from suppression.engine import open_engine
+from suppression.engine import open_engine, opened
 from suppression.migrate import Found, look, upgrade
 from suppression.policy import PolicySettings
 from suppression.store import Store
@@ -49,9 +49,8 @@ def migrate_store(settings: Settings) -> Store:
             "where the list was begun, or restore it from the backup"
         )
     settings.data.mkdir(parents=True, exist_ok=True)
-    engine = open_engine(settings.store_url)
-    upgrade(engine)
-    engine.dispose()
+    with opened(settings.store_url) as engine:
+        upgrade(engine)
     parts.make_keys(settings)
     return open_store(settings)
 
@@ -59,8 +58,5 @@ def migrate_store(settings: Settings) -> Store:
 def _look(settings: Settings) -> Found:
     if settings.sqlite_file is not None and not settings.sqlite_file.exists():
         return Found(is_newer=False, is_begun=False)  # to look would be to make it
-    engine = open_engine(settings.store_url)
-    try:
+    with opened(settings.store_url) as engine:
         return look(engine)
-    finally:
-        engine.dispose()

@@ -5,7 +5,6 @@ what counts anything only after `run` has said where that folder is.
 """
 
 import argparse
-import fcntl
 import logging
 import shutil
 import socket
@@ -15,11 +14,12 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO
 
 from nullsender import config
 from nullsender.config import Endpoint, Settings
 from nullsender.errors import Misconfigured
+from nullsender.file_lock import locked
 
 ROLES = ("mx", "classify", "suppress", "follow", "api")
 _BOUNCE = Path(__file__).parents[2] / "fixtures" / "mail" / "postfix" / "unknown-user.eml"  # one that a real Postfix wrote
@@ -90,18 +90,15 @@ def processes(settings: Settings) -> list[tuple[str, str]]:
     ]
 
 
-def _only_one(data: Path) -> IO[bytes]:
+def _only_one(data: Path) -> BinaryIO:
     """The lock on the data folder; it goes with this process, however that ends."""
     try:
         data.mkdir(parents=True, exist_ok=True)
-        lock = (data / "up.lock").open("wb")
+        lock = locked(data / "up.lock")
     except OSError as error:
         raise Misconfigured(f"the data folder {data} can not be used: {error.strerror}. Name another with --data") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        raise Misconfigured(f"nullsender already runs on {data}: stop it, or use another folder with --data") from None
+    if lock is None:
+        raise Misconfigured(f"nullsender already runs on {data}: stop it, or use another folder with --data")
     return lock
 
 
