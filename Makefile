@@ -3,11 +3,11 @@ SHELL := /bin/bash
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev up up-kafka test check lint types layers fix chaos bench fixtures docs lock clean
+.PHONY: help install dev up up-kafka test check lint types layers fix chaos fuzz bench bench-reading fixtures docs lock clean
 
 ##@ Use
 help: ## show this
-	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 install: ## put everything that running needs into .venv, the command `nullsender` included
 	@setup/venv run
 up: install ## set up and start everything on one machine (SMTP 127.0.0.1:2525, HTTP 127.0.0.1:8080)
@@ -33,11 +33,16 @@ layers: dev
 	$(BIN)/lint-imports
 chaos: dev ## kill roles and connections for FAULTS_MINUTES (10), at moments that FAULTS_SEED chooses, and look for losses
 	FAULTS_MINUTES=$${FAULTS_MINUTES:-10} $(BIN)/python -m pytest -k any_moment tests/test_faults_*.py
+fuzz: dev ## look for mail that breaks reading for FUZZ_MINUTES (10), from FUZZ_SEED; what it finds stays in fixtures/hostile
+	$(BIN)/python -m tests.fuzz --minutes $${FUZZ_MINUTES:-10} $${FUZZ_SEED:+--seed $$FUZZ_SEED}
 fix: dev ## format, and mend what the linter can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 bench: dev ## run every benchmark and print its table (minutes)
 	@for bench in bench/[a-z]*.py; do echo; $(BIN)/python -m "bench.$$(basename "$$bench" .py)" || exit 1; done
+bench-reading: dev ## how well and how quickly mail is understood, beside Sisimai (CORPUS=folder of labelled mail)
+	@setup/packages perl libsisimai-perl
+	$(BIN)/python -m bench.reading $(CORPUS)
 fixtures: dev ## let real MTAs write their bounces into fixtures/mail (minutes; needs root)
 	$(BIN)/python -m tests.mtas.collect
 docs: dev ## write the pages that are generated from code
