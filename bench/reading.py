@@ -3,8 +3,8 @@
     .venv/bin/python -m bench.reading [CORPUS] [--rounds 9] [--misses]     (make bench-reading CORPUS=FOLDER)
 
 CORPUS is a folder of labelled mail (`<set>/messages/*.eml`, `replies/*.jsonl`, and a `score.py` that scores what `explain` and
-`reply` print), or the variable NULLSENDER_CORPUS names it. Without one the messages are those of fixtures/mail, which is what
-MTAs write day by day, and nothing is scored.
+`reply` print), or the variable NULLSENDER_CORPUS names it. Without one the messages are those of fixtures/mail, and nothing is
+scored.
 
 Speed is CPU time, on one core that all three share, by turns, pass after pass over messages that are in memory; starting up is
 not counted. Each first goes through fixtures/mail, so that the column `first pass` is a warm program's first sight of these
@@ -16,6 +16,7 @@ longer too, for all three.
 import argparse
 import json
 import os
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -62,9 +63,8 @@ def main() -> None:
     elif (corpus / "score.py").exists():
         print_scores(corpus, misses=arguments.misses)
     messages = sorted((corpus or FIXTURES / "mail").rglob("*.eml"))
-    print(
-        f"\n{len(messages)} messages, {sum(path.stat().st_size for path in messages) / len(messages) / 1000:.1f} KB on average"
-    )
+    average_bytes = sum(path.stat().st_size for path in messages) / len(messages)
+    print(f"\n{len(messages)} messages, {average_bytes / 1000:.1f} KB on average")
     compare(messages, arguments.rounds)
     os.sched_setaffinity(0, {a_core()})
     time_messages(messages, arguments.rounds)
@@ -87,11 +87,8 @@ def compare(messages: Sequence[Path], rounds: int) -> None:
         for _ in range(rounds):
             for reader in readers:
                 passes[reader.name].append(reader.read(_MEASURED))
-    print(
-        f"\n| one core, {rounds} rounds by turns, CPU time | messages/s | slowest to fastest round | first pass | a message | ",
-        end="",
-    )
-    print("gave a result | busy | ours is faster |\n| --- | --- | --- | --- | --- | --- | --- | --- |")
+    titles = ["messages/s", "slowest to fastest round", "first pass", "a message", "gave a result", "busy", "ours is faster"]
+    print(f"\n| one core, {rounds} rounds by turns, CPU time | {' | '.join(titles)} |\n|{' --- |' * (len(titles) + 1)}")
     for name in names:
         _print_row(name, len(messages), first[name], passes[name], passes[OURS])
 
@@ -110,7 +107,7 @@ def _print_row(name: str, count: int, first: Pass, passes: Sequence[Pass], ours:
 
 
 def _has_sisimai() -> bool:
-    if which("perl") and os.system("perl -MSisimai -e 1 2>/dev/null") == 0:
+    if which("perl") and subprocess.run(["perl", "-MSisimai", "-e1"], capture_output=True).returncode == 0:
         return True
     print("Sisimai is not here (Debian's libsisimai-perl; make bench-reading installs it), so it is left out.")
     return False
