@@ -70,8 +70,10 @@ class DerivedFrom(StrEnum):
 
     RETURN_PATH = "return-path"
     TOKEN = "token"  # noqa: S105  (a word, not a secret)
+    SENDER_TRACE = "sender-trace"  # a field that the sender's own MTA wrote into the returned message: X-KumoRef, X-MSFBL
     ORIGINAL_RECIPIENT = "original-recipient"
     ORIGINAL_RCPT_TO = "original-rcpt-to"
+    REPORT_JSON = "report-json"  # what a report in JSON calls its recipient: XARF's smtp_to, SES's complainedRecipients
     REMOVAL_RECIPIENT = "removal-recipient"
     DELIVERED_TO = "delivered-to"  # X-HmXmrOriginalRecipient, X-Delivered-To and their family
     FAILED_RECIPIENTS = "x-failed-recipients"
@@ -118,6 +120,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     subject: str | None = None
     original_message_id: str | None = None
     original_envelope_id: str | None = None
+    original_source_ip: str | None = None  # which host sent the mail that is complained of, as the report or that mail says
+    original_mail_from: str | None = None  # that mail's reverse-path
     tenant: str = "default"
     stream: str | None = None
     proof: Proof = Proof.NONE

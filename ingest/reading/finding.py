@@ -31,6 +31,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     feedback_type: str | None = None
     occurred_at: datetime | None = None
     original_envelope_id: str | None = None
+    original_source_ip: str | None = None
+    original_mail_from: str | None = None
     notes: tuple[str, ...] = ()
 
 

@@ -115,6 +115,8 @@ def _report(
         subject=_text(subject),
         original_message_id=_text(returned.message_id()),
         original_envelope_id=_text(finding.original_envelope_id),
+        original_source_ip=_text(finding.original_source_ip),
+        original_mail_from=_text(finding.original_mail_from),
         source=source,
         returned_token=_text(returned.token()),
         notes=finding.notes,

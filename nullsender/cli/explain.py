@@ -37,8 +37,10 @@ _KINDS = {
 _FOUND = {
     DerivedFrom.RETURN_PATH: "our signed return path",
     DerivedFrom.TOKEN: "our token in the returned message",
+    DerivedFrom.SENDER_TRACE: "a field of the sender's MTA in the returned message",
     DerivedFrom.ORIGINAL_RECIPIENT: "Original-Recipient",
     DerivedFrom.ORIGINAL_RCPT_TO: "Original-Rcpt-To",
+    DerivedFrom.REPORT_JSON: "the JSON of the report",
     DerivedFrom.REMOVAL_RECIPIENT: "Removal-Recipient",
     DerivedFrom.DELIVERED_TO: "a header that says to whom it was delivered",
     DerivedFrom.FAILED_RECIPIENTS: "X-Failed-Recipients",
