@@ -8,9 +8,9 @@ scored.
 
 Speed is CPU time, on one core that all three share, by turns, pass after pass over messages that are in memory; starting up is
 not counted. Each first goes through fixtures/mail, so that the column `first pass` is a warm program's first sight of these
-messages: what a reader remembers from one pass to the next can not help it there. The other columns are of the passes after it.
-`busy` is how much of the elapsed time its CPU time was: far below 100 % the machine had other things to do, which makes CPU time
-longer too, for all three.
+messages: what one remembers from one pass to the next can not help it there. The other columns are of the passes after it.
+`busy` is how much of the elapsed time its CPU time was: far below 100 % the machine had other things to do, which makes CPU
+time longer too, for all three.
 """
 
 import argparse
@@ -107,7 +107,7 @@ def _print_row(name: str, count: int, first: Pass, passes: Sequence[Pass], ours:
 
 
 def _has_sisimai() -> bool:
-    if which("perl") and subprocess.run(["perl", "-MSisimai", "-e1"], capture_output=True).returncode == 0:
+    if which("perl") and subprocess.run(["perl", "-MSisimai", "-e1"], capture_output=True, check=False).returncode == 0:
         return True
     print("Sisimai is not here (Debian's libsisimai-perl; make bench-reading installs it), so it is left out.")
     return False
