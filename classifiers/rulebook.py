@@ -3,15 +3,16 @@
 A rule names a category and says when it holds: any of its `texts` stands in the reply (regular expressions over the folded
 reply, see reply.py), and the status code, reply code, provider and phase are among those that it names, if it names any.
 The files are read in the order of `FILES`, the rules in the order in which they stand, and the first that holds decides.
-Whatever is wrong with a rule is `Misconfigured`, with the file and the rule named.
+Whatever is wrong with a rule is `Misconfigured`, with the file, the line and the rule named. Operators' own files are read by
+`own_rules.py`, which puts every rule through the same checks.
 """
 
 import hashlib
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -29,6 +30,15 @@ FILES = ("provider", "sender", "path", "recipient", "status", "vague")
 #: Where providers and phases are told by names and words.
 SIGNS_FILE = "signs"
 
+#: What a report comes to without any rule, and so no rule may say.
+_WITHOUT_RULES = frozenset(
+    {
+        Category.COMPLAINT, Category.UNSUBSCRIBE, Category.AUTO_REPLY,
+        Category.DELIVERED, Category.FEEDBACK_ONLY, Category.NOTHING_REPORTED,
+    }
+)  # fmt: skip
+
+_HEADER = re.compile(rb"^[ \t]*\[\[[ \t]*rule[ \t]*\]\]", re.MULTILINE)
 _STATUS_PATTERN = re.compile(r"[245x]\.(x\.x|\d{1,3}\.(x|\d{1,3}))")
 
 
@@ -77,55 +87,102 @@ class Signs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     providers: dict[str, Provider]
 
 
+class Place(NamedTuple):
+    """Where a rule is written: the file, and the line of its `[[rule]]` (0 where that can not be told)."""
+
+    file: Path
+    line: int
+
+
+class Without(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One of our rules that an operator has switched off, and why."""
+
+    rule: str
+    reason: str
+
+
 class Rulebook(msgspec.Struct, frozen=True):
     """All rules in the order in which they are tried, the signs, and the version that outcomes carry."""
 
     rules: tuple[Rule, ...]
     signs: Signs
     version: str
+    places: Mapping[str, Place]  # by the name of the rule
+    own: frozenset[str] = frozenset()  # the names of the operator's rules; all others are ours
+    without: tuple[Without, ...] = ()
 
 
 def read_rulebook(folder: Path = RULES_FOLDER) -> Rulebook:
     """The rules of `folder`, checked one by one; `Misconfigured` names the file and the rule at fault."""
-    content = {name: _content(folder / f"{name}.toml") for name in (*FILES, SIGNS_FILE)}
-    signs = _convert(_toml(SIGNS_FILE, content[SIGNS_FILE]), Signs, f"{SIGNS_FILE}.toml")
-    for texts in (*signs.phases.values(), *(provider.texts for provider in signs.providers.values())):
-        _require_patterns(texts, f"{SIGNS_FILE}.toml")
-    rules = tuple(rule for name in FILES for rule in _rules(name, content[name], signs))
-    _require_distinct(rules)
-    return Rulebook(rules, signs, hashlib.sha256(b"\0".join(content.values())).hexdigest()[:12])
+    content = {folder / f"{name}.toml": read_content(folder / f"{name}.toml") for name in (*FILES, SIGNS_FILE)}
+    *rule_files, signs_file = content
+    signs: Signs = convert(read_toml(signs_file, content[signs_file]), Signs, signs_file.name)
+    require_sound_signs(signs, signs_file.name)
+    rules: list[Rule] = []
+    places: dict[str, Place] = {}
+    for file in rule_files:
+        document = read_toml(file, content[file])
+        if set(document) - {"rule"}:
+            raise Misconfigured(f"{file.name}: unknown key {min(set(document) - {'rule'})}; a rule begins with [[rule]]")
+        for rule, place in read_rules(file, content[file], document.get("rule", []), signs):
+            require_new(rule, places)
+            rules.append(rule)
+            places[rule.name] = place
+    return Rulebook(tuple(rules), signs, version_of(content.values()), places)
 
 
-def _content(path: Path) -> bytes:
+def version_of(contents: Iterable[bytes]) -> str:
+    """The version of rules whose files hold `contents`, in their order."""
+    return hashlib.sha256(b"\0".join(contents)).hexdigest()[:12]
+
+
+def read_content(file: Path) -> bytes:
+    """The bytes of a file of rules."""
     try:
-        return path.read_bytes()
+        return file.read_bytes()
     except OSError as error:
-        raise Misconfigured(f"the rules can not be read: {path.name}: {error.strerror}") from error
+        raise Misconfigured(f"the rules can not be read: {file}: {error.strerror}") from error
 
 
-def _toml(name: str, content: bytes) -> dict[str, Any]:
+def read_toml(file: Path, content: bytes) -> dict[str, Any]:
+    """The tables of a file of rules."""
     try:
         return tomllib.loads(content.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise Misconfigured(f"{name}.toml is not TOML: {error}") from error
+        raise Misconfigured(f"{file.name} is not TOML: {error}") from error
 
 
-def _rules(name: str, content: bytes, signs: Signs) -> Iterator[Rule]:
-    document = _toml(name, content)
-    if set(document) - {"rule"}:
-        raise Misconfigured(f"{name}.toml: unknown key {min(set(document) - {'rule'})}; a rule begins with [[rule]]")
-    for entry in document.get("rule", []):
-        where = f"{name}.toml, rule {entry.get('name', '?')}"
-        rule = _convert(entry, Rule, where)
-        _require_sound(rule, name, signs, where)
-        yield rule
+def read_rules(file: Path, content: bytes, entries: Sequence[dict[str, Any]], signs: Signs) -> Iterator[tuple[Rule, Place]]:
+    """The rules that `entries`, the `[[rule]]` tables of `file`, hold, each checked by itself."""
+    lines = [content.count(b"\n", 0, header.start()) + 1 for header in _HEADER.finditer(content)]
+    known = len(lines) == len(entries)  # otherwise one of them stands in a text or a comment
+    for number, entry in enumerate(entries):
+        place = Place(file, lines[number] if known else 0)
+        line = f", line {place.line}" if known else ""
+        where = f"{file.name}{line}, rule {entry.get('name', '?')}"
+        rule = convert(entry, Rule, where)
+        _require_sound(rule, file.stem, signs, where)
+        yield rule, place
 
 
-def _convert(entry: object, kind: type[Any], where: str) -> Any:
+def convert(entry: object, kind: type[Any], where: str) -> Any:
+    """`entry` as a value of `kind`; `Misconfigured` says what of it does not fit."""
     try:
         return msgspec.convert(entry, kind)
     except msgspec.ValidationError as error:
         raise Misconfigured(f"{where}: {error}") from error
+
+
+def require_sound_signs(signs: Signs, where: str) -> None:
+    """`Misconfigured` where a text of them can not be looked for."""
+    for texts in (*signs.phases.values(), *(provider.texts for provider in signs.providers.values())):
+        _require_patterns(texts, where)
+
+
+def require_new(rule: Rule, known: Mapping[str, Place]) -> None:
+    """`Misconfigured` where another rule has that name."""
+    if rule.name in known:
+        raise Misconfigured(f"two rules are called {rule.name}; outcomes carry the name, so it must be one rule's alone")
 
 
 def _require_sound(rule: Rule, file: str, signs: Signs, where: str) -> None:
@@ -134,14 +191,17 @@ def _require_sound(rule: Rule, file: str, signs: Signs, where: str) -> None:
             raise Misconfigured(f"{where}: {complaint}")
 
     require(rule.name.startswith(f"{file}."), f"the name of a rule of this file begins with {file!r} and a dot")
+    require(rule.category not in _WITHOUT_RULES, f"{rule.category} is no reason of a failure; docs/categories.md has those")
     require(rule.examples, "it needs at least one example of a reply that it decides")
     require(rule.texts or rule.statuses or rule.reply_codes, "it needs texts, statuses or reply_codes to hold for")
     require(rule.texts or not rule.unless, "only a rule with texts can have `unless`")
     require(MEANINGS[rule.category].hard or not rule.soft, f"{rule.category} is never hard, so `soft` says nothing")
     for status in rule.statuses:
         require(_STATUS_PATTERN.fullmatch(status), f"{status!r} is not a status code such as 5.1.1, x.1.1 or 5.7.x")
-    require(rule.phases <= signs.phases.keys(), f"a phase that {SIGNS_FILE}.toml does not know")
-    require(rule.providers <= signs.providers.keys(), f"a provider that {SIGNS_FILE}.toml does not know")
+    require(
+        rule.phases <= signs.phases.keys(), f"it names a phase that nobody has declared: there are {', '.join(signs.phases)}"
+    )
+    require(rule.providers <= signs.providers.keys(), "it names a provider that nobody has declared ([providers.NAME])")
     _require_patterns((*rule.texts, *rule.unless), where)
 
 
@@ -155,11 +215,3 @@ def _require_patterns(texts: tuple[str, ...], where: str) -> None:
             raise Misconfigured(f"{where}: {text!r} matches the empty text, so it would always hold")
         if fold(re.sub(r"\\.", "", text)) != re.sub(r"\\.", "", text):
             raise Misconfigured(f"{where}: {text!r} can never match: replies are compared in lower case, without accents")
-
-
-def _require_distinct(rules: tuple[Rule, ...]) -> None:
-    seen: set[str] = set()
-    for rule in rules:
-        if rule.name in seen:
-            raise Misconfigured(f"two rules are called {rule.name}; outcomes carry the name, so it must be one rule's alone")
-        seen.add(rule.name)

@@ -82,6 +82,7 @@ DomainsSetting = Annotated[tuple[str, ...], BeforeValidator(_domains)]
 NetworksSetting = Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_networks)]
 WordsSetting = Annotated[tuple[str, ...], BeforeValidator(_words)]
 OptionsSetting = Annotated[dict[str, str], BeforeValidator(_options)]
+OptionalPathSetting = Annotated[Path | None, BeforeValidator(lambda value: value or None)]  # an empty variable names no folder
 SecretSetting = Annotated[str | None, Secrecy.WHOLE]
 
 
@@ -106,6 +107,13 @@ class MxSection(Section):
     """What happens to mail for a local part that is no role address and no signed return path."""
     trusted_sources: NetworksSetting = ()
     """Networks of MTAs and feedback loops whose reports are believed (proof `source`), comma-separated CIDR."""
+
+
+class ClassifySection(Section):
+    """Deciding what reports mean."""
+
+    rules: OptionalPathSetting = None
+    """Rules of your own, tried before ours: a TOML file, or a folder of them (docs/rules.md). Read when a role starts."""
 
 
 class LogSection(Section):
@@ -210,6 +218,7 @@ class Settings(Section):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """How much is logged."""
     mx: MxSection = MxSection()
+    classify: ClassifySection = ClassifySection()
     log: LogSection = LogSection()
     kafka: KafkaSection = KafkaSection()
     store: StoreSection = StoreSection()

@@ -240,6 +240,10 @@ API_STOP_SECONDS_MAX = 10
 DECIDING_WORDS_CHARACTERS_MAX = 200
 # Status codes whose forms are kept ready: the registry has about 100, providers add about as many.
 STATUSES_REMEMBERED_MAX = 512
+# One file of an operator's own rules: some 10,000 rules, which are compiled within seconds.
+OWN_RULES_BYTES_MAX = 4 * 2**20
+
+# --- explaining --------------------------------------------------------------------------------------------------------
 # Of a stranger's words, `nullsender explain` shows a person this many: more than any reply needs, less than a screen.
 SHOWN_CHARACTERS_MAX = 1_000
 

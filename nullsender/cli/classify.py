@@ -16,6 +16,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Decide reports until told to stop."""
     with role.running("classify", arguments) as ours, parts.open_log(ours.settings) as log, log.producer() as producer:
-        stage = ClassifyStage(Rules.load(), outcomes=producer, clock=parts.CLOCK)
+        stage = ClassifyStage(Rules.load(own=ours.settings.classify.rules), outcomes=producer, clock=parts.CLOCK)
         consume(ours, log, stage, producer=producer)
     return 0

@@ -73,7 +73,7 @@ def _replay_topic(log: Log, topic: Topic, span: Span, settings: Settings, argume
         release_protected=arguments.release_protected,
     )
     judge = _judge(log, span, settings, dry_run=arguments.dry_run)
-    rereader = Rereader(Rules.load(), _intake(settings), span, rejudged, clock=parts.CLOCK)
+    rereader = Rereader(Rules.load(own=settings.classify.rules), _intake(settings), span, rejudged, clock=parts.CLOCK)
     summary = Summary(as_json=arguments.json)
     with ExitStack() as open_things:
         sink: Sink = open_things.enter_context(
