@@ -181,6 +181,12 @@ NAME_CHARACTERS_MAX = 1_000
 LAST_READER_CHARACTERS_MAX = 16_000
 LAST_READER_LINE_CHARACTERS_MAX = 400
 
+# --- feedback reports --------------------------------------------------------------------------------------------------
+# Fields of one name in the returned mail that are asked where it came from: the longest honest way has thirty hops.
+RECEIVED_FIELDS_MAX = 30
+# The field in which a sender's MTA keeps the recipient for itself: an address and some names, in base64.
+TRACE_CHARACTERS_MAX = 4_000
+
 # --- lookups -----------------------------------------------------------------------------------------------------------
 # How long the follower sleeps when the feed had nothing: the usual age of the table, at fewer than 50 small queries a second.
 FOLLOW_POLL_SECONDS = 0.02
