@@ -250,6 +250,11 @@ STATUSES_REMEMBERED_MAX = 512
 OWN_RULES_BYTES_MAX = 4 * 2**20
 
 # --- explaining --------------------------------------------------------------------------------------------------------
+# A template is told from others by its beginning. A word of people is shorter than this in any language; what is longer is an id.
+TEMPLATE_CHARACTERS_MAX = 300
+TEMPLATE_WORD_CHARACTERS_MAX = 24
+# Templates that are counted at once: 1 KB each with its example. Past that the rarest half is let go, and said so.
+TEMPLATES_COUNTED_MAX = 50_000
 # Of a stranger's words, `nullsender explain` shows a person this many: more than any reply needs, less than a screen.
 SHOWN_CHARACTERS_MAX = 1_000
 
