@@ -20,6 +20,7 @@ from ingest.reading.finding import Finding, Findings, TooManyRecipients
 from ingest.reading.mime import Part, parse
 from ingest.reading.notice import explained, read_words
 from ingest.reading.notice_words import Notice, read_notice
+from ingest.reading.phases import lacks_its_phase, with_phases
 from ingest.reading.returned import NOTHING_RETURNED, Returned, returned_message
 from ingest.reading.unsubscribe import read_client_unsubscribe, read_signed_unsubscribe, read_unsubscribe
 from nullsender.events import Action, Kind, Source
@@ -92,6 +93,8 @@ def _completed(found: Findings, mail: Mail, notice: Notice | None = None) -> Fin
     findings = found.findings
     if not all(map(_is_complete, findings)):
         findings = explained(findings, mail.message, notice or mail.notice, mail.returned, mail.source)
+    if any(map(lacks_its_phase, findings)):
+        findings = with_phases(findings, (notice or mail.notice).text)
     return msgspec.structs.replace(found, findings=tuple(map(_as_it_means, findings)))
 
 
