@@ -12,7 +12,7 @@ from ingest.reading.finding import Finding, Findings, with_diagnostic
 from ingest.reading.headers import read_fields
 from ingest.reading.mime import Part
 from ingest.reading.notice_words import Notice
-from ingest.reading.phrases import CHALLENGES, WORDS, plain, says_any
+from ingest.reading.said import Says
 from nullsender.events import Action, Kind, Source
 
 # RFC 8098 section 3.
@@ -28,7 +28,7 @@ def read_receipt(message: Part, notice: Notice) -> Findings | None:
     # A person who deletes unread sends manual-action; software that deletes on its own and says why has rejected.
     disposition = fields.get("disposition").lower()
     rejects = disposition.startswith("automatic-action") and ("deleted" in disposition or "denied" in disposition)
-    if not rejects or not says_any(plain(notice.unquoted()), WORDS):
+    if not rejects or Says.WORDS not in notice.words_say:
         return Findings(kind=Kind.AUTO_REPLY, format="mdn", findings=(Finding(),))
     recipient, derived_from = address_of_report(fields)
     finding = Finding(
@@ -42,21 +42,18 @@ def read_receipt(message: Part, notice: Notice) -> Findings | None:
 
 def read_auto_reply(message: Part, notice: Notice, source: Source) -> Findings | None:
     """A finding without a recipient where `message` is an automatic answer; None where a person may have written it."""
-    if is_challenge(message, notice):
+    if is_challenge(notice):
         return Findings(kind=Kind.AUTO_REPLY, format="challenge-response", findings=(Finding(),))
-    if _is_automatic(message) or is_from_null_sender(message, source):
+    if _is_automatic(message, notice) or is_from_null_sender(message, source):
         return Findings(kind=Kind.AUTO_REPLY, format="auto-reply", findings=(Finding(),))
     return None
 
 
-def is_challenge(message: Part, notice: Notice) -> bool:
+def is_challenge(notice: Notice) -> bool:
     """Whether it asks its sender to prove himself: the mail waits, and the address is good."""
-    if is_from_daemon(message) or notice.has_reply():
-        return False
-    subject = plain(message.headers.text("subject"))
-    return says_any(f"{subject} {plain(notice.unquoted())}", CHALLENGES)
+    return notice.says(Says.CHALLENGE) and not notice.has_reply and not is_from_daemon(notice)
 
 
-def _is_automatic(message: Part) -> bool:
+def _is_automatic(message: Part, notice: Notice) -> bool:
     submitted = message.headers.get("auto-submitted").lower()
-    return (submitted != "" and not submitted.startswith("no")) or is_marked_as_answer(message)
+    return (submitted != "" and not submitted.startswith("no")) or is_marked_as_answer(message, notice)

@@ -11,7 +11,7 @@ from ingest.reading.answer_signs import answers_for_a_person
 from ingest.reading.mentions import mentions_in
 from ingest.reading.mime import MESSAGE_TYPES, Part
 from ingest.reading.notice_words import Notice
-from ingest.reading.phrases import CHALLENGES, DAEMON_NAMES, SUBJECTS, WORDS, plain, says_any
+from ingest.reading.said import Says
 from nullsender.events import Source
 
 _TIPS_AT = 3
@@ -21,13 +21,11 @@ _ANSWER = re.compile(r"^(?:re|aw|sv|vs|antw|odp|fwd?|wg|tr|rv|enc|回复|转发|
 
 def looks_like_a_bounce(message: Part, notice: Notice, source: Source) -> bool:
     """Whether the scale tips: a machine wrote it, and says that mail did not arrive."""
-    from_daemon = is_from_daemon(message)
-    subject = plain(message.headers.text("subject"))
-    answer = _ANSWER.match(subject) is not None
-    subject_says_so = not answer and says_any(subject, SUBJECTS)
-    words = plain(notice.unquoted())
-    replies = notice.has_reply()
-    words_say_so = replies or says_any(words, WORDS)
+    from_daemon = is_from_daemon(notice)
+    answer = _ANSWER.match(notice.subject) is not None
+    subject_says_so = not answer and Says.SUBJECT in notice.subject_says
+    replies = notice.has_reply
+    words_say_so = replies or Says.WORDS in notice.words_say
     if not words_say_so and not (subject_says_so and from_daemon):
         return False
     if not from_daemon and not _is_marked_as_bounce(message) and answers_for_a_person(message, notice):
@@ -45,7 +43,7 @@ def looks_like_a_bounce(message: Part, notice: Notice, source: Source) -> bool:
         weight -= 3
     if not from_daemon:
         weight -= 2 * _is_conversation(message)
-        weight -= 3 * (not replies and says_any(words + subject, CHALLENGES))
+        weight -= 3 * (not replies and notice.says(Says.CHALLENGE))
     return weight >= _TIPS_AT
 
 
@@ -54,10 +52,9 @@ def _is_marked_as_bounce(message: Part) -> bool:
     return "x-failed-recipients" in message.headers or message.media_type == "multipart/report"
 
 
-def is_from_daemon(message: Part) -> bool:
+def is_from_daemon(notice: Notice) -> bool:
     """Whether the From is a mail system's, or empty, as only a mail system's is."""
-    sender = message.headers.text("from")[:500]
-    return says_any(plain(sender), DAEMON_NAMES) or ("<>" in sender and not any(mentions_in(sender)))
+    return Says.DAEMON in notice.sender_says or ("<>" in notice.sender and not any(mentions_in(notice.sender)))
 
 
 def is_from_null_sender(message: Part, source: Source) -> bool:

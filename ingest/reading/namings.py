@@ -26,7 +26,6 @@ from ingest.reading.phrases import (
     WORDS_BEFORE_OTHERS,
     WORDS_BEFORE_RECIPIENTS,
     WROTE,
-    says_any,
 )
 from nullsender.limits import NAMINGS_MAX
 
@@ -105,12 +104,16 @@ def _way(line: str, mention: Mention) -> Way | None:
         return Way.COMMANDED
     word = before.rstrip(" :=").rpartition(" ")[2].strip("\"'(),.-<>")
     clause = before[before.rfind(":", 0, -1) + 1 :]
-    if word in WORDS_BEFORE_OTHERS or mention.address.lower().startswith(_HELPERS) or says_any(clause, ASKS):
+    if word in WORDS_BEFORE_OTHERS or mention.address.lower().startswith(_HELPERS) or any(words in clause for words in ASKS):
         return None
     if before.endswith(_COLONS):
-        return Way.LABELLED if says_any(before[-_LABEL_CHARACTERS:], LABELS) else Way.PASSING
+        return Way.LABELLED if _is_label(before[-_LABEL_CHARACTERS:]) else Way.PASSING
     told = word in WORDS_BEFORE_RECIPIENTS or before.endswith(ENDINGS_BEFORE_RECIPIENTS)
     return Way.TOLD if told else Way.PASSING
+
+
+def _is_label(before: str) -> bool:
+    return any(label in before for label in LABELS)
 
 
 def _continues(lines: Sequence[str], number: int) -> bool:

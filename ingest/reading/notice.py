@@ -14,8 +14,8 @@ from ingest.reading.mime import Part
 from ingest.reading.namings import Naming, Way, namings_in
 from ingest.reading.notice_format import format_of
 from ingest.reading.notice_words import Notice
-from ingest.reading.phrases import DELAYED, GIVEN_UP, plain, says_any
 from ingest.reading.returned import Returned
+from ingest.reading.said import Says
 from nullsender.events import Action, DerivedFrom, Kind, Source
 from nullsender.limits import EXPLAINED_RECIPIENTS_MAX, HEADER_VALUE_CHARACTERS_MAX, NAMINGS_MAX, REPORTS_MAX
 
@@ -26,10 +26,10 @@ def read_words(message: Part, notice: Notice, returned: Returned, source: Source
     recipients, derived_from = _recipients(message, notice, namings, returned, source)
     if len(recipients) > REPORTS_MAX or (derived_from is DerivedFrom.TEXT and _may_name_more(notice, namings, recipients)):
         raise TooManyRecipients
-    action = _action(message, notice)
+    action = _action(notice)
     findings = [Finding(recipient=recipient, derived_from=derived_from, action=action) for recipient in recipients or (None,)]
     return Findings(
-        kind=Kind.BOUNCE, format=format_of(message, notice), findings=_with_all_words(findings, Explanations(notice, namings))
+        kind=Kind.BOUNCE, format=format_of(notice), findings=_with_all_words(findings, Explanations(notice, namings))
     )
 
 
@@ -75,9 +75,8 @@ def _with_words(finding: Finding, explanations: Explanations, *, alone: bool) ->
     return with_diagnostic(finding, f"{diagnostic} {explanations.of(finding.recipient, alone=alone)}")
 
 
-def _action(message: Part, notice: Notice) -> Action:
-    words = plain(f"{message.headers.text('subject')} {notice.unquoted()}")
-    return Action.DELAYED if says_any(words, DELAYED) and not says_any(words, GIVEN_UP) else Action.FAILED
+def _action(notice: Notice) -> Action:
+    return Action.DELAYED if notice.says(Says.DELAYED) and not notice.says(Says.GIVEN_UP) else Action.FAILED
 
 
 def _recipients(

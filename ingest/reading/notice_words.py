@@ -5,16 +5,19 @@ line are none of the notice's, so everything else reads what this module leaves.
 """
 
 import re
-
-import msgspec
+from functools import cached_property
 
 from ingest.reading.codes import has_reply_line
 from ingest.reading.headers import read_fields
 from ingest.reading.mime import MESSAGE_TYPES, Part
 from ingest.reading.returned import NOTHING_RETURNED, Returned
+from ingest.reading.said import Said, Says, plain, said_in
 from nullsender.limits import NOTICE_CHARACTERS_MAX, NOTICE_LINE_CHARACTERS_MAX, NOTICE_LINES_MAX
+from nullsender.matching import CASELESS, MULTILINE, Patterns
 
 _TEXT_PARTS_MAX = 4
+
+_SENDER_CHARACTERS_MAX = 500
 
 # The line that announces the returned mail, as a hundred systems say it: dashes and stars, then one of these.
 _COPY = (
@@ -29,60 +32,116 @@ _ORIGINAL = (
 )
 _HEADERS = r"message (?:headers?|text|body)(?: follows?| below| suppressed)[ \t.:*=_#|-]{0,90}$"
 _ELSEWHERE = (
-    r"mensaje original|mensagem original|message d.origine|urspr[üu]ngliche nachricht|messaggio originale|исходное письмо"
-    r"|исходное сообщение|原始邮件|元のメール"
-)
-_ANNOUNCES = re.compile(
-    rf"^[ \t>*=_#|-]{{0,90}}(?:{_COPY}|{_FOLLOWING}|{_A_COPY}|{_FIRST_LINES}|{_ORIGINAL}|{_HEADERS}|{_ELSEWHERE})",
-    re.IGNORECASE | re.MULTILINE,
+    r"mensaje original|mensagem original|message d.{1,3}origine|urspr(?:ü|u)ngliche nachricht|messaggio originale"
+    r"|(?:И|и)сходное (?:письмо|сообщение)|原始邮件|元のメール"
 )
 # A head that begins without announcement: these fields stand first in a line of no notice's own words.
-_HEAD_BEGINS = re.compile(
-    r"^(?:Return-Path|Received|Message-ID|DKIM-Signature|X-Originating-IP|X-Received|MIME-Version|Delivered-To):",
-    re.IGNORECASE | re.MULTILINE,
+_HEAD_BEGINS = r"^(?:Return-Path|Received|Message-ID|DKIM-Signature|X-Originating-IP|X-Received|MIME-Version|Delivered-To):"
+# What else is told by how a line begins.
+_QUOTED = r"^[ \t]?[>|]"
+_REPLY = r"^[ \t<>=:]{0,12}[45][0-5]\d(?:[ \t-]|$)"
+_REPORT_FIELD = r"^(?:final|original)-recipient[ \t]*:"
+_IS_ORIGINAL, _IS_QUOTED, _IS_REPLY, _IS_REPORT_FIELD = range(4)
+_ANNOUNCED = (_COPY, _FOLLOWING, _A_COPY, _FIRST_LINES, _ORIGINAL, _HEADERS, _ELSEWHERE)
+_ORIGINALS = [*(rf"^[ \t>*=_#|-]*(?:{words})" for words in _ANNOUNCED), _HEAD_BEGINS]
+_LINES = Patterns(
+    [*_ORIGINALS, _QUOTED, _REPLY, _REPORT_FIELD],
+    [*[_IS_ORIGINAL] * len(_ORIGINALS), _IS_QUOTED, _IS_REPLY, _IS_REPORT_FIELD],
+    flags=CASELESS | MULTILINE,
 )
-_QUOTED = re.compile(r"^[ \t]?[>|].*$", re.MULTILINE)
+_QUOTED_LINE = re.compile(rf"{_QUOTED}.*$", re.MULTILINE)
 
 
-class Notice(msgspec.Struct, frozen=True):
-    """The words before the returned mail, line by line, and the returned mail where it stood in the text."""
+class Notice:
+    """The words before the returned mail, and that mail where it stood in the text. What else is asked is found when it is."""
 
-    text: str
-    lines: tuple[str, ...]
-    was_cut: bool = False  # from the returned mail behind it
-    is_cut: bool = False  # by our bounds: words are missing
-    returned: Returned = NOTHING_RETURNED
+    def __init__(self, message: Part, text: str, behind: str, kinds_of_lines: frozenset[int], *, is_cut: bool) -> None:
+        self._message = message
+        self._behind = behind
+        self._kinds_of_lines = kinds_of_lines
+        self.text = text
+        self.is_cut = is_cut  # by our bounds: words are missing
 
-    def unquoted(self) -> str:
-        """The text without the lines that it quotes."""
-        return _QUOTED.sub("", self.text)
+    @property
+    def was_cut(self) -> bool:
+        """Whether returned mail stood behind it."""
+        return self._behind != ""
 
     def until(self, position: int | None) -> "Notice":
         """The notice up to that place in its text."""
-        text = self.text[:position]
-        return msgspec.structs.replace(self, text=text, lines=_lines_of(text))
+        return Notice(self._message, self.text[:position], self._behind, self._kinds_of_lines, is_cut=self.is_cut)
 
+    @cached_property
+    def lines(self) -> tuple[str, ...]:
+        """The text line by line."""
+        return tuple([line[:NOTICE_LINE_CHARACTERS_MAX].rstrip() for line in self.text.split("\n")[:NOTICE_LINES_MAX]])
+
+    @cached_property
+    def unquoted(self) -> str:
+        """The text without the lines that it quotes."""
+        return _QUOTED_LINE.sub("", self.text) if _IS_QUOTED in self._kinds_of_lines else self.text
+
+    @cached_property
     def has_reply(self) -> bool:
         """Whether a line is a negative SMTP reply, and not one that a person quotes."""
-        return has_reply_line(self.unquoted())
+        if _IS_QUOTED in self._kinds_of_lines:
+            return has_reply_line(self.unquoted)
+        return _IS_REPLY in self._kinds_of_lines
+
+    @property
+    def has_report_fields(self) -> bool:
+        """Whether a line names a recipient as a report part does."""
+        return _IS_REPORT_FIELD in self._kinds_of_lines
+
+    @cached_property
+    def returned(self) -> Returned:
+        """The returned mail behind the words."""
+        return _returned_in(self._behind) if self._behind else NOTHING_RETURNED
+
+    @cached_property
+    def sender(self) -> str:
+        """The From, in plain form."""
+        return plain(self._message.headers.text("from")[:_SENDER_CHARACTERS_MAX])
+
+    @cached_property
+    def subject(self) -> str:
+        """The Subject, in plain form."""
+        return plain(self._message.headers.text("subject"))
+
+    @cached_property
+    def sender_says(self) -> Said:
+        """What its From says."""
+        return said_in(self.sender)
+
+    @cached_property
+    def subject_says(self) -> Said:
+        """What its Subject says."""
+        return said_in(self.subject)
+
+    @cached_property
+    def words_say(self) -> Said:
+        """What its words say, but for those that it quotes."""
+        return said_in(plain(self.unquoted))
+
+    def says(self, says: Says) -> bool:
+        """Whether its Subject or its words say so."""
+        return says in self.subject_says or says in self.words_say
 
 
 def read_notice(message: Part) -> Notice:
     """The notice that `message` brings in its own text parts."""
     text = _own_text(message)[: 2 * NOTICE_CHARACTERS_MAX]
-    cut = _where_the_original_begins(text)
-    words = text[:cut][:NOTICE_CHARACTERS_MAX]
+    data = text.encode("utf-8", "replace")
+    lines = _LINES.first_ends(data)
+    cut_bytes = data.rfind(b"\n", 0, lines[_IS_ORIGINAL]) + 1 if _IS_ORIGINAL in lines else len(data)
+    cut = cut_bytes if len(data) == len(text) else len(data[:cut_bytes].decode())
     return Notice(
-        text=words,
-        lines=_lines_of(words),
-        was_cut=cut < len(text),
-        is_cut=cut > NOTICE_CHARACTERS_MAX or words.count("\n") >= NOTICE_LINES_MAX,
-        returned=_returned_in(text[cut:]) if cut < len(text) else NOTHING_RETURNED,
+        message,
+        text[: min(cut, NOTICE_CHARACTERS_MAX)],
+        text[cut:],
+        frozenset([kind for kind, end in lines.items() if end <= min(cut_bytes, NOTICE_CHARACTERS_MAX)]),
+        is_cut=cut > NOTICE_CHARACTERS_MAX or text.count("\n", 0, cut) >= NOTICE_LINES_MAX,
     )
-
-
-def _lines_of(words: str) -> tuple[str, ...]:
-    return tuple(line[:NOTICE_LINE_CHARACTERS_MAX].rstrip() for line in words.split("\n")[:NOTICE_LINES_MAX])
 
 
 def _own_text(message: Part) -> str:
@@ -98,11 +157,6 @@ def _own_text(message: Part) -> str:
             plain.append(part.text())
     words = "\n".join(plain)
     return words if words.strip() else "\n".join(html[:_TEXT_PARTS_MAX])
-
-
-def _where_the_original_begins(text: str) -> int:
-    places = [match.start() for pattern in (_ANNOUNCES, _HEAD_BEGINS) if (match := pattern.search(text))]
-    return min(places, default=len(text))
 
 
 def _returned_in(text: str) -> Returned:

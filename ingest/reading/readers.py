@@ -83,7 +83,7 @@ def _first_dsn(message: Part) -> Findings | None:
 def _is_disguised_challenge(found: Findings, mail: Mail) -> bool:
     """Whether a challenge system wrote the DSN: nothing in it has failed for good, and its words want a proof."""
     temporary = all((finding.status or "5").startswith("4") for finding in found.findings)
-    return temporary and is_challenge(mail.message, mail.notice)
+    return temporary and is_challenge(mail.notice)
 
 
 def _completed(found: Findings, mail: Mail, notice: Notice | None = None) -> Findings:
@@ -119,7 +119,7 @@ def _read_bounce_without_report(mail: Mail) -> Findings | None:
 
 def _read_loose_fields(mail: Mail) -> Findings | None:
     """The fields of a DSN that stand among the words."""
-    begins = where_fields_begin(mail.notice.text)
+    begins = where_fields_begin(mail.notice.text) if mail.notice.has_report_fields else None
     found = read_dsn_fields(mail.notice.text[begins:]) if begins is not None else None
     if found is None or found.kind is not Kind.BOUNCE:
         return None
