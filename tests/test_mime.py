@@ -114,7 +114,7 @@ def test_a_head_needs_a_field_in_its_first_line() -> None:
     ],
 )
 def test_parameters(value: str, parameters: dict[str, str]) -> None:
-    assert parameters_of(value)[1] == parameters
+    assert parameters_of(value) == parameters
 
 
 @pytest.mark.parametrize("charset", ["zlib", "hex", "rot13", "idna", "undefined", "unicode_escape", "no-such", "UFT-8", ""])

@@ -23,7 +23,6 @@ REPORT_TYPES = frozenset(
     {"message/delivery-status", "message/global-delivery-status", "text/delivery-status", "application/delivery-status"}
 )
 
-_ABOUT_RECIPIENT = ("final-recipient", "original-recipient", "action", "status", "diagnostic-code", "x-actual-recipient")
 _ACTIONS = {action.value: action for action in Action} | {
     "failure": Action.FAILED,
     "fail": Action.FAILED,
@@ -76,17 +75,22 @@ def _groups(content: bytes) -> tuple[Headers, list[Headers]]:
     """The fields about the message, and one group of fields for each recipient."""
     about_message = NO_HEADERS
     groups: list[Headers] = []
+    names_of_last: frozenset[bytes] = frozenset()
     for number, block in enumerate(_blocks(content)):
         if number == _BLOCKS_MAX or len(groups) > REPORTS_MAX:
             raise TooManyRecipients
         fields = read_fields(block, keep_stray_lines=True)
-        if not any(name in fields for name in _ABOUT_RECIPIENT) or (not groups and _is_about_message(fields)):
-            about_message = about_message if about_message is not NO_HEADERS else fields
-        elif groups and "final-recipient" not in fields and not (_ESSENTIAL & set(fields) & set(groups[-1])):
-            groups[-1] = _merged(groups[-1], fields)  # an empty line inside a group
+        names = fields.names()
+        if not names & _ABOUT_RECIPIENT or (not groups and _is_about_message(names)):
+            about_message = about_message or fields
+        elif groups and b"final-recipient" not in names and not names & names_of_last & _ESSENTIAL:
+            if names & _OF_RECIPIENT - names_of_last:  # an empty line inside a group
+                groups[-1] = groups[-1].followed_by(fields)
+                names_of_last |= names
         else:
             groups.append(fields)
-            if "reporting-mta" in fields:  # the empty line after the fields about the message is missing
+            names_of_last = names
+            if b"reporting-mta" in names:  # the empty line after the fields about the message is missing
                 about_message = fields
     if len(groups) > REPORTS_MAX:
         raise TooManyRecipients
@@ -95,31 +99,28 @@ def _groups(content: bytes) -> tuple[Headers, list[Headers]]:
 
 # An empty line inside each group makes two blocks of it; one block is about the message.
 _BLOCKS_MAX = 2 * REPORTS_MAX + 1
-_ESSENTIAL = {"final-recipient", "original-recipient", "action", "status"}
+_ESSENTIAL = frozenset({b"final-recipient", b"original-recipient", b"action", b"status"})
+_ABOUT_RECIPIENT = _ESSENTIAL | {b"diagnostic-code", b"x-actual-recipient"}
+_OF_RECIPIENT = _ABOUT_RECIPIENT | {b"remote-mta", b"last-attempt-date"}
 _EMPTY_LINES = re.compile(rb"\n[ \t]*\n\s*")
-_NEXT_RECIPIENT = re.compile(rb"\n(?=(?:final-recipient)[ \t]*:)", re.IGNORECASE)
-_HAS_RECIPIENT = re.compile(rb"(?:^|\n)final-recipient[ \t]*:", re.IGNORECASE)
+_NEXT_RECIPIENT = re.compile(rb"\n(?=final-recipient[ \t]*:)", re.IGNORECASE)
 
 
 def _blocks(content: bytes) -> Iterator[bytes]:
     """The field groups of the part: what stands between empty lines, and cut again where it names a second recipient."""
     for block in _EMPTY_LINES.split(content.strip(), _BLOCKS_MAX):
-        if len(_HAS_RECIPIENT.findall(block)) < 2:
+        if block.lower().count(b"final-recipient") < 2:
             yield block
             continue
-        pieces = _NEXT_RECIPIENT.split(block, _BLOCKS_MAX)
-        if not _HAS_RECIPIENT.match(pieces[0]):
-            pieces[:2] = [b"\n".join(pieces[:2])]
-        yield from pieces
+        first, *others = _NEXT_RECIPIENT.split(b"\n" + block, _BLOCKS_MAX)
+        if others and first:  # what stands before the first recipient is about the message or about him
+            others[0] = first[1:] + b"\n" + others[0]
+        yield from others or (block,)
 
 
-def _is_about_message(fields: Headers) -> bool:
+def _is_about_message(names: frozenset[bytes]) -> bool:
     """Whether a first group that has an Action or a Status all the same is the one about the message."""
-    return "reporting-mta" in fields and "final-recipient" not in fields and "original-recipient" not in fields
-
-
-def _merged(first: Headers, second: Headers) -> Headers:
-    return Headers({name: first.all(name) or second.all(name) for name in {*first, *second}})
+    return b"reporting-mta" in names and not names & {b"final-recipient", b"original-recipient"}
 
 
 def _finding(fields: Headers, about_message: Headers) -> Finding:

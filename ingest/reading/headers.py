@@ -1,63 +1,99 @@
-"""Header fields as strangers send them: a bounded scan over bytes, one pass, never an exception.
+"""Header fields as strangers send them: the block stays bytes, and a field is looked for when somebody asks for it.
 
-The same scan reads the head of a message, the head of a MIME part and the fields of a report part, because all three
-have RFC 5322's shape. Names are kept in lower case, values unfolded; of a field that comes twice all values are kept.
+The same class reads the head of a message, the head of a MIME part and the fields of a report part, because all three have
+RFC 5322's shape. Of a bounce's forty fields some five are asked for, and `bytes.find` passes over the others faster than
+anything could take them apart. Names are given in lower case; values come unfolded, decoded and trimmed; of a field that
+comes twice all values are kept.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import islice
 
 from ingest.reading.charsets import decode_bytes, decode_words
 from nullsender.limits import HEADER_BYTES_MAX, HEADER_FIELDS_MAX, HEADER_VALUE_CHARACTERS_MAX
 
-# RFC 5322 2.2 and 3.6.8: a name of printable US-ASCII without space and colon, and a value that goes on in every line that
-# begins with white space (2.2.3). The possessive repeat never goes back, so the time is linear.
-_FIELD = re.compile(r"^([!-9;-~]++)[ \t]*+:(.*(?:\n[ \t].*)*)", re.MULTILINE)
+# RFC 5322 2.2 and 3.6.8: a name is of printable US-ASCII without space and colon. Possessive repeats never go back, so the
+# time is linear; and the line end in front is a letter that the regex engine can look for fast.
+_NAME = re.compile(rb"\n([!-9;-~]++):")
+_SPACE_BEFORE_COLON = re.compile(rb"(\n[!-9;-~]++)[ \t]++:")
+_STRAY_LINE = re.compile(rb"\n(?![ \t]|[!-9;-~]++[ \t]*+:)")
+# Section 2.2.3: a value goes on in every line that begins with white space.
+_VALUE = re.compile(rb".*+(?:\n[ \t].*+)*+")
 _FOLD = re.compile(r"\n[ \t]+")
-_STRAY_LINE = re.compile(r"\n(?![!-9;-~]++[ \t]*+:)")
 
 
 class Headers:
-    """The fields of one header block. Immutable; asking for a field that is not there gives `""` or `()`.
+    """The fields of one header block. Immutable; asking for a field that is not there gives `""` or `()`."""
 
-    Of a bounce's fields three or four are asked for, so values are unfolded when they are.
-    """
+    __slots__ = ("_block", "_lower", "_was_cut")
 
-    __slots__ = ("_fields", "is_cut")
-
-    def __init__(self, fields: Mapping[str, Sequence[str]], *, is_cut: bool = False) -> None:
-        self._fields = fields
-        self.is_cut = is_cut  # by our bounds: fields are missing
+    def __init__(self, block: bytes = b"", *, was_cut: bool = False) -> None:
+        """`block` as `read_fields` leaves it: LF as line end, and no space between a name and its colon."""
+        self._was_cut = was_cut
+        self._block = b"\n" + block
+        self._lower = self._block.lower()  # ASCII only, so a place in the one is the same place in the other
 
     def get(self, name: str) -> str:
-        """The first value of the field `name` (lower case), unfolded and trimmed, or `""`."""
-        values = self._fields.get(name)
-        return _unfolded(values[0]) if values else ""
+        """The first value of the field `name` (lower case), or `""`."""
+        mark = _mark(name)
+        place = self._lower.find(mark)
+        return self._value(place + len(mark)) if place >= 0 else ""
 
     def all(self, name: str) -> tuple[str, ...]:
-        """Every value of the field `name` (lower case), in order."""
-        return tuple(map(_unfolded, self._fields.get(name, ())))
+        """The values of the field `name` (lower case), in order; at most `HEADER_FIELDS_MAX` of them."""
+        return tuple(islice(self._values(_mark(name)), HEADER_FIELDS_MAX))
 
     def text(self, name: str) -> str:
         """The first value of the field `name` with its encoded words (RFC 2047) decoded."""
         return decode_words(self.get(name))
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._fields
+    def names(self) -> frozenset[bytes]:
+        """The names of the fields, in lower case."""
+        return frozenset(_NAME.findall(self._lower))
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._fields)
+    def followed_by(self, others: "Headers") -> "Headers":
+        """These fields and `others` behind them, as one block."""
+        return Headers(self._block[1:] + others._block, was_cut=self._was_cut or others._was_cut)
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether our bounds cut fields away from the block, or keep some from being told."""
+        return self._was_cut or len(_NAME.findall(self._lower)) > HEADER_FIELDS_MAX
+
+    def __contains__(self, name: str) -> bool:
+        return self._lower.find(_mark(name)) >= 0
 
     def __len__(self) -> int:
-        return len(self._fields)
+        return len(self.names())
+
+    def __bool__(self) -> bool:
+        return _NAME.search(self._lower) is not None
+
+    def _values(self, mark: bytes) -> Iterator[str]:
+        place = self._lower.find(mark)
+        while place >= 0:
+            yield self._value(place + len(mark))
+            place = self._lower.find(mark, place + len(mark))
+
+    def _value(self, begins: int) -> str:
+        block = self._block
+        ends = block.find(b"\n", begins)
+        is_folded = block.startswith((b" ", b"\t"), ends + 1) and ends >= 0
+        if is_folded and (match := _VALUE.match(block, begins)):
+            ends = match.end()
+        value = decode_bytes(block[begins:ends] if ends >= 0 else block[begins:])[:HEADER_VALUE_CHARACTERS_MAX]
+        return (_FOLD.sub(" ", value) if is_folded else value).strip()
 
 
-NO_HEADERS = Headers({})
+@lru_cache(maxsize=256)  # the names stand in our code: there are some sixty
+def _mark(name: str) -> bytes:
+    """What the field `name` begins with, on a line of its own."""
+    return b"\n%b:" % name.encode()
 
 
-def _unfolded(value: str) -> str:
-    value = value[:HEADER_VALUE_CHARACTERS_MAX]
-    return (_FOLD.sub(" ", value) if "\n" in value else value).strip()
+NO_HEADERS = Headers()
 
 
 def read_fields(block: bytes, *, keep_stray_lines: bool = False) -> Headers:
@@ -66,14 +102,13 @@ def read_fields(block: bytes, *, keep_stray_lines: bool = False) -> Headers:
     A line that is neither a field nor folded is left out; with `keep_stray_lines` it continues the field before it,
     because many an MTA forgets to indent the second line of a Diagnostic-Code.
     """
-    text = decode_bytes(block[:HEADER_BYTES_MAX])
+    was_cut = len(block) >= HEADER_BYTES_MAX
+    block = block[:HEADER_BYTES_MAX]
+    if b" :" in block or b"\t:" in block:
+        block = _SPACE_BEFORE_COLON.sub(rb"\1:", b"\n" + block)[1:]
     if keep_stray_lines:
-        text = _STRAY_LINE.sub("\n ", text)
-    fields: dict[str, list[str]] = {}
-    found = _FIELD.findall(text)
-    for name, value in found[:HEADER_FIELDS_MAX]:
-        fields.setdefault(name.lower(), []).append(value)
-    return Headers(fields, is_cut=len(block) >= HEADER_BYTES_MAX or len(found) > HEADER_FIELDS_MAX)
+        block = _STRAY_LINE.sub(b"\n ", block)
+    return Headers(block, was_cut=was_cut)
 
 
 def split_head(data: bytes) -> tuple[bytes, bytes]:
@@ -91,20 +126,18 @@ def split_head(data: bytes) -> tuple[bytes, bytes]:
 _FIRST_FIELD = re.compile(rb"[!-9;-~]{1,1000}+[ \t]{0,100}+:")
 
 
-def parameters_of(value: str) -> tuple[str, dict[str, str]]:
-    """A structured value such as Content-Type's as its first word, lower-cased, and its parameters (RFC 2045 5.1).
+def parameters_of(value: str) -> dict[str, str]:
+    """The parameters of a structured value such as Content-Type's (RFC 2045 5.1), behind its first word.
 
     Names in lower case. Quotes are taken off; a quoted string that never ends ends with the value.
     """
-    value = value[:_PARAMETER_CHARACTERS_MAX]
-    word, _, rest = value.partition(";")
     parameters: dict[str, str] = {}
-    for match in _PARAMETER.finditer(rest):
-        name, quoted, plain = match.groups()
-        parameters.setdefault(name.lower(), plain.strip() if quoted is None else _ESCAPED.sub(r"\1", quoted))
-    return word.strip().lower(), parameters
+    for name, quoted, plain in _PARAMETER.findall(value[:_PARAMETER_CHARACTERS_MAX].partition(";")[2]):
+        parameters.setdefault(name.lower(), plain.strip() or (_ESCAPED.sub(r"\1", quoted) if "\\" in quoted else quoted))
+    return parameters
 
 
 _PARAMETER_CHARACTERS_MAX = 2_000
-_PARAMETER = re.compile(r'([\w*-]{1,60})[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.){0,500})"?|([^;"]{0,500}))')
+# The look behind keeps a long run of letters from being read again from each of them.
+_PARAMETER = re.compile(r'(?<![\w*-])([\w*-]{1,60}+)[ \t]*+=[ \t]*+(?:"((?:[^"\\]|\\.){0,500})"?|([^;"]{0,500}))')
 _ESCAPED = re.compile(r"\\(.)")

@@ -7,7 +7,7 @@ evidence stay as they came.
 
 import binascii
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import msgspec
 
@@ -26,18 +26,21 @@ class Part(msgspec.Struct, frozen=True):
 
     headers: Headers
     media_type: str
-    parameters: Mapping[str, str]
     body: bytes  # as it came but for line ends: the transfer encoding is still on
     children: "tuple[Part, ...]" = ()
 
-    def walk(self) -> "Iterator[Part]":
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The parameters of its Content-Type: charset, boundary and the like; names in lower case."""
+        return parameters_of(self.headers.get("content-type"))
+
+    def walk(self) -> "list[Part]":
         """This part and all below it, in the order in which they stand. Messages inside it are given and not entered."""
-        waiting = [self]
-        while waiting:
-            part = waiting.pop()
-            yield part
-            if part.media_type not in MESSAGE_TYPES:
-                waiting.extend(reversed(part.children))
+        parts = [self]
+        if self.media_type not in MESSAGE_TYPES:
+            for child in self.children:  # no deeper than PART_DEPTH_MAX
+                parts += child.walk() if child.children else (child,)
+        return parts
 
     def content(self) -> bytes:
         """The body without its transfer encoding, line ends LF."""
@@ -80,22 +83,25 @@ class _Scanner:
         """The part that `data`, head and body, is."""
         self._parts_left -= 1
         headers, body = _head_and_body(data)
-        media_type, parameters = _media_type(headers)
+        content_type = headers.get("content-type")
+        media_type = _media_type(content_type)
         children: tuple[Part, ...] = ()
         if media_type in MESSAGE_TYPES:
             inner = _decoded(body, headers).lstrip(b"\n")
             children = (_unopened(inner),) if inner else ()
         elif media_type.startswith("multipart/") and depth < PART_DEPTH_MAX:
-            children = tuple(self._parts_of(body, parameters.get("boundary", ""), depth))
+            children = self._parts_of(body, parameters_of(content_type).get("boundary", ""), depth)
             if not children:  # gateways keep the type and lose the parts: what is left is text
                 media_type = "text/plain"
-        return Part(headers, media_type, parameters, body, children)
+        return Part(headers, media_type, body, children)
 
-    def _parts_of(self, body: bytes, boundary: str, depth: int) -> Iterator[Part]:
+    def _parts_of(self, body: bytes, boundary: str, depth: int) -> tuple[Part, ...]:
+        parts: list[Part] = []
         for part in _between_boundaries(body, boundary):
             if self._parts_left <= 0:
-                return
-            yield self.message(part, depth + 1)
+                break
+            parts.append(self.message(part, depth + 1))
+        return tuple(parts)
 
 
 def _head_and_body(data: bytes) -> tuple[Headers, bytes]:
@@ -106,18 +112,15 @@ def _head_and_body(data: bytes) -> tuple[Headers, bytes]:
 def _unopened(data: bytes) -> Part:
     """A message inside the message: its fields and its body. Whoever wants its parts too parses it by itself."""
     headers, body = _head_and_body(data)
-    return Part(headers, *_media_type(headers), body)
+    return Part(headers, _media_type(headers.get("content-type")), body)
 
 
-def _media_type(headers: Headers) -> tuple[str, dict[str, str]]:
+def _media_type(content_type: str) -> str:
     """RFC 2045 5.2: what does not say, or says it in a way that can not be read, is plain text."""
-    value = headers.get("content-type")
-    if not value:
-        return "text/plain", {}
-    media_type, parameters = parameters_of(value)
-    if "/" not in media_type:
-        return ("multipart/mixed" if "boundary" in parameters else "text/plain"), parameters
-    return media_type, parameters
+    media_type = content_type.partition(";")[0].strip().lower()
+    if "/" in media_type:
+        return media_type
+    return "multipart/mixed" if "boundary" in parameters_of(content_type) else "text/plain"
 
 
 def _between_boundaries(body: bytes, boundary: str) -> Iterator[bytes]:
