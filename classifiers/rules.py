@@ -6,16 +6,18 @@ category that can be hard is hard; what the report or the reply calls temporary 
 connection or to MAIL FROM.
 """
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
+from classifiers.conditions import Case, Condition, Objection, SignNumbers, status_keys
 from classifiers.outcome import MEANINGS, Category
-from classifiers.own_rules import with_own_rules
-from classifiers.reply import Reply, is_status, read_reply
-from classifiers.rulebook import RULES_FOLDER, Example, Provider, Rule, Rulebook, read_rulebook
+from classifiers.reply import Reply, fold, is_status, read_reply
+from classifiers.rulebook import RULES_FOLDER, Example, Rule, Rulebook, read_rulebook
 from classifiers.texts import Texts
 from nullsender.address import domain_of
 from nullsender.errors import Misconfigured
@@ -37,17 +39,40 @@ FEEDBACK: Mapping[str, tuple[Result, Category]] = {
 
 #: Actions after which the mail is there.
 ARRIVED = (Action.DELIVERED, Action.RELAYED, Action.EXPANDED)
-# Reports write "mx.example.com [192.0.2.1]" and "mx.example.com (192.0.2.1)".
-_AFTER_THE_HOST = re.compile(r"[\s\[(]")
-_BEFORE_THE_RECIPIENT = frozenset({"connect", "sender"})
+_BEFORE_THE_RECIPIENT = ("connect", "sender")
 
 
-class _Verdict(NamedTuple):
-    """The rule that held (None where none did), in which phases of the dialog the reply was given, and what decided."""
+class Doubt(StrEnum):
+    """Why a rule that says hard comes to soft: a wrong soft costs a retry, a wrong hard a customer."""
 
-    rule: Rule | None
-    phases: set[str]
-    words: str | None
+    NOT_PERMANENT = "not-permanent"  # nothing says that the delivery has failed for good
+    TEMPORARY = "temporary"  # a code of class 4: "user unknown, try again"
+    TOO_EARLY = "too-early"  # said before the recipient was named, so it can not be about the recipient
+
+
+class Candidate(NamedTuple):
+    """A rule whose text or code stands in the reply: what stands there, and what speaks against the rule."""
+
+    rule: Rule
+    words: str | None  # the words or the code that made it a candidate
+    objection: Objection | None  # None for a rule that holds
+    words_against: str | None  # for `Objection.TEXT`: the words that speak against it
+
+
+class Weighing(NamedTuple):
+    """A decision with what else could have decided it. Without a candidate no rule was asked or none was near."""
+
+    decision: Decision
+    passed_over: tuple[Candidate, ...]  # in the order in which they were tried, before the rule that decided
+    behind: tuple[Candidate, ...]  # that would have held too, had the deciding rule not stood before them
+    doubt: Doubt | None  # why the deciding rule, which can be hard, is soft here
+
+
+class _Comes(NamedTuple):
+    """What a rule comes to, all but the words ready; soft by whether the failure is permanent."""
+
+    hard: Decision
+    soft: Mapping[bool | None, Decision]
 
 
 class Rules:
@@ -56,34 +81,31 @@ class Rules:
     def __init__(self, book: Rulebook) -> None:
         """Compile `book` and prove it on its own examples; `Misconfigured` where a text or an example fails."""
         self.version = book.version
-        self._rules = book.rules
-        self._own = book.own
-        self._hosts, self._provider_names = _provider_index(book.signs.providers)
-        self._texts = Texts(book)
-        self._by_status: dict[str, tuple[int, ...]] = {}
-        self._by_code: dict[int | None, tuple[int, ...]] = {}
-        for place, rule in enumerate(self._rules):
-            if rule.texts:
-                continue
-            for status in rule.statuses:
-                self._by_status[status] = (*self._by_status.get(status, ()), place)
-            for code in rule.reply_codes if not rule.statuses else ():
-                self._by_code[code] = (*self._by_code.get(code, ()), place)
-        for rule in self._rules:
+        self._texts = Texts(_all_texts(book))
+        signs = SignNumbers(book.signs, self._texts)
+        self._providers = signs.providers
+        self._early = signs.of_phases(name for name in _BEFORE_THE_RECIPIENT if name in book.signs.phases)
+        self._conditions = tuple(Condition(rule, self._texts, signs) for rule in book.rules)
+        self._comes = tuple(self._comes_to(rule) for rule in book.rules)
+        self._places = self._places_by_text()
+        self._textless = lru_cache(STATUSES_REMEMBERED_MAX)(_Textless(book.rules).places)
+        for rule in book.rules:
             for example in rule.examples:
                 self._require_decides(rule, Example(text=example) if isinstance(example, str) else example)
 
     @classmethod
-    def load(cls, folder: Path = RULES_FOLDER, *, own: Path | None = None) -> "Rules":
-        """The rules that lie in `folder`, and before them the operator's `own`; `Misconfigured` names what is wrong where."""
-        ours = read_rulebook(folder)
-        return cls(ours if own is None else with_own_rules(ours, own))
+    def load(cls, folder: Path = RULES_FOLDER) -> "Rules":
+        """The rules that lie in `folder`; `Misconfigured` names the file and the rule that is wrong."""
+        return cls(read_rulebook(folder))
 
     def decide(self, report: Report) -> Decision:
         """What `report` means. Every report gets a decision, and the same report always the same one."""
         match report.kind:
             case Kind.BOUNCE:
-                return self._decide_bounce(report)
+                if report.action in ARRIVED:
+                    return self._settled(Result.NONE, Category.DELIVERED, f"action.{report.action}")
+                case = self._case_of(report)
+                return self._decision(case, self._first(case), report.status, report.action)
             case Kind.COMPLAINT:
                 kind = (report.feedback_type or "abuse").strip().lower()
                 outcome, category = FEEDBACK.get(kind, FEEDBACK["other"])
@@ -104,75 +126,96 @@ class Rules:
         known beside the text.
         """
         reply = read_reply(text, status, reply_code)
-        named = self._provider_names.get((provider or "").lower())
-        verdict = self._judge(reply, named, ())
-        return self._decision(verdict, reply, permanent=_permanent(verdict, reply, None, status))
+        case = Case(reply, self._texts.scan(reply.folded), self._providers.called(provider) if provider else None)
+        return self._decision(case, self._first(case), status)
 
-    def _decide_bounce(self, report: Report) -> Decision:
-        if report.action in ARRIVED:
-            return self._settled(Result.NONE, Category.DELIVERED, f"action.{report.action}")
+    def weigh(self, report: Report) -> Weighing:
+        """The decision on `report` with every rule that was near: for a person who asks why, and why not otherwise."""
+        if report.kind is not Kind.BOUNCE or report.action in ARRIVED:
+            return Weighing(self.decide(report), (), (), None)
+        case = self._case_of(report)
+        places = list(dict.fromkeys(self._candidates(case)))
+        first = self._first(case)
+        decision = self._decision(case, first, report.status, report.action)
+        if first is None:
+            return Weighing(decision, tuple(self._candidate(case, place) for place in places), (), None)
+        before, behind = places[: places.index(first)], places[places.index(first) + 1 :]
+        doubt = self._doubt(case, decision.permanent) if self._conditions[first].rule.hard else None
+        return Weighing(
+            decision=decision,
+            passed_over=tuple(self._candidate(case, place) for place in before),
+            behind=tuple(other for place in behind if not (other := self._candidate(case, place)).objection),
+            doubt=doubt,
+        )
+
+    def _case_of(self, report: Report) -> Case:
         reply = read_reply(report.diagnostic, report.status, report.reply_code)
         hosts = (report.remote_mta or report.reporting_mta or "", domain_of(report.recipient or ""))
-        verdict = self._judge(reply, None, hosts)
-        if report.action is Action.DELAYED:
-            return self._decision(verdict, reply, permanent=False, outcome=Result.NONE)
-        return self._decision(verdict, reply, permanent=_permanent(verdict, reply, report.action, report.status))
+        return Case(reply, self._texts.scan(reply.folded), None, hosts)
 
-    def _judge(self, reply: Reply, named: str | None, hosts: tuple[str, ...]) -> _Verdict:
-        """The first rule that holds for `reply`, given by the provider `named` or by one of `hosts`."""
-        folded = reply.folded.encode("utf-8", "replace")
-        found = self._texts.scan(folded)
-        keys = _status_keys(reply.status)
-        places = found.rules.keys() | self._textless(keys, reply.reply_code)
-        providers: set[str] | None = None
-        for place in sorted(places - found.against):
-            rule = self._rules[place]
-            if rule.providers and providers is None:
-                providers = found.providers | self._providers(named, (*hosts, *reply.domains()))
-            if (
-                (not rule.statuses or not rule.statuses.isdisjoint(keys))
-                and (not rule.reply_codes or reply.reply_code in rule.reply_codes)
-                and (not rule.phases or not rule.phases.isdisjoint(found.phases))
-                and (not rule.providers or not rule.providers.isdisjoint(providers or ()))
-            ):
-                hit = found.rules.get(place)
-                words = _as_written(self._texts.words(folded, hit), reply) if hit else _code_words(reply)
-                return _Verdict(rule, found.phases, words)
-        return _Verdict(None, found.phases, None)
-
-    def _textless(self, keys: Iterable[str], reply_code: int | None) -> set[int]:
-        places = set(self._by_code.get(reply_code, ()))
-        for key in keys:
-            places.update(self._by_status.get(key, ()))
+    def _candidates(self, case: Case) -> list[int]:
+        """The places of all rules of which a text or a code is there, in the stated order; some stand there twice."""
+        places = list(self._textless(case.reply.status, case.reply.reply_code))
+        for number in case.hits:
+            places += self._places[number]
+        places.sort()
         return places
 
-    def _providers(self, named: str | None, hosts: Iterable[str]) -> set[str]:
-        found = {named} if named else set()
-        for host in hosts:
-            name = _AFTER_THE_HOST.split(host.lower(), 1)[0].rstrip(".")
-            while name and name not in self._hosts:
-                name = name.partition(".")[2]
-            if name:
-                found.add(self._hosts[name])
-        return found
+    def _first(self, case: Case) -> int | None:
+        """The place of the first rule that holds."""
+        for place in self._candidates(case):
+            condition = self._conditions[place]
+            if condition.for_sure or condition.objection(case) is None:
+                return place
+        return None
 
-    def _decision(self, verdict: _Verdict, reply: Reply, *, permanent: bool | None, outcome: Result | None = None) -> Decision:
-        rule = verdict.rule
-        if rule is None:
-            return self._settled(outcome or Result.SOFT, Category.UNKNOWN, "none", permanent=permanent)
-        doubtful = not permanent or _is_temporary(reply) or not _BEFORE_THE_RECIPIENT.isdisjoint(verdict.phases)
-        hard = rule.hard and not doubtful
-        meaning = MEANINGS[rule.category]
-        assert not hard or meaning.fault is Fault.RECIPIENT, "only the recipient's fault is hard (G7)"
-        return Decision(
-            outcome=outcome or (Result.HARD if hard else Result.SOFT),
-            permanent=permanent,
-            fault=meaning.fault,
-            category=rule.category,
-            rule=rule.name,
-            words=verdict.words,
-            rules_version=self.version,
+    def _candidate(self, case: Case, place: int) -> Candidate:
+        condition = self._conditions[place]
+        objection = condition.objection(case)
+        against = condition.hit_against(case) if objection is Objection.TEXT else None
+        return Candidate(
+            rule=condition.rule,
+            words=self._words(case, condition.hit(case)),
+            objection=objection,
+            words_against=None if against is None else self._words(case, against),
         )
+
+    def _decision(self, case: Case, place: int | None, status: str | None, action: Action | None = None) -> Decision:
+        """What the rule at `place` comes to, or none; `status` is the report's own."""
+        rule = None if place is None else self._conditions[place].rule
+        permanent = False if action is Action.DELAYED else _permanent(rule, case.reply, status, action)
+        if rule is None or place is None:
+            outcome = Result.NONE if action is Action.DELAYED else Result.SOFT
+            return self._settled(outcome, Category.UNKNOWN, "none", permanent=permanent)
+        comes = self._comes[place]
+        hard = rule.hard and self._doubt(case, permanent) is None
+        words = self._words(case, self._conditions[place].hit(case))
+        if action is Action.DELAYED:
+            return replace(comes.soft[permanent], outcome=Result.NONE, words=words)
+        return replace(comes.hard if hard else comes.soft[permanent], words=words)
+
+    def _doubt(self, case: Case, permanent: bool | None) -> Doubt | None:
+        """What speaks against hard, whichever rule holds."""
+        if _is_temporary(case.reply):
+            return Doubt.TEMPORARY
+        if not permanent:
+            return Doubt.NOT_PERMANENT
+        return None if case.hits.keys().isdisjoint(self._early) else Doubt.TOO_EARLY
+
+    def _words(self, case: Case, number: int | None) -> str | None:
+        """The words of one hit as the server wrote them, where that can be told; without a hit the code."""
+        reply = case.reply
+        if number is None:
+            return reply.status or (str(reply.reply_code) if reply.reply_code else None)
+        start, end = self._texts.span(reply.folded, number, case.hits[number])
+        return _as_written(reply, start, end)
+
+    def _comes_to(self, rule: Rule) -> _Comes:
+        category, name = rule.category, rule.name
+        assert not rule.hard or MEANINGS[category].fault is Fault.RECIPIENT, "only the recipient's fault is hard (G7)"
+        hard = self._settled(Result.HARD, category, name, permanent=True)
+        soft = {permanent: replace(hard, outcome=Result.SOFT, permanent=permanent) for permanent in (True, False, None)}
+        return _Comes(hard, soft)
 
     def _settled(self, outcome: Result, category: Category, rule: str, *, permanent: bool | None = None) -> Decision:
         fault = MEANINGS[category].fault
@@ -180,62 +223,78 @@ class Rules:
             outcome=outcome, permanent=permanent, fault=fault, category=category, rule=rule, rules_version=self.version
         )
 
+    def _places_by_text(self) -> tuple[tuple[int, ...], ...]:
+        """For each number of a text the places of the rules that it speaks for."""
+        places: list[list[int]] = [[] for _ in range(len(self._texts))]
+        for place, condition in enumerate(self._conditions):
+            for number in condition.texts:
+                places[number].append(place)
+        return tuple(map(tuple, places))
+
     def _require_decides(self, rule: Rule, example: Example) -> None:
         decision = self.decide_reply(example.text or "", example.status, example.reply_code, example.provider)
-        ours_overruled = decision.rule in self._own and rule.name not in self._own  # which is what theirs are for
-        if decision.rule != rule.name and not ours_overruled:
+        if decision.rule != rule.name:
             raise Misconfigured(
                 f"rule {rule.name}: its example {example.text!r} is decided by {decision.rule}; "
                 f"the rule does not fit its example, or the other stands before it"
             )
 
 
-def _provider_index(providers: Mapping[str, Provider]) -> tuple[dict[str, str], dict[str, str]]:
-    """Which provider a host name's end means, and which a name means."""
-    hosts = {host: name for name, provider in providers.items() for host in provider.hosts}
-    names = {called: name for name, provider in providers.items() for called in (name, *provider.also_called)}
-    return hosts, names
+class _Textless:
+    """The rules that hold for a code alone, by the code."""
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self._by_status: dict[str, list[int]] = {}
+        self._by_code: dict[int, list[int]] = {}
+        for place, rule in enumerate(rules):
+            if rule.texts:
+                continue
+            for status in rule.statuses:
+                self._by_status.setdefault(status, []).append(place)
+            for code in rule.reply_codes if not rule.statuses else ():
+                self._by_code.setdefault(code, []).append(place)
+
+    def places(self, status: str | None, reply_code: int | None) -> tuple[int, ...]:
+        """The places of the rules that may hold for these codes."""
+        places = {place for key in status_keys(status) for place in self._by_status.get(key, ())}
+        if reply_code is not None:
+            places.update(self._by_code.get(reply_code, ()))
+        return tuple(sorted(places))
 
 
-@lru_cache(maxsize=STATUSES_REMEMBERED_MAX)
-def _status_keys(status: str | None) -> tuple[str, ...]:
-    """The forms under which a rule may name this status, most exact first."""
-    if status is None:
-        return ()
-    kind, subject, detail = status.split(".")
-    if int(subject) == 0:
-        return (f"{kind}.x.x",)
-    return (
-        f"{kind}.{subject}.{detail}", f"x.{subject}.{detail}", f"{kind}.{subject}.x", f"x.{subject}.x", f"{kind}.x.x",
-    )  # fmt: skip
+def _all_texts(book: Rulebook) -> Iterator[str]:
+    for rule in book.rules:
+        yield from rule.texts
+        yield from rule.unless
+    yield from SignNumbers.texts(book.signs)
 
 
-def _as_written(words: str, reply: Reply) -> str:
-    """`words` of the folded reply as the server wrote them, where that can be told."""
-    start = reply.text.lower().find(words)
-    return reply.text[start : start + len(words)] if start >= 0 else words
-
-
-def _code_words(reply: Reply) -> str | None:
-    return reply.status or (str(reply.reply_code) if reply.reply_code else None)
-
-
-def _is_temporary(reply: Reply) -> bool:
-    """Whether either code is of class 4: "user unknown, try again" is a doubt, and doubt is soft."""
-    return (reply.status or "").startswith("4") or (reply.reply_code or 0) // 100 == 4
-
-
-def _permanent(verdict: _Verdict, reply: Reply, action: Action | None, status: str | None) -> bool | None:
+def _permanent(rule: Rule | None, reply: Reply, status: str | None, action: Action | None) -> bool | None:
     """Whether this delivery has failed for good: as the report says, else as the reply says, else as its words say."""
-    rule = verdict.rule
     if rule is not None and rule.permanent is not None:
         return rule.permanent
-    if status is not None and is_status(status):
-        return status.startswith("5")
-    if reply.status is not None:
-        return reply.status.startswith("5")
+    telling = status if status is not None and is_status(status) else reply.status
+    if telling is not None:
+        return telling[0] == "5"
     if reply.reply_code is not None:
         return reply.reply_code // 100 == 5
     if rule is not None and rule.hard:
         return True
     return True if action is Action.FAILED else None
+
+
+def _as_written(reply: Reply, start: int, end: int) -> str:
+    """What stands from byte `start` to byte `end` of the folded reply, as the server wrote it where that can be told."""
+    written = reply.text[start:end].strip()
+    if len(reply.folded) == len(reply.text) and reply.text.isascii():
+        return written  # nothing was taken out: each byte is one character of the text
+    words = reply.folded[start:end].decode("utf-8", "replace").strip()
+    if fold(written) == words:
+        return written
+    found = reply.text.lower().find(words)
+    return reply.text[found : found + len(words)] if found >= 0 else words
+
+
+def _is_temporary(reply: Reply) -> bool:
+    """Whether either code is of class 4: "user unknown, try again" is a doubt, and doubt is soft."""
+    return (reply.status is not None and reply.status[0] == "4") or (reply.reply_code or 0) // 100 == 4

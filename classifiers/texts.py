@@ -1,93 +1,63 @@
 """Finds every text of every rule in one pass over a reply.
 
-All texts, those for rules and against them and those that tell the phase and the provider, stand in one Hyperscan database. It
-is an automaton: the pass takes time in proportion to the length of the reply, whatever the reply holds, and thousands of texts
-cost little more than tens.
+All texts, those for rules and against them and those that tell the phase and the provider, stand in one Hyperscan database,
+each once, however many rules name it. It is an automaton: the pass takes time in proportion to the length of the reply,
+whatever the reply holds, and thousands of texts cost little more than tens.
 """
 
 import re
 import threading
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import hyperscan
 
-from classifiers.rulebook import Rulebook
 from nullsender.errors import Misconfigured
 from nullsender.limits import DECIDING_WORDS_CHARACTERS_MAX
 
-
-class Found(NamedTuple):
-    """What stands in one reply. Rules are their places in the order; a hit is a text's number and where it ends, in bytes."""
-
-    rules: dict[int, tuple[int, int]]
-    against: set[int]
-    phases: set[str]
-    providers: set[str]
+#: What stands in a reply: the numbers of its texts, in the order in which they end, and where, in bytes.
+Hits = Mapping[int, int]
 
 
 class Texts:
-    """The texts of a rulebook, compiled. Any number of threads may scan at once."""
+    """Many texts, numbered and compiled. Any number of threads may scan at once."""
 
-    def __init__(self, book: Rulebook) -> None:
+    def __init__(self, texts: Iterable[str]) -> None:
         """Compile them; `Misconfigured` where Hyperscan does not take one."""
-        self._texts = list(_texts(book))
+        self._texts = tuple(dict.fromkeys(texts))
+        self._numbers = {text: number for number, text in enumerate(self._texts)}
+        self._patterns: dict[int, re.Pattern[bytes]] = {}  # made when they are first asked for: most never are
         self._database = _compile(self._texts)
         self._thread = _PerThread(self._database)
 
-    def scan(self, folded: bytes) -> Found:
-        """Every text that occurs in `folded`."""
-        hits: list[tuple[int, int]] = []
+    def __len__(self) -> int:
+        """How many different texts there are."""
+        return len(self._texts)
 
-        def note(number: int, _start: int, end: int, _flags: int, _context: object) -> None:
-            hits.append((number, end))
+    def numbers(self, texts: Iterable[str]) -> frozenset[int]:
+        """The numbers under which hits name these texts."""
+        return frozenset(self._numbers[text] for text in texts)
 
-        self._database.scan(folded, match_event_handler=note, scratch=self._thread.scratch)
-        found = Found({}, set(), set(), set())
-        for number, end in hits:
-            text = self._texts[number]
-            if text.rule is not None:
-                found.rules.setdefault(text.rule, (number, end))
-            elif text.against is not None:
-                found.against.add(text.against)
-            elif text.phase is not None:
-                found.phases.add(text.phase)
-            elif text.provider is not None:
-                found.providers.add(text.provider)
-        return found
+    def scan(self, folded: bytes) -> Hits:
+        """Every text that occurs in `folded`. The answer holds until this thread scans again."""
+        thread = self._thread
+        hits = thread.hits
+        hits.clear()
+        self._database.scan(folded, thread.note, 0, None, thread.scratch)
+        return hits
 
-    def words(self, folded: bytes, hit: tuple[int, int]) -> str:
-        """The words of one hit. Hyperscan knows where a match ends; its beginning is looked for in a short stretch before."""
-        number, end = hit
-        window = folded[max(0, end - DECIDING_WORDS_CHARACTERS_MAX) : end]
-        match = re.search(self._texts[number].pattern.encode(), window)  # re remembers what it compiled last
-        return (match.group() if match else window).decode("utf-8", "replace").strip()
+    def span(self, folded: bytes, number: int, end: int) -> tuple[int, int]:
+        """Where one hit stands. Hyperscan knows where a match ends; its beginning is looked for in a short stretch before."""
+        pattern = self._patterns.get(number)
+        if pattern is None:
+            pattern = self._patterns[number] = re.compile(self._texts[number].encode())
+        first = max(0, end - DECIDING_WORDS_CHARACTERS_MAX)
+        match = pattern.search(folded, first, end)
+        return match.span() if match else (first, end)
 
 
-class _Text(NamedTuple):
-    """One text of the database and what it tells: for or against a rule, a phase, or a provider."""
-
-    pattern: str
-    rule: int | None = None
-    against: int | None = None
-    phase: str | None = None
-    provider: str | None = None
-
-
-def _texts(book: Rulebook) -> Iterator[_Text]:
-    for place, rule in enumerate(book.rules):
-        yield from (_Text(pattern, rule=place) for pattern in rule.texts)
-        yield from (_Text(pattern, against=place) for pattern in rule.unless)
-    for phase, patterns in book.signs.phases.items():
-        yield from (_Text(pattern, phase=phase) for pattern in patterns)
-    for name, provider in book.signs.providers.items():
-        yield from (_Text(pattern, provider=name) for pattern in provider.texts)
-        yield from (_Text(rf"\b{re.escape(host)}\b", provider=name) for host in provider.hosts)
-
-
-def _compile(texts: Iterable[_Text]) -> hyperscan.Database:
+def _compile(texts: Sequence[str]) -> hyperscan.Database:
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-    patterns = [text.pattern.encode() for text in texts]
+    patterns = [text.encode() for text in texts]
     flags = [hyperscan.HS_FLAG_SINGLEMATCH] * len(patterns)  # once is enough: the first end of each text
     try:
         database.compile(expressions=patterns, ids=list(range(len(patterns))), flags=flags)
@@ -97,7 +67,18 @@ def _compile(texts: Iterable[_Text]) -> hyperscan.Database:
 
 
 class _PerThread(threading.local):
-    """Hyperscan's working memory, which only one scan may use at a time; each thread gets its own."""
+    """What only one scan may use at a time: Hyperscan's working memory, and where it notes what it finds."""
 
     def __init__(self, database: hyperscan.Database) -> None:
         self.scratch = hyperscan.Scratch(database)
+        self.hits: dict[int, int] = {}
+        self.note = _noting(self.hits)
+
+
+def _noting(hits: dict[int, int]) -> Callable[[int, int, int, int, object], None]:
+    """What Hyperscan calls for each hit. It counts in a reply's decision, so it does one thing."""
+
+    def note(number: int, _start: int, end: int, _flags: int, _context: object) -> None:
+        hits[number] = end
+
+    return note
