@@ -67,6 +67,11 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     permanent: bool | None = None  # where the words say it and the codes do not, or lie
 
     @property
+    def replies(self) -> tuple[Example, ...]:
+        """The examples, each as a reply with what is known beside it."""
+        return tuple(Example(text=example) if isinstance(example, str) else example for example in self.examples)
+
+    @property
     def hard(self) -> bool:
         """Whether the rule says that the address itself cannot receive mail."""
         return MEANINGS[self.category].hard and not self.soft

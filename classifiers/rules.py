@@ -6,7 +6,7 @@ category that can be hard is hard; what the report or the reply calls temporary 
 connection or to MAIL FROM.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from classifiers.conditions import Case, Condition, Objection, SignNumbers, status_keys
 from classifiers.outcome import MEANINGS, Category
+from classifiers.own_rules import with_own_rules
 from classifiers.reply import Reply, fold, is_status, read_reply
 from classifiers.rulebook import RULES_FOLDER, Example, Rule, Rulebook, read_rulebook
 from classifiers.texts import Texts
@@ -36,6 +37,9 @@ FEEDBACK: Mapping[str, tuple[Result, Category]] = {
     "auth-failure": (Result.NONE, Category.FEEDBACK_ONLY),
     "dmarc": (Result.NONE, Category.FEEDBACK_ONLY),
 }
+
+#: What a decision names where no rule knew the reply.
+NO_RULE = "none"
 
 #: Actions after which the mail is there.
 ARRIVED = (Action.DELIVERED, Action.RELAYED, Action.EXPANDED)
@@ -90,13 +94,14 @@ class Rules:
         self._places = self._places_by_text()
         self._textless = lru_cache(STATUSES_REMEMBERED_MAX)(_Textless(book.rules).places)
         for rule in book.rules:
-            for example in rule.examples:
-                self._require_decides(rule, Example(text=example) if isinstance(example, str) else example)
+            for example in rule.replies:
+                self._require_decides(rule, example, book.own)
 
     @classmethod
-    def load(cls, folder: Path = RULES_FOLDER) -> "Rules":
-        """The rules that lie in `folder`; `Misconfigured` names the file and the rule that is wrong."""
-        return cls(read_rulebook(folder))
+    def load(cls, folder: Path = RULES_FOLDER, *, own: Path | None = None) -> "Rules":
+        """The rules that lie in `folder`, and before them the operator's `own`; `Misconfigured` names what is wrong where."""
+        ours = read_rulebook(folder)
+        return cls(ours if own is None else with_own_rules(ours, own))
 
     def decide(self, report: Report) -> Decision:
         """What `report` means. Every report gets a decision, and the same report always the same one."""
@@ -186,7 +191,7 @@ class Rules:
         permanent = False if action is Action.DELAYED else _permanent(rule, case.reply, status, action)
         if rule is None or place is None:
             outcome = Result.NONE if action is Action.DELAYED else Result.SOFT
-            return self._settled(outcome, Category.UNKNOWN, "none", permanent=permanent)
+            return self._settled(outcome, Category.UNKNOWN, NO_RULE, permanent=permanent)
         comes = self._comes[place]
         hard = rule.hard and self._doubt(case, permanent) is None
         words = self._words(case, self._conditions[place].hit(case))
@@ -231,9 +236,10 @@ class Rules:
                 places[number].append(place)
         return tuple(map(tuple, places))
 
-    def _require_decides(self, rule: Rule, example: Example) -> None:
+    def _require_decides(self, rule: Rule, example: Example, own: Set[str]) -> None:
         decision = self.decide_reply(example.text or "", example.status, example.reply_code, example.provider)
-        if decision.rule != rule.name:
+        ours_overruled = decision.rule in own and rule.name not in own  # which is what theirs are for
+        if decision.rule != rule.name and not ours_overruled:
             raise Misconfigured(
                 f"rule {rule.name}: its example {example.text!r} is decided by {decision.rule}; "
                 f"the rule does not fit its example, or the other stands before it"

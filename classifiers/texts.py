@@ -56,13 +56,25 @@ class Texts:
 
 
 def _compile(texts: Sequence[str]) -> hyperscan.Database:
+    try:
+        return _compiled(texts)
+    except hyperscan.HyperscanError as error:
+        wrong = next((text for text in texts if not _can_be_compiled(text)), "all of them")
+        raise Misconfigured(f"the text {wrong!r} of a rule can not be compiled: {error}") from error
+
+
+def _can_be_compiled(text: str) -> bool:
+    try:
+        return bool(_compiled([text]))
+    except hyperscan.HyperscanError:
+        return False
+
+
+def _compiled(texts: Sequence[str]) -> hyperscan.Database:
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     patterns = [text.encode() for text in texts]
     flags = [hyperscan.HS_FLAG_SINGLEMATCH] * len(patterns)  # once is enough: the first end of each text
-    try:
-        database.compile(expressions=patterns, ids=list(range(len(patterns))), flags=flags)
-    except hyperscan.HyperscanError as error:
-        raise Misconfigured(f"the texts of the rules can not be compiled: {error}") from error
+    database.compile(expressions=patterns, ids=list(range(len(patterns))), flags=flags)
     return database
 
 
