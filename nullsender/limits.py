@@ -186,6 +186,8 @@ LAST_READER_LINE_CHARACTERS_MAX = 400
 RECEIVED_FIELDS_MAX = 30
 # The field in which a sender's MTA keeps the recipient for itself: an address and some names, in base64.
 TRACE_CHARACTERS_MAX = 4_000
+# Samples of mail in a report of abuse in JSON that are looked into: it is about one mail.
+XARF_SAMPLES_MAX = 5
 
 # --- lookups -----------------------------------------------------------------------------------------------------------
 # How long the follower sleeps when the feed had nothing: the usual age of the table, at fewer than 50 small queries a second.

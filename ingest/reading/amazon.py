@@ -86,7 +86,7 @@ def _first_json(text: str, shape: type[_Shape]) -> _Shape | None:
 def _bounced(recipient: _Recipient, bounce: _Bounce) -> Finding:
     finding = Finding(
         recipient=_address(recipient),
-        derived_from=DerivedFrom.FINAL_RECIPIENT if _address(recipient) else DerivedFrom.NOWHERE,
+        derived_from=DerivedFrom.REPORT_JSON if _address(recipient) else DerivedFrom.NOWHERE,
         action=action_of(recipient.action, recipient.status) if recipient.action else Action.FAILED,
         status=recipient.status or None,
         reporting_mta=host_name(bounce.reporting_mta),
@@ -98,7 +98,7 @@ def _bounced(recipient: _Recipient, bounce: _Bounce) -> Finding:
 def _complained(recipient: _Recipient, complaint: _Complaint) -> Finding:
     return Finding(
         recipient=_address(recipient),
-        derived_from=DerivedFrom.ORIGINAL_RCPT_TO if _address(recipient) else DerivedFrom.NOWHERE,
+        derived_from=DerivedFrom.REPORT_JSON if _address(recipient) else DerivedFrom.NOWHERE,
         feedback_type=complaint.feedback_type or "abuse",
         occurred_at=parse_timestamp(complaint.timestamp),
     )

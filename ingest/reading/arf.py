@@ -1,132 +1,154 @@
-"""Feedback reports: RFC 5965 as providers really send it, and Microsoft's older form that has no report part.
+"""Feedback reports: RFC 5965 and its relatives (RFC 6430, 6591, 9477) as providers really send them.
 
 Every feedback report is of kind complaint but for an opt-out, which is an unsubscribe. Which types of feedback mean
 anything for the address (abuse does, not-spam and auth-failure do not) is for the classifiers to say: the type is kept.
+Whom it is about stands, surest first, in a field of the sender's own MTA in the returned mail, in the report, in what the
+receiver wrote into the returned mail, in its only To.
 """
 
 import re
+from collections.abc import Iterator
+
+import msgspec
 
 from ingest.reading.dates import parse_date
 from ingest.reading.dsn import host_name
 from ingest.reading.finding import Finding, Findings, TooManyRecipients
 from ingest.reading.headers import Headers, read_fields
-from ingest.reading.mailboxes import address_in_field, mailbox_in
+from ingest.reading.mailboxes import address_in_field, mailboxes_in
 from ingest.reading.mentions import is_address
-from ingest.reading.mime import Part
+from ingest.reading.mime import MESSAGE_TYPES, Part
+from ingest.reading.origin import origin_of
+from ingest.reading.redaction import is_redacted
 from ingest.reading.returned import Returned
+from ingest.reading.sender_trace import traced_recipient
 from nullsender.events import DerivedFrom, Kind
-from nullsender.limits import NAME_CHARACTERS_MAX
+from nullsender.limits import NAME_CHARACTERS_MAX, REPORTS_MAX
 
-FEEDBACK_TYPE = "message/feedback-report"
+# RFC 5965 section 2 registers message/feedback-report; the type before the slash and an ending come in other forms too.
+_TYPE = "feedback-report"
+_TYPE_FIELD = b"\nfeedback-type:"
+# How far into a part with a wrong type the field is looked for that makes it a report; it is one of the first lines.
+_FIELD_BYTES = 2_000
 
 # Before RFC 5965 some providers reported an unsubscribe button as feedback of this type.
-_OPT_OUT = frozenset({"opt-out", "opt-out-list"})
-# RFC 6590: what providers write in place of the complainer: a word, or a hash.
-_REDACTED = re.compile(
-    r"(?:redacted|hashed|removed|undisclosed|unknown|anonymous|recipient|x{3,})(?:-[\w-]{1,40})?|[0-9a-f]{32,128}",
-    re.IGNORECASE,
+_OPT_OUT = frozenset({"opt-out", "opt-out-list", "optout", "unsubscribe"})
+_NAMES = (
+    ("original-rcpt-to", DerivedFrom.ORIGINAL_RCPT_TO),
+    ("original-recipient", DerivedFrom.ORIGINAL_RECIPIENT),
+    ("removal-recipient", DerivedFrom.REMOVAL_RECIPIENT),
 )
+_REDACTED = "the provider redacted the recipient"
 
 
 def read_arf(message: Part, returned: Returned) -> Findings | None:
     """What the feedback report `message` says, or None where it is none."""
-    fields = _report_fields(message)
-    if fields is None:
-        return _read_jmrp(message, returned)
-    feedback_type = fields.get("feedback-type").lower()[:NAME_CHARACTERS_MAX] or "abuse"
-    common = Finding(
-        feedback_type=feedback_type,
-        reporting_mta=host_name(fields.get("reporting-mta")),
-        occurred_at=parse_date(fields.get("arrival-date") or fields.get("received-date")),
-        original_envelope_id=fields.get("original-envelope-id")[:NAME_CHARACTERS_MAX] or None,
-    )
-    return Findings(
-        kind=Kind.UNSUBSCRIBE if feedback_type in _OPT_OUT else Kind.COMPLAINT,
-        format="arf",
-        findings=_for_each_recipient(fields, returned, common),
-    )
+    part = _report_part(message)
+    return None if part is None else _read(_all_fields(part), message, returned)
 
 
-def _report_fields(message: Part) -> Headers | None:
-    """The fields of the report part; some providers mislabel it, but then the message says that it is a report."""
-    for part in message.walk():
-        if part.media_type == FEEDBACK_TYPE:
-            return _all_fields(part.content().strip(b"\n"))
-    if message.parameters.get("report-type", "").lower() != "feedback-report":
+def _report_part(message: Part) -> Part | None:
+    """The report part; some providers mislabel it, but then the message says that it is a report of some kind."""
+    parts = [part for part in message.walk() if not part.children and part.media_type not in MESSAGE_TYPES]
+    for part in parts:
+        if _TYPE in part.media_type:
+            return part
+    called = message.parameters.get("report-type", "").lower()
+    if called != _TYPE and (called or message.media_type != "multipart/report"):
         return None
-    for part in message.children:
-        fields = read_fields(part.content().strip(b"\n"))
-        if "feedback-type" in fields:
-            return fields
-    return None
+    return next((part for part in parts if _TYPE_FIELD in b"\n" + part.content()[:_FIELD_BYTES].lower()), None)
 
 
-def _all_fields(content: bytes) -> Headers:
-    """The fields of a report part, none left out: each may name another recipient."""
-    fields = read_fields(content, keep_stray_lines=True)
+def _all_fields(part: Part) -> Headers:
+    """The fields of the report, none left out: each may name another recipient."""
+    fields = read_fields(part.content().strip(b"\n"), keep_stray_lines=True)
     if fields.is_cut:
         raise TooManyRecipients
     return fields
 
 
-def _for_each_recipient(fields: Headers, returned: Returned, common: Finding) -> tuple[Finding, ...]:
-    """One finding for each recipient that the report names (RFC 5965 3.2 allows several), else one from the returned mail."""
+def _read(fields: Headers, message: Part, returned: Returned) -> Findings:
+    feedback_type = _feedback_type(fields.get("feedback-type"))
+    dates = (fields.get("arrival-date"), fields.get("received-date"), returned.headers.get("date"), message.headers.get("date"))
+    origin = origin_of(fields, returned.headers)
+    recipients, notes = _recipients(fields, returned)
+    common = Finding(
+        feedback_type=feedback_type,
+        reporting_mta=host_name(fields.get("reporting-mta")),
+        occurred_at=next(filter(None, map(parse_date, dates)), None),
+        original_envelope_id=fields.get("original-envelope-id")[:NAME_CHARACTERS_MAX] or None,
+        original_source_ip=origin.source_ip,
+        original_mail_from=origin.mail_from,
+        notes=(*notes, *_failed_authentication(fields), *origin.notes),
+    )
+    return Findings(
+        kind=Kind.UNSUBSCRIBE if feedback_type in _OPT_OUT else Kind.COMPLAINT,
+        format="arf",
+        findings=tuple(
+            msgspec.structs.replace(common, recipient=recipient, derived_from=derived_from)
+            for recipient, derived_from in recipients
+        ),
+    )
+
+
+_TYPE_WORD = re.compile(r"[a-z][\w.+-]{0,60}")
+
+
+def _feedback_type(value: str) -> str:
+    """RFC 5965 3.1: one word, whatever stands around it. A report that does not say what it is complains."""
+    word = _TYPE_WORD.search(value.lower())
+    return word.group().replace("_", "-") if word else "abuse"
+
+
+def _failed_authentication(fields: Headers) -> tuple[str, ...]:
+    """RFC 6591 3.1 and 3.2.2 in words: what failed, and what became of the mail."""
+    failed = fields.get("auth-failure")[:NAME_CHARACTERS_MAX]
+    became = fields.get("delivery-result")[:NAME_CHARACTERS_MAX]
+    return (f"authentication failed: {failed}{f', delivery: {became}' if became else ''}",) if failed else ()
+
+
+def _recipients(fields: Headers, returned: Returned) -> tuple[list[tuple[str | None, DerivedFrom]], tuple[str, ...]]:
+    """Whom the report is about, at least one entry, and in words what is to be known of that."""
     named: dict[str, tuple[str, DerivedFrom]] = {}
-    redacted = False
-    for name, derived_from in (
-        ("original-rcpt-to", DerivedFrom.ORIGINAL_RCPT_TO),
-        ("removal-recipient", DerivedFrom.REMOVAL_RECIPIENT),
-    ):
-        for value in fields.all(name):
-            address = address_in_field(value)
-            redacted = redacted or is_redacted(address)
-            if is_address(address) and not is_redacted(address):
-                named.setdefault(address.lower(), (address, derived_from))
-    if not named:
-        recipient, derived_from = returned.recipient()
-        if recipient and is_redacted(recipient):
-            recipient, derived_from, redacted = None, DerivedFrom.NOWHERE, True
-        notes = ("the provider redacted the recipient",) if redacted else ()
-        return (_with_recipient(common, recipient, derived_from, notes),)
-    return tuple(_with_recipient(common, address, derived_from) for address, derived_from in named.values())
-
-
-def _with_recipient(common: Finding, recipient: str | None, derived_from: DerivedFrom, notes: tuple[str, ...] = ()) -> Finding:
-    return Finding(
-        recipient=recipient,
-        derived_from=derived_from,
-        feedback_type=common.feedback_type,
-        reporting_mta=common.reporting_mta,
-        occurred_at=common.occurred_at,
-        original_envelope_id=common.original_envelope_id,
-        notes=notes,
-    )
-
-
-def is_redacted(address: str) -> bool:
-    """Whether a provider put a word or a hash in place of the address (RFC 6590)."""
-    return _REDACTED.fullmatch(address.rpartition("@")[0] or address) is not None
-
-
-def _read_jmrp(message: Part, returned: Returned) -> Findings | None:
-    """Microsoft's older feedback loop: the mail itself comes back, with a field that names the complainer.
-
-    Sent as an attachment from staff@hotmail.com, or as the mail itself with that address as its reverse-path.
-    """
-    sender = (mailbox_in(message.headers.get("from") or message.headers.get("return-path")) or "").lower()
-    if "x-hmxmroriginalrecipient" in message.headers:
-        returned = Returned(headers=message.headers)
-    elif "x-hmxmroriginalrecipient" not in returned.headers and not _is_jmrp_sender(message, sender):
-        return None
+    redacted = "redacted-address" in fields
+    for address, derived_from in _named(fields):
+        if is_redacted(address):
+            redacted = True
+        elif is_address(address):
+            named.setdefault(address.lower(), (address, derived_from))
+        if len(named) > REPORTS_MAX:
+            raise TooManyRecipients
+    traced = traced_recipient(returned.headers)
+    if traced is not None and not is_redacted(traced):
+        others = [address for address, _ in named.values() if address.lower() != traced.lower()]
+        return [(traced, DerivedFrom.SENDER_TRACE)], _other_names(others)
+    if named:
+        return list(named.values()), ()
     recipient, derived_from = returned.recipient()
-    finding = Finding(
-        recipient=recipient,
-        derived_from=derived_from,
-        feedback_type="abuse",
-        occurred_at=parse_date(message.headers.get("date")),
-    )
-    return Findings(kind=Kind.COMPLAINT, format="jmrp", findings=(finding,), returned=returned)
+    if recipient is not None and is_redacted(recipient):
+        recipient, derived_from = _only_to(returned)
+        redacted = True
+    return [(recipient, derived_from)], ((_REDACTED,) if redacted and recipient is None else ())
 
 
-def _is_jmrp_sender(message: Part, sender: str) -> bool:
-    return sender == "staff@hotmail.com" and "complaint about message" in message.headers.get("subject").lower()
+def _only_to(returned: Returned) -> tuple[str | None, DerivedFrom]:
+    """The only To of the returned mail that is not redacted: whom it was delivered to is."""
+    plain = [address for address in returned.recipients() if not is_redacted(address)]
+    return (plain[0], DerivedFrom.ORIGINAL_TO) if len(plain) == 1 else (None, DerivedFrom.NOWHERE)
+
+
+def _named(fields: Headers) -> Iterator[tuple[str, DerivedFrom]]:
+    """What the report calls its recipients (RFC 5965 3.2 allows several fields; some write several into one)."""
+    for name, derived_from in _NAMES:
+        for value in fields.all(name):
+            if "," in value:
+                yield from ((mailbox.address, derived_from) for mailbox in mailboxes_in(value))
+            else:
+                yield address_in_field(value), derived_from
+
+
+def _other_names(others: list[str]) -> tuple[str, ...]:
+    if not others:
+        return ()
+    more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+    return (f"the report names {others[0]}{more}, but the mail was sent to someone else, as its sender's MTA wrote into it",)

@@ -11,11 +11,11 @@ from functools import cached_property
 import msgspec
 
 from ingest.reading.amazon import read_amazon
-from ingest.reading.arf import read_arf
 from ingest.reading.auto_reply import is_challenge, read_auto_reply, read_receipt
 from ingest.reading.bounce_signs import looks_like_a_bounce
 from ingest.reading.dsn import REPORT_TYPES, read_dsn, read_dsn_fields, where_fields_begin
 from ingest.reading.explanation import says_something
+from ingest.reading.feedback import read_feedback
 from ingest.reading.finding import Finding, Findings, TooManyRecipients
 from ingest.reading.mime import Part, parse
 from ingest.reading.notice import explained, read_words
@@ -52,7 +52,7 @@ def read_mail(mail: Mail) -> Findings:
     return (
         read_client_unsubscribe(message)
         or _read_status_part(mail)
-        or read_arf(message, mail.returned)
+        or read_feedback(message, mail.returned)
         or read_receipt(message, mail.notice)
         or read_amazon(message, mail.notice)
         or _read_bounce_without_report(mail)

@@ -1,0 +1,17 @@
+"""What people and their providers say of mail that arrived: the readers of feedback reports, surest first.
+
+Each looks at one sign that costs nothing (the type of a part, a field, the sender) before it reads anything.
+"""
+
+from ingest.reading.arf import read_arf
+from ingest.reading.finding import Findings
+from ingest.reading.jmrp import read_jmrp
+from ingest.reading.mime import Part
+from ingest.reading.returned import Returned
+from ingest.reading.spamcop import read_spamcop
+from ingest.reading.xarf import read_xarf
+
+
+def read_feedback(message: Part, returned: Returned) -> Findings | None:
+    """What the feedback report `message` says, or None where it is none; `returned` is the mail that it brings back."""
+    return read_xarf(message) or read_arf(message, returned) or read_jmrp(message, returned) or read_spamcop(message)

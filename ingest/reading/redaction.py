@@ -1,0 +1,17 @@
+"""What providers write in place of a complainer's address (RFC 6590): a word, or a hash.
+
+Nobody has such an address, and whoever took one for an address would keep an entry that stops no mail.
+"""
+
+import re
+
+_WORD = r"(?:redacted|hashed|removed|undisclosed|unknown|anonymous|x{3,})(?:-[\w-]{1,40})?"
+# Hexadecimal, or base64 of 160, 224 or 256 bits with the sign that ends it (RFC 6590 section 3 has the first).
+_HASH = r"[0-9a-fA-F]{32,128}|[\w+/-]{27}=|[\w+/-]{38}==|[\w+/-]{43}="
+_REDACTED = re.compile(rf"{_WORD}|{_HASH}", re.IGNORECASE)
+
+
+def is_redacted(address: str) -> bool:
+    """Whether a provider put a word or a hash in place of `address`."""
+    local_part = address.rpartition("@")[0] or address
+    return _REDACTED.fullmatch(local_part.strip("[]<>()* \t")) is not None
