@@ -67,6 +67,7 @@ class Weighing(NamedTuple):
     """A decision with what else could have decided it. Without a candidate no rule was asked or none was near."""
 
     decision: Decision
+    rule: Rule | None  # that decided
     passed_over: tuple[Candidate, ...]  # in the order in which they were tried, before the rule that decided
     behind: tuple[Candidate, ...]  # that would have held too, had the deciding rule not stood before them
     doubt: Doubt | None  # why the deciding rule, which can be hard, is soft here
@@ -137,17 +138,18 @@ class Rules:
     def weigh(self, report: Report) -> Weighing:
         """The decision on `report` with every rule that was near: for a person who asks why, and why not otherwise."""
         if report.kind is not Kind.BOUNCE or report.action in ARRIVED:
-            return Weighing(self.decide(report), (), (), None)
+            return Weighing(self.decide(report), None, (), (), None)
         case = self._case_of(report)
         places = list(dict.fromkeys(self._candidates(case)))
         first = self._first(case)
         decision = self._decision(case, first, report.status, report.action)
         if first is None:
-            return Weighing(decision, tuple(self._candidate(case, place) for place in places), (), None)
+            return Weighing(decision, None, tuple(self._candidate(case, place) for place in places), (), None)
         before, behind = places[: places.index(first)], places[places.index(first) + 1 :]
         doubt = self._doubt(case, decision.permanent) if self._conditions[first].rule.hard else None
         return Weighing(
             decision=decision,
+            rule=self._conditions[first].rule,
             passed_over=tuple(self._candidate(case, place) for place in before),
             behind=tuple(other for place in behind if not (other := self._candidate(case, place)).objection),
             doubt=doubt,
