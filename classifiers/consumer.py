@@ -8,6 +8,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from classifiers.rules import NO_RULE
 from nullsender import telemetry
 from nullsender.clock import Clock
 from nullsender.events import Decision, Outcome, Report, decode, encode
@@ -67,5 +68,7 @@ class ClassifyStage:
     def _say(self, outcome: Outcome) -> None:
         decision = outcome.decision
         telemetry.OUTCOMES.labels(decision.outcome, decision.category).inc()
+        if decision.rule == NO_RULE and outcome.report.diagnostic:
+            telemetry.UNKNOWN_REPLIES.inc()
         facts = {"report": outcome.report.id, "outcome": decision.outcome, "category": decision.category, "rule": decision.rule}
         self._log.info("decided", extra={"facts": facts})

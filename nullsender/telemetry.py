@@ -119,7 +119,12 @@ OUTCOMES = counter(
     "nullsender_outcomes_total",
     "Reports decided, by outcome and category.",
     ("outcome", "category"),
-    remedy="Many of category `unknown`: new wording is about; `nullsender explain` shows which words no rule knows.",
+    remedy="Many of category `unknown`: see nullsender_unknown_replies_total; or reports that say nothing at all.",
+)
+UNKNOWN_REPLIES = counter(
+    "nullsender_unknown_replies_total",
+    "Replies in words that no rule knows.",
+    remedy="New wording is about: `nullsender rules unknown` shows it by template, with a rule to begin from (docs/rules.md).",
 )
 
 # --- the list ---------------------------------------------------------------------------------------------------------
