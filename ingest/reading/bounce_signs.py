@@ -54,7 +54,7 @@ def _is_marked_as_bounce(message: Part) -> bool:
 
 def is_from_daemon(notice: Notice) -> bool:
     """Whether the From is a mail system's, or empty, as only a mail system's is."""
-    return Says.DAEMON in notice.sender_says or ("<>" in notice.sender and not any(mentions_in(notice.sender)))
+    return Says.DAEMON in notice.sender_says or ("<>" in notice.sender and not mentions_in(notice.sender))
 
 
 def is_from_null_sender(message: Part, source: Source) -> bool:

@@ -56,6 +56,8 @@ class Explanations:
 
         Behind it Sendmail writes a reply of its own, with an enhanced code that it makes up from the other's 550.
         """
+        if _HEARD not in self._notice.text:
+            return ""
         address = (recipient or "").lower()
         heard = (one_line(line.strip()[3:]) for line in self._notice.lines if line.lstrip().startswith(_HEARD))
         reply = next((reply for reply in heard if has_reply_line(reply) and address and address in reply.lower()), "")
@@ -98,7 +100,10 @@ class Explanations:
 
     @cached_property
     def _paragraphs_with_codes(self) -> str:
-        return one_line(" ".join(words for words in _PARAGRAPHS.split(self._notice.text) if _has_code(one_line(words))))
+        text = self._notice.text
+        if _CODE.search(text) is None:
+            return ""
+        return one_line(" ".join([words for words in _PARAGRAPHS.split(text) if _has_code(one_line(words))]))
 
 
 _PARAGRAPHS = re.compile(r"\n[ \t]*\n")
@@ -138,7 +143,12 @@ def _joined(lines: Sequence[str]) -> str:
 
 
 def _has_code(words: str) -> bool:
+    if _CODE.search(words) is None:  # most words have none, and where there is one is harder to tell
+        return False
     return reply_code_in(words) is not None or status_code_in(words) is not None
+
+
+_CODE = re.compile(r"[245](?:\d\d|\.\d)")
 
 
 def says_something(words: str) -> bool:

@@ -4,21 +4,35 @@ We look at every `@` and take what may belong to it on both sides, which is line
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from nullsender.limits import ADDRESS_CHARACTERS_MAX, ADDRESSES_TRIED_MAX
 
+_ADDED = r".!#$%&'*+/=?^`{|}~-"  # RFC 5322 3.2.3: what atext and the dot add to letters and digits
 # Scripts that put no space between words would glue a sentence to the address in it: 宛先user@example.orgは. So letters of
 # Chinese, Japanese and Korean belong to an address only where it begins or ends with them altogether.
-_GLUE = "\u3000-\u9fff\uac00-\ud7af\uff00-\uffef"
-_LETTER, _ANY_LETTER = rf"[^\W{_GLUE}]", r"\w"
-# RFC 5322 3.2.3 atext and the dot (RFC 6532 3.2 adds letters); matched on the reversed text, from the @ to the left.
-_LOCALS_REVERSED = tuple(re.compile(rf"(?:{letter}|[.!#$%&'*+/=?^`{{|}}~-]){{1,128}}") for letter in (_LETTER, _ANY_LETTER))
-_DOMAINS = tuple(
-    re.compile(rf"(?:(?:{letter}|-){{1,63}}\.){{0,10}}(?:{letter}|-){{1,63}}|\[[\w.:]{{3,60}}\]")
-    for letter in (_LETTER, _ANY_LETTER)
-)
+_LETTER = "[^\\W\u3000-\u9fff\uac00-\ud7af\uff00-\uffef]"
+
+
+class _Form(NamedTuple):
+    """How the two sides of an address look; the local part is matched on the reversed text, from the @ to the left."""
+
+    local_reversed: re.Pattern[str]
+    domain: re.Pattern[str]
+
+
+def _form(letter: str) -> _Form:
+    """The form of addresses whose letters are `letter`."""
+    label = rf"(?:{letter}|-){{1,63}}"
+    return _Form(
+        local_reversed=re.compile(rf"(?:{letter}|[{_ADDED}]){{1,128}}"),
+        domain=re.compile(rf"(?:{label}\.){{0,10}}{label}|\[[\w.:]{{3,60}}\]"),
+    )
+
+
+_ASCII_FORMS = (_form("[A-Za-z0-9_]"),)
+_FORMS = (_form(_LETTER), _form(r"\w"))  # RFC 6532 3.2 has more letters than ASCII's
 
 
 class Mention(NamedTuple):
@@ -29,41 +43,43 @@ class Mention(NamedTuple):
     end: int
 
 
-def mentions_in(text: str) -> Iterator[Mention]:
+def mentions_in(text: str) -> list[Mention]:
     """Every address in `text`, in order. One written `<a@b>` is given without its brackets."""
-    position = -1
+    mentions: list[Mention] = []
+    forms = _ASCII_FORMS if text.isascii() else _FORMS
+    at = -1
     for _ in range(ADDRESSES_TRIED_MAX):
-        position = text.find("@", position + 1)
-        if position < 0:
-            return
-        mention = _around(text, position)
+        at = text.find("@", at + 1)
+        if at < 0:
+            break
+        mention = _around(text, at, forms)
         if mention is not None:
-            yield mention
-            position = max(position, mention.end - 1)
+            mentions.append(mention)
+            at = mention.end - 1
+    return mentions
 
 
-def _around(text: str, at: int) -> Mention | None:
+def _around(text: str, at: int, forms: Iterable[_Form]) -> Mention | None:
     """The address whose `@` stands at `at`, or None where there is none around it."""
-    domains = (domain.match(text, at + 1) for domain in _DOMAINS)
-    domain = next((match for match in domains if match and is_domain(match.group())), None)
-    if domain is None:
-        return None
-    start = _start_of_local_part(text, at)
-    if start == at:
-        return None
-    return Mention(text[start : domain.end()], start, domain.end())
+    for form in forms:
+        domain = form.domain.match(text, at + 1)
+        if domain is not None and is_domain(domain.group()):
+            start = _start_of_local_part(text, at, forms)
+            return Mention(text[start : domain.end()], start, domain.end()) if start < at else None
+    return None
 
 
-def _start_of_local_part(text: str, at: int) -> int:
+def _start_of_local_part(text: str, at: int, forms: Iterable[_Form]) -> int:
     """Where the local part before the `@` at `at` begins; `at` itself where there is none."""
     if text[at - 1 : at] == '"':  # RFC 5321 4.1.2: "joe smith"@example.org
         opening = text.rfind('"', max(0, at - 66), at - 1)
         return opening if opening >= 0 else at
     reversed_left = text[max(0, at - 128) : at][::-1]
-    match = next(filter(None, (local.match(reversed_left) for local in _LOCALS_REVERSED)), None)
-    if match is None:
-        return at
-    return at - len(match.group()[::-1].lstrip("'.*=`|"))
+    for form in forms:
+        match = form.local_reversed.match(reversed_left)
+        if match is not None:
+            return at - len(match.group()[::-1].lstrip("'.*=`|"))
+    return at
 
 
 def is_domain(domain: str) -> bool:

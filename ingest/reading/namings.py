@@ -17,7 +17,7 @@ from enum import IntEnum
 from itertools import islice
 from typing import NamedTuple
 
-from ingest.reading.mentions import Mention, mentions_in
+from ingest.reading.mentions import mentions_in
 from ingest.reading.notice_words import Notice
 from ingest.reading.phrases import (
     ASKS,
@@ -61,7 +61,9 @@ def namings_in(notice: Notice) -> list[Naming]:
     for number, line in enumerate(notice.lines):
         if "@" in line and len(namings) < NAMINGS_MAX:
             namings.extend(islice(_namings_in_line(notice.lines, number), NAMINGS_MAX))
-    return [_as_we_wrote_it(naming, notice.lines) for naming in namings]
+    if _EXPANDED in notice.text:
+        return [_as_we_wrote_it(naming, notice.lines) for naming in namings]
+    return namings
 
 
 # RFC 5322 3.4 name-addr: what stands before <user@example.org> is a name, even if it looks like an address.
@@ -71,17 +73,17 @@ _NAMES_THE_NEXT = re.compile(r"[\"']?\s?<(?=[^<>\s@]{1,128}@)")
 def _namings_in_line(lines: Sequence[str], number: int) -> Iterator[Naming]:
     line = lines[number]
     name_start: int | None = None
-    for mention in mentions_in(line):
-        start = mention.start if name_start is None else name_start
-        if _NAMES_THE_NEXT.match(line, mention.end):
+    for address, begins, end in mentions_in(line):
+        start = begins if name_start is None else name_start
+        if _NAMES_THE_NEXT.match(line, end):
             name_start = start
             continue
         name_start = None
-        way = _way(line, mention._replace(start=start))
+        way = _way(line, address, start, end)
         if way is Way.LISTED and _continues(lines, number):
             way = Way.PASSING
         if way is not None:
-            yield Naming(mention.address, number, start, mention.end, way)
+            yield Naming(address, number, start, end, way)
 
 
 # What may stand between the beginning of a line and an address that it lists: brackets, quotes, bullets, dashes.
@@ -94,17 +96,17 @@ _BEFORE_CHARACTERS = 100
 _LABEL_CHARACTERS = 48
 
 
-def _way(line: str, mention: Mention) -> Way | None:
+def _way(line: str, address: str, start: int, end: int) -> Way | None:
     """How the address is named, or None where it stands for somebody who did not fail to receive."""
-    before = line[max(0, mention.start - _BEFORE_CHARACTERS) : mention.start].lower()
+    before = line[max(0, start - _BEFORE_CHARACTERS) : start].lower()
     if not before.strip(_BULLETS):
-        return None if line[mention.end :].lstrip(" >").startswith(WROTE) else Way.LISTED
+        return None if line[end:].lstrip(" >").startswith(WROTE) else Way.LISTED
     before = before.rstrip(_OPENS)
     if before.endswith(("rcpt to:", "rcpt to", "rcptto:")):
         return Way.COMMANDED
     word = before.rstrip(" :=").rpartition(" ")[2].strip("\"'(),.-<>")
     clause = before[before.rfind(":", 0, -1) + 1 :]
-    if word in WORDS_BEFORE_OTHERS or mention.address.lower().startswith(_HELPERS) or any(words in clause for words in ASKS):
+    if word in WORDS_BEFORE_OTHERS or address.lower().startswith(_HELPERS) or any(words in clause for words in ASKS):
         return None
     if before.endswith(_COLONS):
         return Way.LABELLED if _is_label(before[-_LABEL_CHARACTERS:]) else Way.PASSING
@@ -122,6 +124,8 @@ def _continues(lines: Sequence[str], number: int) -> bool:
     A line that announces a list ends with a colon and holds no address.
     """
     own = _indentation(lines[number])
+    if own == 0:
+        return False
     for above in reversed(lines[max(0, number - _PARAGRAPH_LINES_MAX) : number]):
         if not above.strip():
             return False
@@ -138,6 +142,7 @@ def _indentation(line: str) -> int:
 
 
 # Sendmail and Postfix list the address that an alias was expanded to, and behind it the one that we wrote to.
+_EXPANDED = "(expanded from"
 _EXPANDED_FROM = re.compile(r"\(expanded from:?\s<?([^<>\s()]{3,320}@[^<>\s()]{3,255})>?\)")
 
 

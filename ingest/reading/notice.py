@@ -86,7 +86,7 @@ def _recipients(
     if failed := _in_failed_recipients_field(message):
         listed = _listed_against(failed, namings, returned)
         return (listed, DerivedFrom.TEXT) if listed else (failed, DerivedFrom.FAILED_RECIPIENTS)
-    if named := _surest(namings, _own_addresses(message, returned, source), returned):
+    if named := _listed(namings) or _surest_of_others(message, namings, returned, source):
         return named, DerivedFrom.TEXT
     recipient, derived_from = returned.recipient()
     if recipient:
@@ -114,9 +114,15 @@ def _listed_against(failed: Sequence[str], namings: Iterable[Naming], returned: 
     return tuple(listed[address.lower()] for address in returned.recipients() if address.lower() in listed)
 
 
-def _surest(namings: Iterable[Naming], own: frozenset[str], returned: Returned) -> tuple[str, ...]:
-    """The addresses that are named in the surest way that is used at all."""
-    others = [naming for naming in namings if naming.is_listed or naming.address.lower() not in own]
+def _listed(namings: Iterable[Naming]) -> tuple[str, ...]:
+    """The addresses that are named in the surest way."""
+    return _distinct(naming.address for naming in namings if naming.is_listed)
+
+
+def _surest_of_others(message: Part, namings: Sequence[Naming], returned: Returned, source: Source) -> tuple[str, ...]:
+    """The addresses that are named in the surest way that is used of any but the senders' own."""
+    own = _own_addresses(message, returned, source) if namings else frozenset()
+    others = [naming for naming in namings if naming.address.lower() not in own]
     if not others:
         return ()
     way = max(naming.way for naming in others)

@@ -33,8 +33,9 @@ _LISTS = {
     Says.CHALLENGE: phrases.CHALLENGES,
     Says.ANSWER: phrases.AUTO_REPLY_SUBJECTS,
 }
+_LISTS_NUMBER = len(_LISTS)
 _NUMBERED = [(int(says), phrase) for says, list_ in _LISTS.items() for phrase in list_] + [
-    (len(Says) + place, mark) for place, marks in enumerate(phrases.FORMATS.values()) for mark in marks
+    (_LISTS_NUMBER + place, mark) for place, marks in enumerate(phrases.FORMATS.values()) for mark in marks
 ]
 _PATTERNS = Patterns([phrase for _, phrase in _NUMBERED], [number for number, _ in _NUMBERED], literal=True)
 
@@ -56,7 +57,7 @@ class Said:
 
     def format(self, bytes_max: int) -> int:
         """The place in `phrases.FORMATS` of the first that has a mark in the first so many bytes; their number if none has."""
-        marks = [number - len(Says) for number, end in self._ends.items() if number >= len(Says) and end <= bytes_max]
+        marks = [number - _LISTS_NUMBER for number, end in self._ends.items() if number >= _LISTS_NUMBER and end <= bytes_max]
         return min(marks, default=len(phrases.FORMATS))
 
 
