@@ -204,7 +204,7 @@ def test_the_remote_mta_may_be_written_in_any_way(name: str) -> None:
 
 
 def test_the_provider_is_known_by_the_recipients_domain() -> None:
-    text = "550 5.1.1 Unknown user kiji"
+    text = "550 Unknown user kiji (in reply to RCPT TO command)"
 
     assert RULES.decide(report(diagnostic=text, recipient="kiji@docomo.ne.jp")).outcome is Result.SOFT
     assert RULES.decide(report(diagnostic=text)).outcome is Result.HARD
