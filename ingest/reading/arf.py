@@ -2,8 +2,7 @@
 
 Every feedback report is of kind complaint but for an opt-out, which is an unsubscribe. Which types of feedback mean
 anything for the address (abuse does, not-spam and auth-failure do not) is for the classifiers to say: the type is kept.
-Whom it is about stands, surest first, in a field of the sender's own MTA in the returned mail, in the report, in what the
-receiver wrote into the returned mail, in its only To.
+Whom it is about says `complainer.py`, where the mail came from `origin.py`.
 """
 
 import re
@@ -11,19 +10,17 @@ from collections.abc import Iterator
 
 import msgspec
 
+from ingest.reading.complainer import complainers
 from ingest.reading.dates import parse_date
 from ingest.reading.dsn import host_name
 from ingest.reading.finding import Finding, Findings, TooManyRecipients
 from ingest.reading.headers import Headers, read_fields
 from ingest.reading.mailboxes import address_in_field, mailboxes_in
-from ingest.reading.mentions import is_address
 from ingest.reading.mime import MESSAGE_TYPES, Part
 from ingest.reading.origin import origin_of
-from ingest.reading.redaction import is_redacted
 from ingest.reading.returned import Returned
-from ingest.reading.sender_trace import traced_recipient
 from nullsender.events import DerivedFrom, Kind
-from nullsender.limits import NAME_CHARACTERS_MAX, REPORTS_MAX
+from nullsender.limits import NAME_CHARACTERS_MAX
 
 # RFC 5965 section 2 registers message/feedback-report; the type before the slash and an ending come in other forms too.
 _TYPE = "feedback-report"
@@ -38,7 +35,6 @@ _NAMES = (
     ("original-recipient", DerivedFrom.ORIGINAL_RECIPIENT),
     ("removal-recipient", DerivedFrom.REMOVAL_RECIPIENT),
 )
-_REDACTED = "the provider redacted the recipient"
 
 
 def read_arf(message: Part, returned: Returned) -> Findings | None:
@@ -71,7 +67,8 @@ def _read(fields: Headers, message: Part, returned: Returned) -> Findings:
     feedback_type = _feedback_type(fields.get("feedback-type"))
     dates = (fields.get("arrival-date"), fields.get("received-date"), returned.headers.get("date"), message.headers.get("date"))
     origin = origin_of(fields, returned.headers)
-    recipients, notes = _recipients(fields, returned)
+    found = complainers(_named(fields), returned, redacted="redacted-address" in fields)
+    unread = ("its report in JSON can not be read",) if feedback_type == "xarf" else ()
     common = Finding(
         feedback_type=feedback_type,
         reporting_mta=host_name(fields.get("reporting-mta")),
@@ -79,15 +76,12 @@ def _read(fields: Headers, message: Part, returned: Returned) -> Findings:
         original_envelope_id=fields.get("original-envelope-id")[:NAME_CHARACTERS_MAX] or None,
         original_source_ip=origin.source_ip,
         original_mail_from=origin.mail_from,
-        notes=(*notes, *_failed_authentication(fields), *origin.notes),
+        notes=(*found.notes, *unread, *_failed_authentication(fields), *origin.notes),
     )
     return Findings(
         kind=Kind.UNSUBSCRIBE if feedback_type in _OPT_OUT else Kind.COMPLAINT,
         format="arf",
-        findings=tuple(
-            msgspec.structs.replace(common, recipient=recipient, derived_from=derived_from)
-            for recipient, derived_from in recipients
-        ),
+        findings=tuple(msgspec.structs.replace(common, **place._asdict()) for place in found.places),
     )
 
 
@@ -107,36 +101,6 @@ def _failed_authentication(fields: Headers) -> tuple[str, ...]:
     return (f"authentication failed: {failed}{f', delivery: {became}' if became else ''}",) if failed else ()
 
 
-def _recipients(fields: Headers, returned: Returned) -> tuple[list[tuple[str | None, DerivedFrom]], tuple[str, ...]]:
-    """Whom the report is about, at least one entry, and in words what is to be known of that."""
-    named: dict[str, tuple[str, DerivedFrom]] = {}
-    redacted = "redacted-address" in fields
-    for address, derived_from in _named(fields):
-        if is_redacted(address):
-            redacted = True
-        elif is_address(address):
-            named.setdefault(address.lower(), (address, derived_from))
-        if len(named) > REPORTS_MAX:
-            raise TooManyRecipients
-    traced = traced_recipient(returned.headers)
-    if traced is not None and not is_redacted(traced):
-        others = [address for address, _ in named.values() if address.lower() != traced.lower()]
-        return [(traced, DerivedFrom.SENDER_TRACE)], _other_names(others)
-    if named:
-        return list(named.values()), ()
-    recipient, derived_from = returned.recipient()
-    if recipient is not None and is_redacted(recipient):
-        recipient, derived_from = _only_to(returned)
-        redacted = True
-    return [(recipient, derived_from)], ((_REDACTED,) if redacted and recipient is None else ())
-
-
-def _only_to(returned: Returned) -> tuple[str | None, DerivedFrom]:
-    """The only To of the returned mail that is not redacted: whom it was delivered to is."""
-    plain = [address for address in returned.recipients() if not is_redacted(address)]
-    return (plain[0], DerivedFrom.ORIGINAL_TO) if len(plain) == 1 else (None, DerivedFrom.NOWHERE)
-
-
 def _named(fields: Headers) -> Iterator[tuple[str, DerivedFrom]]:
     """What the report calls its recipients (RFC 5965 3.2 allows several fields; some write several into one)."""
     for name, derived_from in _NAMES:
@@ -145,10 +109,3 @@ def _named(fields: Headers) -> Iterator[tuple[str, DerivedFrom]]:
                 yield from ((mailbox.address, derived_from) for mailbox in mailboxes_in(value))
             else:
                 yield address_in_field(value), derived_from
-
-
-def _other_names(others: list[str]) -> tuple[str, ...]:
-    if not others:
-        return ()
-    more = f" and {len(others) - 1} more" if len(others) > 1 else ""
-    return (f"the report names {others[0]}{more}, but the mail was sent to someone else, as its sender's MTA wrote into it",)

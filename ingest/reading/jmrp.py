@@ -5,6 +5,7 @@ reverse-path. Since 2026 it is a feedback report like others (`arf.py`). A perso
 of his own: that is no complaint.
 """
 
+from ingest.reading.complainer import complainers
 from ingest.reading.dates import parse_date
 from ingest.reading.finding import Finding, Findings
 from ingest.reading.headers import NO_HEADERS, Headers
@@ -28,14 +29,15 @@ def read_jmrp(message: Part, returned: Returned) -> Findings | None:
         origin = origin_of(NO_HEADERS, returned.headers)
     else:
         return None
-    recipient, derived_from = returned.recipient()
+    (place,), notes = complainers((), returned)
     finding = Finding(
-        recipient=recipient,
-        derived_from=derived_from,
+        recipient=place.recipient,
+        derived_from=place.derived_from,
         feedback_type="abuse",
         occurred_at=parse_date(message.headers.get("date")),
         original_source_ip=origin.source_ip,
         original_mail_from=origin.mail_from,
+        notes=notes,
     )
     return Findings(kind=Kind.COMPLAINT, format="jmrp", findings=(finding,), returned=returned)
 

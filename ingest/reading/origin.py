@@ -37,7 +37,7 @@ _INSIDE = tuple(
 _BRACKETED = re.compile(r"[\[(](?:IPv6:)?([0-9A-Fa-f.:]{3,45})[\])]", re.IGNORECASE)
 _CLIENT_IP = re.compile(r"\bclient-ip=([0-9A-Fa-f.:]{3,45})", re.IGNORECASE)
 _SENDER_IP = re.compile(r"\bsender IP is ([0-9A-Fa-f.:]{3,45})", re.IGNORECASE)
-_MAIL_FROM = re.compile(r"\bsmtp\.mail(?:from)?=([^\s;()]{3,320})", re.IGNORECASE)
+_MAIL_FROM = re.compile(r"\bsmtp\.mail(?:from)?=([^\s;()<>]{3,320})", re.IGNORECASE)
 
 
 def origin_of(report: Headers, returned: Headers) -> Origin:
@@ -73,8 +73,8 @@ def _reverse_paths_of(fields: Headers) -> Iterator[tuple[str, str]]:
     if address := _address(fields.get("return-path")):
         yield address, "Return-Path"
     for value in fields.all("authentication-results")[:RECEIVED_FIELDS_MAX]:
-        if (found := _MAIL_FROM.search(value)) and (address := _address(found[1])):
-            yield address, "Authentication-Results"
+        if found := _MAIL_FROM.search(value):  # some write only the domain
+            yield found[1], "Authentication-Results"
 
 
 def _address(value: str) -> str | None:

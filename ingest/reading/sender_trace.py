@@ -13,6 +13,7 @@ import msgspec
 from ingest.reading.charsets import decode_base64, decode_bytes
 from ingest.reading.headers import Headers
 from ingest.reading.mentions import is_address
+from ingest.reading.redaction import is_redacted
 from nullsender.limits import TRACE_CHARACTERS_MAX
 
 _MOMENTUM = "x-msfbl"
@@ -40,7 +41,7 @@ _read_momentum = msgspec.json.Decoder(_MomentumTrace).decode
 
 def traced_recipient(fields: Headers) -> str | None:
     """Whom the mail with these fields was sent to, as its sender's MTA wrote into it; None where it did not."""
-    return next(filter(is_address, _traces(fields)), None)
+    return next((trace for trace in _traces(fields) if is_address(trace) and not is_redacted(trace)), None)
 
 
 def _traces(fields: Headers) -> Iterator[str]:

@@ -6,6 +6,7 @@ to whoever sent the mail and also to whoever serves what it links to; only the f
 
 import re
 
+from ingest.reading.complainer import complainers
 from ingest.reading.dates import parse_date
 from ingest.reading.finding import Finding, Findings
 from ingest.reading.headers import NO_HEADERS, read_fields
@@ -13,8 +14,7 @@ from ingest.reading.mailboxes import mailbox_in
 from ingest.reading.mime import Part
 from ingest.reading.origin import origin_of
 from ingest.reading.returned import NOTHING_RETURNED, Returned
-from ingest.reading.sender_trace import traced_recipient
-from nullsender.events import DerivedFrom, Kind
+from nullsender.events import Kind
 
 _SENDER = "@reports.spamcop.net"
 # `[SpamCop (192.0.2.1) id:1234567890]` names the host that sent; a link stands there where it is about a link.
@@ -32,15 +32,15 @@ def read_spamcop(message: Part) -> Findings | None:
     if subject is None or not (mailbox_in(message.headers.get("from")) or "").lower().endswith(_SENDER):
         return None
     returned = _returned(message)
-    recipient = traced_recipient(returned.headers)
+    (place,), notes = complainers((), returned, redacted=True)
     finding = Finding(
-        recipient=recipient,
-        derived_from=DerivedFrom.SENDER_TRACE if recipient else DerivedFrom.NOWHERE,
+        recipient=place.recipient,
+        derived_from=place.derived_from,
         feedback_type="abuse",
         occurred_at=parse_date(returned.headers.get("date") or message.headers.get("date")),
         original_source_ip=subject[1],
         original_mail_from=origin_of(NO_HEADERS, returned.headers).mail_from,
-        notes=() if recipient else ("SpamCop says nobody's address",),
+        notes=notes,
     )
     return Findings(kind=Kind.COMPLAINT, format="spamcop", findings=(finding,), returned=returned)
 

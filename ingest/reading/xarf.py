@@ -9,16 +9,14 @@ from typing import NamedTuple
 import msgspec
 
 from ingest.reading.charsets import decode_base64
+from ingest.reading.complainer import complainers
 from ingest.reading.dates import parse_timestamp
 from ingest.reading.finding import Finding, Findings
 from ingest.reading.headers import NO_HEADERS, read_fields
 from ingest.reading.mailboxes import address_in_field
-from ingest.reading.mentions import is_address
 from ingest.reading.mime import Part
 from ingest.reading.origin import origin_of
-from ingest.reading.redaction import is_redacted
 from ingest.reading.returned import NOTHING_RETURNED, Returned
-from ingest.reading.sender_trace import traced_recipient
 from nullsender.events import DerivedFrom, Kind
 from nullsender.limits import NAME_CHARACTERS_MAX, XARF_SAMPLES_MAX
 
@@ -138,30 +136,18 @@ def _findings(abuse: _Abuse) -> Findings:
         about = f"a report of abuse that is not about mail: {abuse.type[:NAME_CHARACTERS_MAX] or 'it does not say what'}"
         return Findings(kind=Kind.OTHER, format="xarf", findings=(Finding(notes=(about,)),))
     returned = next(filter(None, map(_mail_in, abuse.samples)), NOTHING_RETURNED)
-    recipient, derived_from = _recipient(abuse, returned)
+    (place,), notes = complainers(((address_in_field(abuse.recipient), DerivedFrom.REPORT_JSON),), returned)
     origin = origin_of(NO_HEADERS, returned.headers)
     finding = Finding(
-        recipient=recipient,
-        derived_from=derived_from,
+        recipient=place.recipient,
+        derived_from=place.derived_from,
         feedback_type="abuse",
         occurred_at=parse_timestamp(abuse.at),
         original_source_ip=abuse.source_ip[:NAME_CHARACTERS_MAX] or origin.source_ip,
         original_mail_from=abuse.mail_from[:NAME_CHARACTERS_MAX] or origin.mail_from,
+        notes=notes,
     )
     return Findings(kind=Kind.COMPLAINT, format="xarf", findings=(finding,), returned=returned)
-
-
-def _recipient(abuse: _Abuse, returned: Returned) -> tuple[str | None, DerivedFrom]:
-    """In the order of `arf.py`: what the sender's MTA wrote, what the report says, what the mail's receiver wrote, its To."""
-    delivered_to, derived_from = returned.recipient()
-    for address, found_in in (
-        (traced_recipient(returned.headers), DerivedFrom.SENDER_TRACE),
-        (address_in_field(abuse.recipient), DerivedFrom.REPORT_JSON),
-        (delivered_to, derived_from),
-    ):
-        if address and is_address(address) and not is_redacted(address):
-            return address, found_in
-    return None, DerivedFrom.NOWHERE
 
 
 def _mail_in(sample: bytes) -> Returned | None:
