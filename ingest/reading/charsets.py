@@ -40,9 +40,11 @@ def decode_bytes(data: bytes, charset: str = "") -> str:
     codec = _CODECS.get(charset.lower()) if charset else None
     if codec is None and _ISO_2022_JP in data:  # no other charset uses this sequence, and many forget to say so
         codec = "iso2022_jp_ext"
-    if codec is not None and codec.startswith("iso2022") and not data.isascii():  # a 7-bit charset: the name is wrong
+    if codec is None:
+        return _decode_first(data, ("utf-8", "latin-1"))
+    if codec.startswith("iso2022") and not data.isascii():  # a 7-bit charset: the name is wrong
         return _decode_first(data, ("utf-8", "euc_jp", "cp932", "latin-1"))
-    return data.decode(codec, "replace") if codec is not None else _decode_first(data, ("utf-8", "latin-1"))
+    return data.decode(codec, "replace")
 
 
 def _decode_first(data: bytes, codecs: Iterable[str]) -> str:

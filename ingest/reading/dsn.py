@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from ingest.reading.codes import status_code_in
 from ingest.reading.dates import parse_date
-from ingest.reading.finding import Finding, Findings, TooManyRecipients, with_diagnostic
+from ingest.reading.finding import Finding, Findings, TooManyRecipients, codes_and_words
 from ingest.reading.headers import NO_HEADERS, Headers, read_fields
 from ingest.reading.mailboxes import address_in_field
 from ingest.reading.mentions import is_address
@@ -75,7 +75,7 @@ def _groups(content: bytes) -> tuple[Headers, list[Headers]]:
     """The fields about the message, and one group of fields for each recipient."""
     about_message = NO_HEADERS
     groups: list[Headers] = []
-    names_of_last: frozenset[bytes] = frozenset()
+    names_of_last: frozenset[str] = frozenset()
     for number, block in enumerate(_blocks(content)):
         if number == _BLOCKS_MAX or len(groups) > REPORTS_MAX:
             raise TooManyRecipients
@@ -83,14 +83,14 @@ def _groups(content: bytes) -> tuple[Headers, list[Headers]]:
         names = fields.names()
         if not names & _ABOUT_RECIPIENT or (not groups and _is_about_message(names)):
             about_message = about_message or fields
-        elif groups and b"final-recipient" not in names and not names & names_of_last & _ESSENTIAL:
+        elif groups and "final-recipient" not in names and not names & names_of_last & _ESSENTIAL:
             if names & _OF_RECIPIENT - names_of_last:  # an empty line inside a group
                 groups[-1] = groups[-1].followed_by(fields)
                 names_of_last |= names
         else:
             groups.append(fields)
             names_of_last = names
-            if b"reporting-mta" in names:  # the empty line after the fields about the message is missing
+            if "reporting-mta" in names:  # the empty line after the fields about the message is missing
                 about_message = fields
     if len(groups) > REPORTS_MAX:
         raise TooManyRecipients
@@ -99,9 +99,9 @@ def _groups(content: bytes) -> tuple[Headers, list[Headers]]:
 
 # An empty line inside each group makes two blocks of it; one block is about the message.
 _BLOCKS_MAX = 2 * REPORTS_MAX + 1
-_ESSENTIAL = frozenset({b"final-recipient", b"original-recipient", b"action", b"status"})
-_ABOUT_RECIPIENT = _ESSENTIAL | {b"diagnostic-code", b"x-actual-recipient"}
-_OF_RECIPIENT = _ABOUT_RECIPIENT | {b"remote-mta", b"last-attempt-date"}
+_ESSENTIAL = frozenset({"final-recipient", "original-recipient", "action", "status"})
+_ABOUT_RECIPIENT = _ESSENTIAL | {"diagnostic-code", "x-actual-recipient"}
+_OF_RECIPIENT = _ABOUT_RECIPIENT | {"remote-mta", "last-attempt-date"}
 _EMPTY_LINES = re.compile(rb"\n[ \t]*\n\s*")
 _NEXT_RECIPIENT = re.compile(rb"\n(?=final-recipient[ \t]*:)", re.IGNORECASE)
 
@@ -118,26 +118,29 @@ def _blocks(content: bytes) -> Iterator[bytes]:
         yield from others or (block,)
 
 
-def _is_about_message(names: frozenset[bytes]) -> bool:
+def _is_about_message(names: frozenset[str]) -> bool:
     """Whether a first group that has an Action or a Status all the same is the one about the message."""
-    return b"reporting-mta" in names and not names & {b"final-recipient", b"original-recipient"}
+    return "reporting-mta" in names and not names & {"final-recipient", "original-recipient"}
 
 
 def _finding(fields: Headers, about_message: Headers) -> Finding:
     recipient, derived_from = address_of_report(fields)
-    diagnostic = _diagnostic(fields.get("diagnostic-code")) or _comment(fields.get("status"))
-    status = status_code_in(fields.get("status"))
-    finding = Finding(
+    status_field = fields.get("status")
+    status = status_code_in(status_field)
+    words = _diagnostic(fields.get("diagnostic-code")) or _comment(status_field)
+    diagnostic, status_in_words, reply_code = codes_and_words(words)
+    return Finding(
         recipient=recipient,
         derived_from=derived_from,
-        action=action_of(fields.get("action") or about_message.get("action"), status or status_code_in(diagnostic)),
-        status=status,
+        action=action_of(fields.get("action") or about_message.get("action"), status or status_in_words),
+        status=status or status_in_words,
+        reply_code=reply_code,
+        diagnostic=diagnostic,
         remote_mta=host_name(fields.get("remote-mta")),
         reporting_mta=host_name(about_message.get("reporting-mta") or fields.get("reporting-mta")),
         occurred_at=parse_date(fields.get("last-attempt-date") or about_message.get("arrival-date")),
         original_envelope_id=about_message.get("original-envelope-id")[:NAME_CHARACTERS_MAX] or None,
     )
-    return with_diagnostic(finding, diagnostic)
 
 
 def address_of_report(fields: Headers) -> tuple[str | None, DerivedFrom]:
@@ -145,19 +148,18 @@ def address_of_report(fields: Headers) -> tuple[str | None, DerivedFrom]:
 
     The original one is the address that the sender gave; forwarding changes the final one.
     """
-    named = [
-        (address_in_field(fields.get(name)), derived_from)
-        for name, derived_from in (
-            ("original-recipient", DerivedFrom.ORIGINAL_RECIPIENT),
-            ("final-recipient", DerivedFrom.FINAL_RECIPIENT),
-            ("x-actual-recipient", DerivedFrom.FINAL_RECIPIENT),
-        )
-        if fields.get(name)
-    ]
-    named = [(recipient, derived_from) for recipient, derived_from in named if is_address(recipient)]
-    if len(named) > 1 and '"' in named[1][0] and named[1][0].replace('"', "") == named[0][0]:
-        return named[1]  # the same address, but the original lost the quotes that it needs
-    return named[0] if named else (None, DerivedFrom.NOWHERE)
+    original = _address(fields.get("original-recipient"))
+    final = _address(fields.get("final-recipient")) or _address(fields.get("x-actual-recipient"))
+    if final and '"' in final and final.replace('"', "") == original:
+        original = None  # the same address, but the original lost the quotes that it needs
+    if original:
+        return original, DerivedFrom.ORIGINAL_RECIPIENT
+    return final, DerivedFrom.FINAL_RECIPIENT if final else DerivedFrom.NOWHERE
+
+
+def _address(value: str) -> str | None:
+    address = address_in_field(value) if value else ""
+    return address if is_address(address) else None
 
 
 _ACTION_WORD = re.compile(r"[a-z]{1,20}")
@@ -165,8 +167,9 @@ _ACTION_WORD = re.compile(r"[a-z]{1,20}")
 
 def action_of(value: str, status: str | None) -> Action:
     """The action that the field's value names; where it names none, what the status's class says (RFC 3463 3.1)."""
-    word = _ACTION_WORD.search(value.lower())
-    action = _ACTIONS.get(word.group()) if word else None
+    value = value.lower()
+    word = _ACTION_WORD.search(value)
+    action = _ACTIONS.get(value) or (_ACTIONS.get(word.group()) if word else None)
     if action is not None:
         return action
     by_class = {"2": Action.DELIVERED, "4": Action.DELAYED}

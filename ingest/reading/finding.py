@@ -57,13 +57,19 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
 
 def with_diagnostic(finding: Finding, words: str) -> Finding:
     """`finding` with `words` as its diagnostic, and with the codes that stand in them where it has none yet."""
-    diagnostic = one_line(_ESCAPED_OCTETS.sub(_octets, words) if "\\" in words else words)
+    diagnostic, status, reply_code = codes_and_words(words)
     return msgspec.structs.replace(
         finding,
-        diagnostic=diagnostic or None,
-        status=finding.status or status_code_in(diagnostic),
-        reply_code=finding.reply_code or reply_code_in(diagnostic),
+        diagnostic=diagnostic,
+        status=finding.status or status,
+        reply_code=finding.reply_code or reply_code,
     )
+
+
+def codes_and_words(words: str) -> tuple[str | None, str | None, int | None]:
+    """What a mail system said, as it is kept: the words on one line, the enhanced status code and the reply code in them."""
+    diagnostic = one_line(_ESCAPED_OCTETS.sub(_octets, words) if "\\" in words else words)
+    return (diagnostic, status_code_in(diagnostic), reply_code_in(diagnostic)) if diagnostic else (None, None, None)
 
 
 # Exim writes what is not ASCII in a reply as octal escapes: \303\244.
@@ -76,6 +82,8 @@ def _octets(match: re.Match[str]) -> str:
 
 def one_line(words: str) -> str:
     """`words` unfolded: every run of white space is one space; bounded; only what can be shown."""
+    if len(words) <= DIAGNOSTIC_CHARACTERS_MAX and "  " not in words and words.isprintable():
+        return words.strip()  # most are so already
     return shown(" ".join(words[: 2 * DIAGNOSTIC_CHARACTERS_MAX].split()))[:DIAGNOSTIC_CHARACTERS_MAX]
 
 

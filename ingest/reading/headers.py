@@ -1,14 +1,13 @@
-"""Header fields as strangers send them: the block stays bytes, and a field is looked for when somebody asks for it.
+"""Header fields as strangers send them: a block stays one text, and a field is looked for when somebody asks for it.
 
 The same class reads the head of a message, the head of a MIME part and the fields of a report part, because all three have
-RFC 5322's shape. Of a bounce's forty fields some five are asked for, and `bytes.find` passes over the others faster than
+RFC 5322's shape. Of a bounce's forty fields some five are asked for, and `str.find` passes over the others faster than
 anything could take them apart. Names are given in lower case; values come unfolded, decoded and trimmed; of a field that
 comes twice all values are kept.
 """
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 from itertools import islice
 
 from ingest.reading.charsets import decode_bytes, decode_words
@@ -16,46 +15,46 @@ from nullsender.limits import HEADER_BYTES_MAX, HEADER_FIELDS_MAX, HEADER_VALUE_
 
 # RFC 5322 2.2 and 3.6.8: a name is of printable US-ASCII without space and colon. Possessive repeats never go back, so the
 # time is linear; and the line end in front is a letter that the regex engine can look for fast.
-_NAME = re.compile(rb"\n([!-9;-~]++):")
-_SPACE_BEFORE_COLON = re.compile(rb"(\n[!-9;-~]++)[ \t]++:")
-_STRAY_LINE = re.compile(rb"\n(?![ \t]|[!-9;-~]++[ \t]*+:)")
+_NAME = re.compile(r"\n([!-9;-~]++):")
+_SPACE_BEFORE_COLON = re.compile(r"(\n[!-9;-~]++)[ \t]++:")
+_STRAY_LINE = re.compile(r"\n(?![ \t]|[!-9;-~]++:)")
 # Section 2.2.3: a value goes on in every line that begins with white space.
-_VALUE = re.compile(rb".*+(?:\n[ \t].*+)*+")
+_FOLDED = re.compile(r".*+(?:\n[ \t].*+)*+")
 _FOLD = re.compile(r"\n[ \t]+")
 
 
 class Headers:
     """The fields of one header block. Immutable; asking for a field that is not there gives `""` or `()`."""
 
-    __slots__ = ("_block", "_lower", "_was_cut")
+    __slots__ = ("_lower", "_text", "_was_cut")
 
-    def __init__(self, block: bytes = b"", *, was_cut: bool = False) -> None:
-        """`block` as `read_fields` leaves it: LF as line end, and no space between a name and its colon."""
+    def __init__(self, text: str, *, was_cut: bool = False) -> None:
+        """`text`: each field begins with LF and its name, directly followed by a colon. `read_fields` makes it so."""
+        self._text = text
+        self._lower = text.lower()  # every place in the one is the same place in the other
         self._was_cut = was_cut
-        self._block = b"\n" + block
-        self._lower = self._block.lower()  # ASCII only, so a place in the one is the same place in the other
 
     def get(self, name: str) -> str:
         """The first value of the field `name` (lower case), or `""`."""
-        mark = _mark(name)
+        mark = f"\n{name}:"
         place = self._lower.find(mark)
         return self._value(place + len(mark)) if place >= 0 else ""
 
     def all(self, name: str) -> tuple[str, ...]:
         """The values of the field `name` (lower case), in order; at most `HEADER_FIELDS_MAX` of them."""
-        return tuple(islice(self._values(_mark(name)), HEADER_FIELDS_MAX))
+        return tuple(islice(self._values(f"\n{name}:"), HEADER_FIELDS_MAX))
 
     def text(self, name: str) -> str:
         """The first value of the field `name` with its encoded words (RFC 2047) decoded."""
         return decode_words(self.get(name))
 
-    def names(self) -> frozenset[bytes]:
+    def names(self) -> frozenset[str]:
         """The names of the fields, in lower case."""
         return frozenset(_NAME.findall(self._lower))
 
     def followed_by(self, others: "Headers") -> "Headers":
         """These fields and `others` behind them, as one block."""
-        return Headers(self._block[1:] + others._block, was_cut=self._was_cut or others._was_cut)
+        return Headers(self._text + others._text, was_cut=self._was_cut or others._was_cut)
 
     @property
     def is_cut(self) -> bool:
@@ -63,7 +62,7 @@ class Headers:
         return self._was_cut or len(_NAME.findall(self._lower)) > HEADER_FIELDS_MAX
 
     def __contains__(self, name: str) -> bool:
-        return self._lower.find(_mark(name)) >= 0
+        return f"\n{name}:" in self._lower
 
     def __len__(self) -> int:
         return len(self.names())
@@ -71,29 +70,23 @@ class Headers:
     def __bool__(self) -> bool:
         return _NAME.search(self._lower) is not None
 
-    def _values(self, mark: bytes) -> Iterator[str]:
+    def _values(self, mark: str) -> Iterator[str]:
         place = self._lower.find(mark)
         while place >= 0:
             yield self._value(place + len(mark))
             place = self._lower.find(mark, place + len(mark))
 
     def _value(self, begins: int) -> str:
-        block = self._block
-        ends = block.find(b"\n", begins)
-        is_folded = block.startswith((b" ", b"\t"), ends + 1) and ends >= 0
-        if is_folded and (match := _VALUE.match(block, begins)):
-            ends = match.end()
-        value = decode_bytes(block[begins:ends] if ends >= 0 else block[begins:])[:HEADER_VALUE_CHARACTERS_MAX]
-        return (_FOLD.sub(" ", value) if is_folded else value).strip()
+        text = self._text
+        ends = text.find("\n", begins)
+        if ends < 0:
+            ends = len(text)
+        elif text.startswith((" ", "\t"), ends + 1) and (folded := _FOLDED.match(text, begins)):
+            return _FOLD.sub(" ", folded.group()[:HEADER_VALUE_CHARACTERS_MAX]).strip()
+        return text[begins:ends][:HEADER_VALUE_CHARACTERS_MAX].strip()
 
 
-@lru_cache(maxsize=256)  # the names stand in our code: there are some sixty
-def _mark(name: str) -> bytes:
-    """What the field `name` begins with, on a line of its own."""
-    return b"\n%b:" % name.encode()
-
-
-NO_HEADERS = Headers()
+NO_HEADERS = Headers("")
 
 
 def read_fields(block: bytes, *, keep_stray_lines: bool = False) -> Headers:
@@ -102,13 +95,14 @@ def read_fields(block: bytes, *, keep_stray_lines: bool = False) -> Headers:
     A line that is neither a field nor folded is left out; with `keep_stray_lines` it continues the field before it,
     because many an MTA forgets to indent the second line of a Diagnostic-Code.
     """
-    was_cut = len(block) >= HEADER_BYTES_MAX
-    block = block[:HEADER_BYTES_MAX]
-    if b" :" in block or b"\t:" in block:
-        block = _SPACE_BEFORE_COLON.sub(rb"\1:", b"\n" + block)[1:]
+    text = "\n" + decode_bytes(block[:HEADER_BYTES_MAX])
+    if not text.isascii():
+        text = text.replace("\u0130", "I\u0307")  # the same letter; the one whose lower case is longer than itself
+    if " :" in text or "\t:" in text:
+        text = _SPACE_BEFORE_COLON.sub(r"\1:", text)
     if keep_stray_lines:
-        block = _STRAY_LINE.sub(b"\n ", block)
-    return Headers(block, was_cut=was_cut)
+        text = text[:1] + _STRAY_LINE.sub("\n ", text[1:])
+    return Headers(text, was_cut=len(block) >= HEADER_BYTES_MAX)
 
 
 def split_head(data: bytes) -> tuple[bytes, bytes]:

@@ -133,17 +133,18 @@ def _between_boundaries(body: bytes, boundary: str) -> Iterator[bytes]:
         found = data.find(delimiter, position)
         if found < 0:
             break
-        line_end = data.find(b"\n", found + len(delimiter))
-        line_end = len(data) if line_end < 0 else line_end
-        rest_of_line = data[found + len(delimiter) : min(line_end, found + len(delimiter) + 100)].strip()
         position = found + len(delimiter)
-        if rest_of_line not in (b"", b"--"):  # another boundary that only begins with ours
+        line_end = data.find(b"\n", position)
+        if line_end < 0:
+            line_end = len(data)
+        rest_of_line = data[position : min(line_end, position + 100)].strip()
+        if rest_of_line and rest_of_line != b"--":  # another boundary that only begins with ours
             continue
         if start >= 0:
             yield data[start:found]
-        start, position = line_end + 1, line_end
-        if rest_of_line == b"--":
+        if rest_of_line:
             return
+        start, position = line_end + 1, line_end
     if 0 <= start < len(data):
         yield data[start:]
 
