@@ -342,6 +342,11 @@ def notify_socket() -> str | None:
     return os.environ.get(_NOTIFY_SOCKET)
 
 
+def wants_colour() -> bool:
+    """Whether the person at the terminal has not asked for words without colour (no-color.org; a `dumb` terminal has none)."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
 def share_metrics(folder: Path) -> None:
     """Let this process and those that it starts put their numbers into one folder (a variable of the metrics library)."""
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)

@@ -259,6 +259,16 @@ TEMPLATE_WORD_CHARACTERS_MAX = 24
 TEMPLATES_COUNTED_MAX = 50_000
 # Of a stranger's words, `nullsender explain` shows a person this many: more than any reply needs, less than a screen.
 SHOWN_CHARACTERS_MAX = 1_000
+# A page is as wide as its terminal within these columns: past the second lines are hard to read, below the first there are none.
+PAGE_COLUMNS_MIN = 60
+PAGE_COLUMNS_MAX = 110
+# Of the addresses that a message names beside the recipient, and of its parts, this many: a line each.
+EXPLAINED_ADDRESSES_MAX = 5
+PARTS_SHOWN_MAX = 6
+# Of the rules that were near, and of those behind the one that decided: the first, for it is the likeliest question.
+CANDIDATES_SHOWN = 1
+# Of the words that speak for or against such a rule: enough to find them in the reply.
+RULE_WORDS_SHOWN_MAX = 40
 
 # --- the MX ------------------------------------------------------------------------------------------------------------
 # One command line. RFC 5321 4.5.3.1.4 asks for 512 octets and each extension for a little more; an honest one has under 400.

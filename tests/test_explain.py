@@ -10,12 +10,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from classifiers.outcome import Category
+from classifiers.rulebook import Rule, Rulebook, Signs
 from classifiers.rules import Rules
-from nullsender.cli.explain import explain_files, reply_lines
-from nullsender.limits import MESSAGE_BYTES_MAX
+from ingest.proof import Prover
+from ingest.signing.keys import Claims, SigningKeys
+from ingest.signing.return_path import ReturnPaths
+from nullsender.cli.explain import Explainer, explain_files
+from nullsender.cli.explain_marks import Look, excerpt, lines_of, marked
+from nullsender.cli.explain_page import Page
+from nullsender.cli.explain_ties import Ties
+from nullsender.cli.reply import reply_lines
+from nullsender.events import Source
+from nullsender.limits import MESSAGE_BYTES_MAX, READ_BYTES_MAX
+from suppression.policy import PolicySettings
 
 RULES = Rules.load()
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+NO_TIES, PLAIN = Ties(), Look()
+KEYS = SigningKeys({"k1": b"a secret of the tests, 32 bytes."})
 
 BOUNCE = b"""\
 From: MAILER-DAEMON@mx.example.org
@@ -58,13 +71,18 @@ class Said(NamedTuple):
         return [json.loads(line) for line in self.out.splitlines()]
 
 
-def explain(*paths: str | Path, as_json: bool = False, standard_input: bytes = b"") -> Said:
+def page_of(ties: Ties = NO_TIES, *, look: Look = PLAIN, verbose: bool = False, **policy: Any) -> Page:
+    return Page(look, PolicySettings(**policy), ties, verbose=verbose)
+
+
+def explain(
+    *paths: str | Path, as_json: bool = False, standard_input: bytes = b"", ties: Ties = NO_TIES, page: Page | None = None
+) -> Said:
     out, errors = io.StringIO(), io.StringIO()
     code = explain_files(
         [str(path) for path in paths],
-        as_json=as_json,
-        rules=RULES,
-        now=NOW,
+        Explainer(RULES, ties, now=NOW),
+        None if as_json else page or page_of(ties),
         standard_input=io.BytesIO(standard_input),
         out=out,
         errors=errors,
@@ -72,9 +90,23 @@ def explain(*paths: str | Path, as_json: bool = False, standard_input: bytes = b
     return Said(code, out.getvalue(), errors.getvalue())
 
 
-def reply(*lines: bytes, as_json: bool = True) -> Said:
+def reply(*lines: bytes, as_json: bool = True, rules: Rules = RULES, page: Page | None = None) -> Said:
     out = io.StringIO()
-    return Said(reply_lines(lines, as_json=as_json, rules=RULES, out=out), out.getvalue(), "")
+    code = reply_lines(lines, rules, None if as_json else page or page_of(), now=NOW, out=out)
+    return Said(code, out.getvalue(), "")
+
+
+def row_of(said: Said, label: str) -> str:
+    """What a page says in the row of that name, on one line."""
+    lines = said.out.splitlines()
+    first = next(number for number, line in enumerate(lines) if line.strip().startswith(f"{label} "))
+    indent = len(lines[first]) - len(lines[first].lstrip())
+    rest = []
+    for line in lines[first + 1 :]:
+        if not line.startswith(" " * (indent + 10)):
+            break
+        rest.append(line.strip())
+    return " ".join([lines[first].strip().removeprefix(label).strip(), *rest])
 
 
 @pytest.fixture
@@ -84,24 +116,229 @@ def bounce(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_bounce_is_explained_in_sentences(bounce: Path) -> None:
+def test_a_bounce_is_explained_in_a_dozen_lines_with_the_decision_first(bounce: Path) -> None:
     said = explain(bounce)
 
     assert said.code == 0
-    for part in (
-        "a bounce",
-        "kiji@example.com (from Final-Recipient)",
-        "There is no such mailbox",
-        "would go on the list",
-        "recipient.mailbox-unknown",
-        "mail.example.com said: 550 5.1.1",
-    ):
-        assert part in said.out
+    title, headline, *others = said.out.splitlines()
+    assert len(others) <= 12
+    assert title == f"{bounce}: a bounce (read as rfc3464); 1 got the mail"
+    assert headline == "  kiji@example.com: hard, mailbox-unknown. There is no such mailbox at that domain."
+    assert row_of(said, "list") == "stops all mail to the address for good if the report is proven, for 7 days if not"
+    assert row_of(said, "codes") == "5.1.1, reply 550: this delivery has failed for good"
+    assert row_of(said, "rule").startswith("recipient.mailbox-unknown")
+    assert 'by "User unknown"' in row_of(said, "rule")
+    assert row_of(said, "address") == "from Final-Recipient"
 
 
-def test_a_strangers_words_do_not_reach_the_terminal_as_commands(tmp_path: Path) -> None:
-    assert "\x1b" not in reply(b"550 user \x1b[31munknown\n", as_json=False).out
-    assert "\x1b" not in explain(tmp_path / "\x1b[31m").errors
+# --- the words that decided ----------------------------------------------------------------------------------------------
+
+
+def test_the_words_that_decided_are_marked_where_they_stand(bounce: Path) -> None:
+    lines = explain(bounce).out.splitlines()
+    said = next(number for number, line in enumerate(lines) if line.startswith("    said "))
+
+    start = lines[said].index("User unknown")
+    assert lines[said + 1] == " " * start + "^" * len("User unknown")
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "found"),
+    [
+        ("550 User unknown", "User unknown", "User unknown"),
+        ("550 <kiji@example.com>... is not known here", "@... is not known", "<kiji@example.com>... is not known"),
+        ("550 Utilisat\u00e9ur inconnu, d\u00e9sol\u00e9", "utilisateur inconnu", "Utilisat\u00e9ur inconnu"),
+        ("550 User unknown", "mailbox full", ""),
+        ("", "mailbox full", ""),
+        ("550 no", None, ""),
+    ],
+)
+def test_words_are_found_as_they_stand_and_as_a_rule_sees_them(text: str, words: str | None, found: str) -> None:
+    whole = marked(text, words)
+
+    assert whole.text[whole.start : whole.end] == found
+
+
+def test_the_carets_stand_under_wide_letters_too() -> None:
+    _, carets = lines_of(marked("\u5bb9\u91cf full", "full"), Look(), 80)
+
+    assert carets == " " * 5 + "^^^^"
+
+
+def test_a_long_reply_is_shown_around_the_words_that_decided_and_whole_if_asked_for(tmp_path: Path) -> None:
+    filler = " ".join(f"word{number}" for number in range(300))
+    path = tmp_path / "long.eml"
+    path.write_bytes(BOUNCE.replace(b"User unknown", f"{filler} User unknown {filler}".encode()))
+
+    short, whole = explain(path), explain(path, page=page_of(verbose=True))
+    assert "User unknown" in short.out
+    assert "\u2026" in short.out
+    assert len(short.out.splitlines()) <= 15
+    assert "word0 " in whole.out
+    assert whole.out.count("word299") == 2
+
+
+@given(st.text(max_size=300), st.integers(0, 300), st.integers(0, 50), st.integers(1, 200), st.integers(1, 60))
+def test_no_letter_of_a_reply_is_lost_in_its_lines(text: str, start: int, length: int, most: int, columns: int) -> None:
+    whole = marked(text, None)._replace(start=start, end=start + length)
+
+    assert "".join(lines_of(whole._replace(start=0, end=0), Look(), columns)).replace(" ", "") == whole.text.replace(" ", "")
+    part = excerpt(whole, most)
+    assert len(part.text) <= most + 2
+    assert all(line.isprintable() for line in lines_of(part, Look(), columns))
+
+
+# --- why that rule, and why not another ------------------------------------------------------------------------------------
+
+
+def book_of(*rules: Rule) -> Rules:
+    """These rules and no others, tried in this order."""
+    signs = Signs(phases={"content": ("end of data",)}, providers={})
+    return Rules(Rulebook(rules=rules, signs=signs, version="v", places={}))
+
+
+def rule(name: str, category: Category, **asks: Any) -> Rule:
+    return Rule(name=name, category=category, examples=(), **asks)
+
+
+FULL = rule("a.full", Category.MAILBOX_FULL, texts=("full",))
+
+
+@pytest.mark.parametrize(
+    ("asks", "words", "sentence"),
+    [
+        ({"unless": ("box",)}, b"552 box full", '"box" speaks against it'),
+        ({"statuses": frozenset({"x.7.1"})}, b"552 full", "it asks for status x.7.1"),
+        ({"reply_codes": frozenset({554})}, b"552 full", "it asks for reply 554"),
+        ({"phases": frozenset({"content"})}, b"552 full", "it asks for phase content"),
+    ],
+)
+def test_a_rule_that_was_passed_over_is_named_with_the_reason(asks: Any, words: bytes, sentence: str) -> None:
+    other = rule("a.other", Category.VIRUS, texts=("full",), **asks)
+    said = reply(words, as_json=False, rules=book_of(other, FULL))
+
+    assert row_of(said, "rule") == 'a.full, by "full"'
+    assert row_of(said, "not") == f'a.other ("full"): {sentence}'
+
+
+def test_a_rule_behind_the_one_that_decided_is_named_with_what_it_would_say() -> None:
+    said = reply(b"552 full", as_json=False, rules=book_of(FULL, rule("a.late", Category.SYSTEM_FULL, texts=("552",))))
+
+    assert row_of(said, "behind") == 'a.late ("552"): it would say system-full, but comes later'
+
+
+def test_of_many_rules_the_first_is_shown_and_all_if_asked_for() -> None:
+    others = [rule(f"a.late-{number}", Category.SYSTEM_FULL, texts=("552",)) for number in range(3)]
+    book = book_of(FULL, *others)
+
+    assert "(2 more: --verbose)" in row_of(reply(b"552 full", as_json=False, rules=book), "behind")
+    assert "a.late-2" in reply(b"552 full", as_json=False, rules=book, page=page_of(verbose=True)).out
+
+
+@pytest.mark.parametrize(
+    ("asked", "words", "sentence"),
+    [
+        ({}, b"450 4.1.1 unknown", "a code of class 4"),
+        ({}, b"unknown, 4.0.0", "a code of class 4"),
+        ({"permanent": False}, b"550 unknown", "nothing says that the delivery has failed for good"),
+        ({"soft": True}, b"550 5.1.1 unknown", "the rule takes these words for a doubt"),
+    ],
+)
+def test_what_kept_a_failure_from_being_hard_is_said(asked: Any, words: bytes, sentence: str) -> None:
+    unknown = rule("a.unknown", Category.MAILBOX_UNKNOWN, texts=("unknown",), **asked)
+
+    assert row_of(reply(words, as_json=False, rules=book_of(unknown)), "not hard").startswith(sentence)
+
+
+# --- strangers' words ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("control", ["\x1b[31m", "\x07", "\x9b2J", "\u202e", "\u2066", "\u200f", "\u2028", "\udcff"])
+def test_a_strangers_words_do_not_reach_the_terminal_as_commands(tmp_path: Path, control: str) -> None:
+    words = f"550 user {control}unknown".encode("utf-8", "surrogatepass")
+
+    assert control not in reply(words + b"\n", as_json=False).out
+    assert control not in explain("-", standard_input=BOUNCE.replace(b"User unknown", words)).out
+    assert control not in explain("-", standard_input=BOUNCE.replace(b"kiji", words)).out
+    assert control not in explain(tmp_path / control).errors
+
+
+def test_colour_marks_the_words_where_it_is_welcome(bounce: Path) -> None:
+    said = explain(bounce, page=page_of(look=Look(colour=True)))
+
+    assert "\x1b[1;4mUser unknown\x1b[0m" in said.out
+    assert "kiji@example.com: \x1b[1;31mhard\x1b[0m, mailbox-unknown" in said.out
+    assert "^^^" not in said.out
+
+
+# --- what ties it to our mail, what it would do --------------------------------------------------------------------------
+
+
+def ties_with(*rcpt_to: str) -> Ties:
+    return Ties(Source(rcpt_to=rcpt_to), Prover(KEYS))
+
+
+def test_a_return_path_that_was_told_proves_the_report() -> None:
+    claims = Claims(tenant="acme", stream="news", recipient="kiji@example.com", sent_on=NOW.date(), message="m7")
+    said = explain("-", standard_input=BOUNCE, ties=ties_with(f"{ReturnPaths(KEYS).make(claims)}@bounces.example"))
+
+    assert row_of(said, "proof") == "return-path: it came to a return path that we signed"
+    assert row_of(said, "list") == "stops all mail to the address for good"
+
+
+def test_a_return_path_for_somebody_else_withholds_the_report() -> None:
+    claims = Claims(tenant="acme", stream="news", recipient="else@example.com", sent_on=NOW.date(), message="m7")
+    said = explain("-", standard_input=BOUNCE, ties=ties_with(f"{ReturnPaths(KEYS).make(claims)}@bounces.example"))
+
+    assert row_of(said, "proof").startswith("withheld: it names someone else")
+    assert row_of(said, "list").startswith("stays as it is: withheld")
+
+
+@pytest.mark.parametrize(
+    ("ties", "sentence"),
+    [
+        (ties_with("bounces@example.net"), "none: nothing ties it to mail that we sent"),
+        (ties_with(), "none in the message itself; tell to which address it came: --rcpt-to ADDRESS"),
+        (Ties(), "not checked: this installation has no keys yet"),
+    ],
+)
+def test_what_is_not_proven_is_said_with_what_would_help(ties: Ties, sentence: str) -> None:
+    assert row_of(explain("-", standard_input=BOUNCE, ties=ties), "proof") == sentence
+
+
+def test_the_list_is_told_by_the_policy_of_this_installation() -> None:
+    ignoring = explain("-", standard_input=BOUNCE, page=page_of(unproven="ignore"))
+    asked = explain("-", standard_input=BOUNCE, page=page_of(unproven="full"))
+
+    assert "if not, stays as it is: nothing ties the report to mail that we sent" in row_of(ignoring, "list")
+    assert row_of(asked, "list") == "stops all mail to the address for good"
+
+
+# --- what else stands there ----------------------------------------------------------------------------------------------
+
+
+def test_an_address_that_was_not_charged_is_named_with_its_place() -> None:
+    original = b"Original-Recipient: rfc822; anna@example.org\nFinal-Recipient: rfc822; kiji"
+    said = explain("-", standard_input=BOUNCE.replace(b"Final-Recipient: rfc822; kiji", original))
+
+    assert "anna@example.org: hard" in said.out
+    assert row_of(said, "address").startswith("from Original-Recipient, which is trusted more than: kiji@example.com")
+
+
+def test_a_cut_message_says_so() -> None:
+    assert "the message is cut" in row_of(explain("-", standard_input=BOUNCE.removesuffix(b"--b--\n")), "note")
+
+
+def test_a_message_that_is_longer_than_is_read_says_where_reading_stopped() -> None:
+    content = BOUNCE + b"a line of text\n" * (READ_BYTES_MAX // 15 + 1)
+
+    assert f"read up to byte {READ_BYTES_MAX:,}" in row_of(explain("-", standard_input=content), "note")
+
+
+def test_a_message_that_is_two_things_says_which() -> None:
+    complaint = b"--b\nContent-Type: message/feedback-report\n\nFeedback-Type: abuse\n\n--b--\n"
+
+    assert "several things at once" in row_of(explain("-", standard_input=BOUNCE.replace(b"--b--\n", complaint)), "note")
 
 
 def test_the_object_of_a_bounce_has_the_fields_that_others_build_on(bounce: Path) -> None:
@@ -122,7 +359,12 @@ def test_the_object_of_a_bounce_has_the_fields_that_others_build_on(bounce: Path
             "diagnostic": "550 5.1.1 <kiji@example.com>: User unknown",
             "remote_mta": "mail.example.com",
             "feedback_type": None,
-            "rule": "recipient.mailbox-unknown",
+            "rule": found["reports"][0]["rule"],
+            "words": "User unknown",
+            "derived_from": "final-recipient",
+            "proof": "none",
+            "withheld": None,
+            "notes": [],
         }
     ]
 
@@ -216,7 +458,7 @@ def test_a_reply_code_may_be_a_number_or_text() -> None:
 
 @pytest.mark.parametrize("line", [b"550 no", b"[]", b'{"text": 5}', b'{"text": "a", "reply_code": "x"}', b"\xff", b"{}"])
 def test_a_line_that_is_no_reply_is_told_and_the_next_is_decided(line: bytes) -> None:
-    said = reply(line, b"", b'{"text": "550 user unknown"}')
+    said = reply(line, b"", b'{"text": "550 5.1.1 user unknown"}')
 
     assert said.code == 1
     assert "line 1" in said.objects[0]["error"]
@@ -228,15 +470,16 @@ def test_a_person_may_type_bare_words() -> None:
 
     assert said.code == 0
     assert "There is no such mailbox" in said.out
-    assert 'by "user unknown"' in said.out
+    assert 'by "user unknown"' in row_of(said, "rule")
 
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (b"552 mailbox full", "It would be counted"),
-        (b"554 blocked using zen.spamhaus.org", "not the recipient's fault"),
-        (b"451 4.4.1 later", "The same mail may arrive later"),
+        (b"552 mailbox full", "counts one soft bounce; 5 within 14 days stop all mail"),
+        (b"554 blocked using zen.spamhaus.org", "stays as it is: the fault is not the recipient's (sender)"),
+        (b"451 4.4.1 later", "the same mail may arrive later"),
+        (b"451 4.1.1 user unknown, later", "doubt is soft"),
     ],
 )
 def test_what_it_would_do_to_the_list_is_said(words: bytes, sentence: str) -> None:

@@ -8,6 +8,7 @@ from nullsender.config import Settings
 from nullsender.errors import Misconfigured
 from nullsender.log import Log, Topic
 from nullsender.secret_keys import SecretKeys
+from suppression.policy import PolicySettings
 
 #: The one place where the real time comes in.
 CLOCK = SystemClock()
@@ -24,6 +25,11 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
     """The settings in force for this call: its flags over variables, file and defaults."""
     given = {name: getattr(arguments, name, None) for name in ("data", "smtp", "http")}
     return config.load({name: value for name, value in given.items() if value is not None}, file=arguments.config)
+
+
+def policy_of(settings: Settings) -> PolicySettings:
+    """The policy as the operator set it."""
+    return PolicySettings(**settings.policy.model_dump())
 
 
 def open_log(settings: Settings) -> Log:

@@ -6,7 +6,6 @@ from nullsender.config import Settings
 from nullsender.errors import Misconfigured
 from suppression.engine import open_engine, opened
 from suppression.migrate import Found, look, upgrade
-from suppression.policy import PolicySettings
 from suppression.store import Store
 
 
@@ -15,17 +14,12 @@ def hasher_of(settings: Settings) -> AddressHasher:
     return AddressHasher(parts.keys_of(settings).address_key)
 
 
-def policy_of(settings: Settings) -> PolicySettings:
-    """The policy as the operator set it."""
-    return PolicySettings(**settings.policy.model_dump())
-
-
 def open_store(settings: Settings) -> Store:
     """The list."""
     settings.data.mkdir(parents=True, exist_ok=True)
     hasher = hasher_of(settings)
     engine = open_engine(settings.store_url, connections=settings.store.connections)
-    policy, history_days = policy_of(settings), settings.store.history_days
+    policy, history_days = parts.policy_of(settings), settings.store.history_days
     return Store(engine, hasher=hasher, clock=parts.CLOCK, policy=policy, history_days=history_days)
 
 

@@ -1,0 +1,46 @@
+"""What an outcome would do to the list, asked of the policy itself and told in a sentence."""
+
+import msgspec
+
+from nullsender.events import Action, Outcome, Proof, Result
+from suppression.policy import EVERYWHERE, Cause, Claim, PolicySettings, claim_of
+
+
+def on_the_list(outcome: Outcome, policy: PolicySettings, *, proof_is_known: bool) -> str:
+    """What would follow; both cases where it depends on the proof and nobody knows yet what the proof is."""
+    if outcome.decision.outcome is Result.NONE:
+        late = outcome.report.action is Action.DELAYED
+        return f"stays as it is: {'the mail may still arrive' if late else 'nothing is said against the address'}"
+    proven, unproven = (_asked(outcome, proof, policy) for proof in (Proof.SOURCE, Proof.NONE))
+    if proof_is_known:
+        return _sentence(unproven if outcome.report.proof is Proof.NONE else proven, policy)
+    if _sentence(proven, policy) == _sentence(unproven, policy):
+        return _sentence(proven, policy)
+    if isinstance(unproven, Claim):
+        return f"{_sentence(proven, policy)} if the report is proven, {_for_how_long(unproven)} if not"
+    return f"{_sentence(proven, policy)} if the report is proven; if not, {_sentence(unproven, policy)}"
+
+
+def _asked(outcome: Outcome, proof: Proof, policy: PolicySettings) -> Claim | str:
+    """The claim of this outcome if that were its proof, or why there is none."""
+    report = msgspec.structs.replace(outcome.report, proof=proof)
+    return claim_of(msgspec.structs.replace(outcome, report=report), report.received_at, policy)
+
+
+def _sentence(asked: Claim | str, policy: PolicySettings) -> str:
+    if isinstance(asked, str):
+        return f"stays as it is: {asked}"
+    if asked.cause is Cause.SOFT:
+        return (
+            f"counts one soft bounce; {policy.soft_limit} within {policy.soft_window_days} days stop {_mail(asked)} "
+            f"to the address for {policy.soft_entry_days} days"
+        )
+    return f"stops {_mail(asked)} to the address {_for_how_long(asked)}"
+
+
+def _mail(claim: Claim) -> str:
+    return "all mail" if claim.scope == EVERYWHERE else f"the mail of stream {claim.scope}"
+
+
+def _for_how_long(claim: Claim) -> str:
+    return "for good" if claim.expires is None else f"for {(claim.expires - claim.at).days} days"

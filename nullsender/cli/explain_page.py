@@ -1,0 +1,183 @@
+"""What `explain` and `reply` show a person: the decision first, why below it, what it would do to the list last.
+
+    kiji@example.com: hard, mailbox-unknown. There is no such mailbox at that domain.
+      said     mx.example.com: 550 5.1.1 <kiji@example.com>: User unknown
+                                                             ^^^^^^^^^^^^
+      codes    5.1.1, reply 550: this delivery has failed for good
+      …
+
+A report takes a dozen lines at most, unless everything is asked for.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from ingest.reading.report import Reading
+from nullsender.cli.explain_found import Contents, Named
+from nullsender.cli.explain_list import on_the_list
+from nullsender.cli.explain_marks import Look, Paint, excerpt, lines_of, marked, shown
+from nullsender.cli.explain_ties import Ties
+from nullsender.cli.explain_why import Row, Weighed, headline, reasons, row
+from nullsender.events import DerivedFrom, Kind, Outcome, Result
+from suppression.policy import PolicySettings
+
+_KINDS = {
+    Kind.BOUNCE: "a bounce",
+    Kind.COMPLAINT: "a complaint",
+    Kind.UNSUBSCRIBE: "an unsubscribe",
+    Kind.AUTO_REPLY: "an automatic reply",
+    Kind.OTHER: "no report about mail of ours",
+}
+
+_FOUND = {
+    DerivedFrom.RETURN_PATH: "our signed return path",
+    DerivedFrom.TOKEN: "our token in the returned message",
+    DerivedFrom.SENDER_TRACE: "a field of the sender's MTA in the returned message",
+    DerivedFrom.ORIGINAL_RECIPIENT: "Original-Recipient",
+    DerivedFrom.ORIGINAL_RCPT_TO: "Original-Rcpt-To",
+    DerivedFrom.REPORT_JSON: "the JSON of the report",
+    DerivedFrom.REMOVAL_RECIPIENT: "Removal-Recipient",
+    DerivedFrom.DELIVERED_TO: "a header that says to whom it was delivered",
+    DerivedFrom.FAILED_RECIPIENTS: "X-Failed-Recipients",
+    DerivedFrom.FINAL_RECIPIENT: "Final-Recipient",
+    DerivedFrom.ORIGINAL_TO: "the To of the returned message",
+    DerivedFrom.TEXT: "the words of the notice",
+    DerivedFrom.SENDER: "the From of the message",
+    DerivedFrom.NOWHERE: "nowhere",
+}
+_PAINTS = {
+    Result.HARD: Paint.BAD,
+    Result.SOFT: Paint.DOUBT,
+    Result.COMPLAINT: Paint.BAD,
+    Result.UNSUBSCRIBE: Paint.BAD,
+    Result.NONE: Paint.GOOD,
+}
+assert _KINDS.keys() == set(Kind)
+assert _FOUND.keys() == set(DerivedFrom)
+assert _PAINTS.keys() == set(Result)
+
+_INDENT = 4
+_LABEL_COLUMNS = 10
+#: Of a row this many lines are shown where not everything is asked for; broken between words they are three.
+_LINES_OF_A_ROW = 2.5
+
+
+class Explained(NamedTuple):
+    """A message that was read: what it is, what is decided of it, and how many recipients got the mail after all."""
+
+    reading: Reading
+    weighed: Sequence[Weighed]
+    arrived: int
+    contents: Contents
+
+
+class Unread(NamedTuple):
+    """A file in which nothing could be read, or not safely: why, what was found, where it stopped, and what happens then."""
+
+    reason: str
+    found: str = ""
+    remark: str = ""
+    then: str = ""
+
+
+class Page:
+    """Makes lines for a person."""
+
+    def __init__(self, look: Look, policy: PolicySettings, ties: Ties, *, verbose: bool = False) -> None:
+        self._look = look
+        self._policy = policy
+        self._ties = ties
+        self._verbose = verbose
+
+    def unread(self, path: str, unread: Unread) -> Iterator[str]:
+        """What stands in place of an explanation: what was found, where it stopped, and what becomes of such a message."""
+        yield f"{shown(path)}: {shown(unread.reason)}."
+        for it in (row("found", unread.found), row("note", unread.remark), row("then", unread.then)):
+            if it.text.text:
+                yield from self._row(it, indent=2)
+        yield ""
+
+    def explained(self, path: str, explained: Explained) -> Iterator[str]:
+        """All of one message."""
+        yield f"{shown(path)}: {_title(explained)}"
+        for remark in explained.contents.remarks():
+            yield from self._row(row("note", remark), indent=2)
+        beside = explained.contents.addresses_beside(explained.reading.reports)
+        for weighed in explained.weighed:
+            yield from self._report(weighed, explained.contents, beside if len(explained.weighed) == 1 else [])
+        yield ""
+
+    def reply(self, weighed: Weighed) -> Iterator[str]:
+        """One SMTP reply."""
+        yield from self._headline("", weighed.outcome)
+        yield from self._row(self._list(weighed.outcome))
+        for it in reasons(weighed, verbose=self._verbose):
+            yield from self._row(it)
+        yield ""
+
+    def _report(self, weighed: Weighed, contents: Contents, beside: Sequence[Named]) -> Iterator[str]:
+        outcome, report = weighed.outcome, weighed.outcome.report
+        about_nobody = report.kind in (Kind.OTHER, Kind.AUTO_REPLY) and report.recipient is None
+        who = "" if about_nobody else f"{shown(report.recipient or 'a recipient that it does not name')}: "
+        yield from self._headline(who, outcome)
+        yield from self._row(self._list(outcome))
+        if outcome.decision.outcome is not Result.NONE:
+            yield from self._row(row("proof", self._ties.sentence(report)))
+        for it in reasons(weighed, verbose=self._verbose):
+            yield from self._row(it)
+        if about_nobody:
+            yield from self._row(row("found", contents.summary()))
+        else:
+            yield from self._row(row("address", _address(report.derived_from, beside)))
+        for note in report.notes:
+            yield from self._row(row("note", note))
+        if self._verbose:
+            yield from self._row(row("report", _details(outcome)))
+
+    def _headline(self, who: str, outcome: Outcome) -> Iterator[str]:
+        word = outcome.decision.outcome
+        first, *others = lines_of(marked(f"{who}{headline(outcome)}", None), self._look, self._look.columns - _INDENT)
+        yield f"  {first.replace(f': {word}', f': {self._look.painted(word, _PAINTS[word])}', 1)}"
+        for line in others:
+            yield f"{' ' * _INDENT}{line}"
+
+    def _list(self, outcome: Outcome) -> Row:
+        return row("list", on_the_list(outcome, self._policy, proof_is_known=self._ties.are_known))
+
+    def _row(self, it: Row, indent: int = _INDENT) -> Iterator[str]:
+        columns = self._look.columns - indent - _LABEL_COLUMNS
+        text = it.text if self._verbose else excerpt(it.text, int(_LINES_OF_A_ROW * columns))
+        label = self._look.painted(f"{it.label:{_LABEL_COLUMNS}}", Paint.FAINT)
+        for line in lines_of(text, self._look, columns):
+            yield f"{' ' * indent}{label}{line}"
+            label = " " * _LABEL_COLUMNS
+
+
+def _title(explained: Explained) -> str:
+    reading, count = explained.reading, len(explained.weighed)
+    several = f" about {count} recipients" if count > 1 else ""
+    arrived = f"; {explained.arrived} got the mail" if explained.arrived else ""
+    return f"{_KINDS[reading.kind]} (read as {reading.format}){several}{arrived}"
+
+
+def _address(found: DerivedFrom, beside: Sequence[Named]) -> str:
+    others = ", ".join(f"{named.address} ({_FOUND[named.place]})" for named in beside)
+    return f"from {_FOUND[found]}" + (f", which is trusted more than: {others}" if others else "")
+
+
+def _details(outcome: Outcome) -> str:
+    """Every other fact that the report carries."""
+    report = outcome.report
+    facts = {
+        "id": report.id,
+        "reported by": report.reporting_mta,
+        "at": report.occurred_at,
+        "mail": report.original_message_id,
+        "envelope id": report.original_envelope_id,
+        "subject": report.subject,
+        "sent from": report.original_source_ip,
+        "reverse-path": report.original_mail_from,
+        "stream": report.stream,
+        "rules": outcome.decision.rules_version,
+    }
+    return "; ".join(f"{name}: {value}" for name, value in facts.items() if value)
