@@ -45,7 +45,7 @@ def traced_recipient(fields: Headers) -> str | None:
 
 
 def _traces(fields: Headers) -> Iterator[str]:
-    for name in sorted(name.decode() for name in fields.names() if name.startswith(b"x-")):
+    for name in sorted(name for name in fields.names() if name.startswith("x-")):
         value = fields.get(name)[:TRACE_CHARACTERS_MAX]
         if name == _MOMENTUM:
             yield _momentum(value)
