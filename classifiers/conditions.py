@@ -75,6 +75,7 @@ class Condition:
 
     def __init__(self, rule: Rule, texts: Texts, signs: SignNumbers) -> None:
         self.rule = rule
+        self.hard = rule.hard
         self.texts = texts.numbers(rule.texts)
         asked_beside_texts = rule.texts and (rule.statuses or rule.reply_codes)
         both_codes = rule.statuses and rule.reply_codes
@@ -101,7 +102,10 @@ class Condition:
 
     def hit(self, case: Case) -> int | None:
         """The number of the text for the rule that ends first; None where its code alone made it a candidate."""
-        return next((number for number in case.hits if number in self.texts), None)
+        for number in case.hits:
+            if number in self.texts:
+                return number
+        return None
 
     def hit_against(self, case: Case) -> int | None:
         """The number of the text that speaks against the rule."""

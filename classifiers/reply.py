@@ -15,20 +15,28 @@ from functools import lru_cache
 
 import msgspec
 
-from nullsender.limits import DIAGNOSTIC_CHARACTERS_MAX, STATUSES_REMEMBERED_MAX
+from nullsender.limits import (
+    DIAGNOSTIC_CHARACTERS_MAX,
+    FOLDED_CHARACTERS_REMEMBERED_MAX,
+    HEADS_REMEMBERED_MAX,
+    STATUSES_REMEMBERED_MAX,
+)
 
 #: A to Z in lower case, and every white space but the blank as a line's end.
 _LOWER = bytes.maketrans(bytes(range(0x41, 0x5B)) + b"\t\v\f\r\x1c\x1d\x1e\x1f", bytes(range(0x61, 0x7B)) + b"\n" * 8)
 
+#: Every digit as 0, so that "three digits" and "digit, dot, digit" are words that can be looked for.
+_DIGITS = bytes.maketrans(b"123456789", b"0" * 9)
+
 # RFC 5321 4.2: the codes of answers to a command that can fail, as they stand before everything else.
 _CODES: Mapping[bytes, int] = {b"%d" % code: code for code in (*range(200, 300), *range(400, 600))}
+# How each line but the last of a reply with this code begins.
+_CONTINUED: Mapping[int | None, bytes] = {code: b"%d-" % code for code in _CODES.values()}
 # RFC 3463 2: class "." subject "." detail, those of five characters that give a reason.
 _REASONS: Mapping[bytes, str] = {
     b"%d.%d.%d" % (kind, subject, detail): f"{kind}.{subject}.{detail}"
     for kind in (2, 4, 5) for subject in range(1, 10) for detail in range(1, 10)
 }  # fmt: skip
-# The search runs for the middle, which is rare; the rest is checked around it.
-_SUBJECT = re.compile(rb"\.\d{1,3}\.")
 _STATUS = re.compile(rb"[245]\.\d{1,3}\.\d{1,3}(?!\d|\.\d)")
 # Three digits where a reply begins, which is told by what stands before them.
 _THREE_DIGITS = re.compile(rb"[245]\d\d(?=[ \-:#]|$)")
@@ -38,8 +46,24 @@ _BEFORE_A_REPLY = (b":", b";", b"'", b'"', b"(", b"[", b"=", b">", b"<<<", b"smt
 _ADDRESS = re.compile(rb"<?(?<![^\s<>()\[\]\"',;:])[^\s<>()\[\]\"',;:@]*+@[^\s<>()\[\]\"',;:]*+>?")
 _DOMAIN = re.compile(r"@([^\s<>()\[\]\"',;:@]+)")
 _MARKS = re.compile(r"[\u0300-\u036f]")
-# Curly quotes and long dashes to the ones that rules are written with.
-_PLAIN = str.maketrans({"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "\u2014": "-"})
+
+
+class _Bare(dict[int, str]):
+    """What each character is without accent and ornament, worked out when it first comes.
+
+    Character by character, because normalising a text takes quadratic time where somebody piles up combining marks.
+    """
+
+    def __missing__(self, number: int) -> str:
+        """NFKD without the marks of Latin, Greek and Cyrillic, put together again: those of other scripts make words."""
+        bare = unicodedata.normalize("NFC", _MARKS.sub("", unicodedata.normalize("NFKD", chr(number))))
+        if len(self) < FOLDED_CHARACTERS_REMEMBERED_MAX:
+            self[number] = bare
+        return bare
+
+
+# Curly quotes and long dashes are the ones that rules are written with.
+_BARE = _Bare(str.maketrans({"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "\u2014": "-"}))
 
 
 class Reply(msgspec.Struct, frozen=True, gc=False):
@@ -57,7 +81,9 @@ class Reply(msgspec.Struct, frozen=True, gc=False):
 
 def read_reply(text: str | None, status: str | None = None, reply_code: int | None = None) -> Reply:
     """Take `text` apart; `status` and `reply_code` are what the report says beside it. Any text at all gives an answer."""
-    words = text[:DIAGNOSTIC_CHARACTERS_MAX].strip() if text else ""
+    words = text.strip() if text else ""
+    if len(words) > DIAGNOSTIC_CHARACTERS_MAX:
+        words = words[:DIAGNOSTIC_CHARACTERS_MAX].rstrip()
     if words.isascii():
         folded = words.encode().translate(_LOWER)
         if b"  " in folded or b"\n" in folded:
@@ -66,9 +92,11 @@ def read_reply(text: str | None, status: str | None = None, reply_code: int | No
     else:
         words = " ".join(words.split())
         folded = fold(words).encode("utf-8", "replace")
-    code = reply_code or _first_code(folded)
-    telling = _most_telling(folded, status)
-    if code is not None and b"-" in folded:
+    code, telling = _head(folded[:10])
+    code = reply_code or code or _code_inside(folded)
+    if telling is None or (status is not None and status != telling):
+        telling = _most_telling(folded, status)
+    if _CONTINUED.get(code, b"\n") in folded:
         folded = _without_continuations(folded, code)
     return Reply(words, _without_addresses(folded) if b"@" in folded else folded, telling, code)
 
@@ -78,8 +106,7 @@ def fold(text: str) -> str:
     folded = text.lower()
     if folded.isascii():
         return folded
-    bare = _MARKS.sub("", unicodedata.normalize("NFKD", folded.translate(_PLAIN)))
-    return " ".join(unicodedata.normalize("NFC", bare).split())
+    return " ".join(folded.translate(_BARE).split())
 
 
 @lru_cache(maxsize=STATUSES_REMEMBERED_MAX)
@@ -88,6 +115,7 @@ def is_status(text: str) -> bool:
     return _STATUS.fullmatch(text.encode("utf-8", "replace")) is not None
 
 
+@lru_cache(maxsize=STATUSES_REMEMBERED_MAX)
 def detail_of(status: str) -> int:
     """How much a status code says: 0 nothing (5.0.0), 1 the field (5.1.0), 2 the reason (5.1.1).
 
@@ -98,11 +126,19 @@ def detail_of(status: str) -> int:
     return 0 if int(subject) == 0 else 1 if int(detail) == 0 else 2
 
 
-def _first_code(folded: bytes) -> int | None:
-    """The reply code that the text begins with, else the first that stands where a quoted reply begins."""
-    code = _CODES.get(folded[:3])
-    if code is not None and folded[3:4] in b" -:#":
-        return code
+@lru_cache(maxsize=HEADS_REMEMBERED_MAX)
+def _head(head: bytes) -> tuple[int | None, str | None]:
+    """The reply code with which a text begins, and the status that stands behind it, where that gives a reason."""
+    code = _CODES.get(head[:3])
+    if code is None or head[3:4] not in b" -:#":
+        return None, None
+    return code, _REASONS.get(head[4:9]) if head[3:4] in b" -" and head[9:] in b" " else None
+
+
+def _code_inside(folded: bytes) -> int | None:
+    """The first three digits that stand where a quoted reply begins."""
+    if b"000" not in folded.translate(_DIGITS):
+        return None
     for match in _THREE_DIGITS.finditer(folded):
         before = folded[max(0, match.start() - 8) : match.start()].rstrip(b" #")
         if before.endswith(_BEFORE_A_REPLY):
@@ -112,50 +148,53 @@ def _first_code(folded: bytes) -> int | None:
 
 def _most_telling(folded: bytes, status: str | None) -> str | None:
     """The first code in the words that gives a reason; gateways wrap the real reply into a vaguer one of their own."""
-    first = _REASONS.get(folded[4:9])
-    if first is not None and (status is None or status == first) and folded[9:10] in b" " and folded[3:4] in b" -":
-        return first
     if status is not None and not is_status(status):
         status = None
-    if b"." not in folded:
-        return status
     if status is not None and detail_of(status) == 2 and status.encode() in folded:
         return status
-    found = [code for middle in _SUBJECT.finditer(folded) if (code := _status_around(folded, middle.start()))]
-    if status is not None:
-        found.append(status)
-    if len(found) <= 1:
-        return found[0] if found else None
-    return max(found, key=detail_of)  # max keeps the first of equals
+    digits = folded.translate(_DIGITS)
+    best = None
+    at = digits.find(b"0.0")
+    while at >= 0:
+        code = _status_at(folded, at)
+        if code is not None and (best is None or detail_of(code) > detail_of(best)):
+            best = code
+            if detail_of(code) == 2:
+                break
+        at = digits.find(b"0.0", at + 1)
+    return status if best is None or (status is not None and detail_of(status) > detail_of(best)) else best
 
 
-def _status_around(folded: bytes, dot: int) -> str | None:
-    """The code whose first dot stands at `dot`, unless it is a part of an IP address or of a version."""
-    if dot >= 2 and folded[dot - 2] in b"0123456789.":
+def _status_at(folded: bytes, start: int) -> str | None:
+    """The code that begins at `start`, unless it is a part of an IP address or of a version."""
+    if start and folded[start - 1] in b"0123456789.":
         return None
-    match = _STATUS.match(folded, max(dot - 1, 0))
+    match = _STATUS.match(folded, start)
     return match.group().decode() if match else None
 
 
 def _without_addresses(folded: bytes) -> bytes:
-    """Every address a bare `@`. Only the tokens that hold one are looked at."""
+    """Every address a bare `@`. Only the tokens that hold one are looked at, and most are nothing but an address."""
     pieces: list[bytes] = []
     done = 0
     at = folded.find(b"@")
     while at >= 0:
         start = folded.rfind(b" ", done, at) + 1 or done
-        end = folded.find(b" ", at)
-        end = len(folded) if end < 0 else end
-        pieces += folded[done:start], _ADDRESS.sub(b"@", folded[start:end])
-        done = end
+        pieces.append(folded[done:start])
+        address = _ADDRESS.match(folded, start)
+        if address:
+            pieces.append(b"@")
+            done = address.end()
+        else:
+            end = folded.find(b" ", at)
+            done = len(folded) if end < 0 else end
+            pieces.append(_ADDRESS.sub(b"@", folded[start:done]))
         at = folded.find(b"@", done)
     pieces.append(folded[done:])
     return b"".join(pieces)
 
 
-def _without_continuations(folded: bytes, code: int) -> bytes:
+def _without_continuations(folded: bytes, code: int | None) -> bytes:
     """RFC 5321 4.2.1: each line of a long reply repeats the code; unfolded, that stands in the middle of sentences."""
-    if b"%d-" % code not in folded:
-        return folded
     head, rest = folded[:4], folded[4:]
     return head + re.sub(rb"(?<!\d)%d[ \-](?:[245]\.\d{1,3}\.\d{1,3} ?)?" % code, b"", rest)

@@ -43,6 +43,8 @@ NO_RULE = "none"
 
 #: Actions after which the mail is there.
 ARRIVED = (Action.DELIVERED, Action.RELAYED, Action.EXPANDED)
+# Looking a member up in its enumeration takes longer than all else that a comparison does.
+_BOUNCE, _DELAYED, _FAILED = Kind.BOUNCE, Action.DELAYED, Action.FAILED
 _BEFORE_THE_RECIPIENT = ("connect", "sender")
 
 
@@ -106,12 +108,12 @@ class Rules:
 
     def decide(self, report: Report) -> Decision:
         """What `report` means. Every report gets a decision, and the same report always the same one."""
+        if report.kind is _BOUNCE and report.action not in ARRIVED:
+            case = self._case_of(report)
+            return self._decision(case, self._first(case), report.status, report.action)
         match report.kind:
             case Kind.BOUNCE:
-                if report.action in ARRIVED:
-                    return self._settled(Result.NONE, Category.DELIVERED, f"action.{report.action}")
-                case = self._case_of(report)
-                return self._decision(case, self._first(case), report.status, report.action)
+                return self._settled(Result.NONE, Category.DELIVERED, f"action.{report.action}")
             case Kind.COMPLAINT:
                 kind = (report.feedback_type or "abuse").strip().lower()
                 outcome, category = FEEDBACK.get(kind, FEEDBACK["other"])
@@ -146,7 +148,7 @@ class Rules:
         if first is None:
             return Weighing(decision, None, tuple(self._candidate(case, place) for place in places), (), None)
         before, behind = places[: places.index(first)], places[places.index(first) + 1 :]
-        doubt = self._doubt(case, decision.permanent) if self._conditions[first].rule.hard else None
+        doubt = self._doubt(case, decision.permanent) if self._conditions[first].hard else None
         return Weighing(
             decision=decision,
             rule=self._conditions[first].rule,
@@ -189,16 +191,16 @@ class Rules:
 
     def _decision(self, case: Case, place: int | None, status: str | None, action: Action | None = None) -> Decision:
         """What the rule at `place` comes to, or none; `status` is the report's own."""
-        rule = None if place is None else self._conditions[place].rule
-        permanent = False if action is Action.DELAYED else _permanent(rule, case.reply, status, action)
-        if rule is None or place is None:
-            outcome = Result.NONE if action is Action.DELAYED else Result.SOFT
+        condition = None if place is None else self._conditions[place]
+        permanent = False if action is _DELAYED else _permanent(condition, case.reply, status, action)
+        if condition is None or place is None:
+            outcome = Result.NONE if action is _DELAYED else Result.SOFT
             return self._settled(outcome, Category.UNKNOWN, NO_RULE, permanent=permanent)
         comes = self._comes[place]
-        hard = rule.hard and self._doubt(case, permanent) is None
-        words = self._words(case, self._conditions[place].hit(case))
-        if action is Action.DELAYED:
-            return replace(comes.soft[permanent], outcome=Result.NONE, words=words)
+        words = self._words(case, condition.hit(case))
+        if action is _DELAYED:
+            return replace(comes.soft[False], outcome=Result.NONE, words=words)
+        hard = condition.hard and self._doubt(case, permanent) is None
         return replace(comes.hard if hard else comes.soft[permanent], words=words)
 
     def _doubt(self, case: Case, permanent: bool | None) -> Doubt | None:
@@ -215,6 +217,8 @@ class Rules:
         if number is None:
             return reply.status or (str(reply.reply_code) if reply.reply_code else None)
         start, end = self._texts.span(reply.folded, number, case.hits[number])
+        if len(reply.folded) == len(reply.text) and reply.text.isascii():
+            return reply.text[start:end].strip()  # nothing was taken out: each byte is one character of the text
         return _as_written(reply, start, end)
 
     def _comes_to(self, rule: Rule) -> _Comes:
@@ -277,26 +281,22 @@ def _all_texts(book: Rulebook) -> Iterator[str]:
     yield from SignNumbers.texts(book.signs)
 
 
-def _permanent(rule: Rule | None, reply: Reply, status: str | None, action: Action | None) -> bool | None:
+def _permanent(condition: Condition | None, reply: Reply, status: str | None, action: Action | None) -> bool | None:
     """Whether this delivery has failed for good: as the report says, else as the reply says, else as its words say."""
-    if rule is not None and rule.permanent is not None:
-        return rule.permanent
+    if condition is not None and condition.rule.permanent is not None:
+        return condition.rule.permanent
     telling = status if status is not None and is_status(status) else reply.status
     if telling is not None:
         return telling[0] == "5"
     if reply.reply_code is not None:
         return reply.reply_code // 100 == 5
-    if rule is not None and rule.hard:
-        return True
-    return True if action is Action.FAILED else None
+    return True if action is _FAILED or (condition is not None and condition.hard) else None
 
 
 def _as_written(reply: Reply, start: int, end: int) -> str:
     """What stands from byte `start` to byte `end` of the folded reply, as the server wrote it where that can be told."""
-    written = reply.text[start:end].strip()
-    if len(reply.folded) == len(reply.text) and reply.text.isascii():
-        return written  # nothing was taken out: each byte is one character of the text
     words = reply.folded[start:end].decode("utf-8", "replace").strip()
+    written = reply.text[start:end].strip()
     if fold(written) == words:
         return written
     found = reply.text.lower().find(words)

@@ -26,6 +26,7 @@ class Texts:
         self._texts = tuple(dict.fromkeys(texts))
         self._numbers = {text: number for number, text in enumerate(self._texts)}
         self._patterns: dict[int, re.Pattern[bytes]] = {}  # made when they are first asked for: most never are
+        self._lengths = [len(text.encode()) if text == re.escape(text).replace("\\ ", " ") else 0 for text in self._texts]
         self._database = _compile(self._texts)
         self._thread = _PerThread(self._database)
 
@@ -47,6 +48,9 @@ class Texts:
 
     def span(self, folded: bytes, number: int, end: int) -> tuple[int, int]:
         """Where one hit stands. Hyperscan knows where a match ends; its beginning is looked for in a short stretch before."""
+        length = self._lengths[number]
+        if length:
+            return end - length, end
         pattern = self._patterns.get(number)
         if pattern is None:
             pattern = self._patterns[number] = re.compile(self._texts[number].encode())
