@@ -3,33 +3,39 @@
 `read_and_decide` holds an answer to its promises. `cost_of` has a process of its own do it, so that memory is counted as the
 kernel counts it, and a reader that does not end is ended.
 
-`python -m tests.bounded` reads a megabyte of each hostile family that way and prints a JSON line each.
+`python -m tests.bounded` reads a megabyte of each hostile family and what fuzzing found that way, and prints a JSON line each.
 """
 
 import json
 import os
 import resource
 import sys
+import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
 from classifiers.rules import Rules
-from ingest.reading.report import Reading, read_message
-from nullsender.events import Fault, Outcome, Report, Result, Source, decode, encode
+from ingest.reading.report import Reading, Unreadable, read_message
+from nullsender.events import Decision, Fault, Outcome, Report, Result, Source, decode, encode
 from nullsender.limits import ADDRESS_CHARACTERS_MAX, DIAGNOSTIC_CHARACTERS_MAX, NAME_CHARACTERS_MAX, REPORTS_MAX
 from tests.hostile import FAMILIES, MEGABYTE, flood
-from tests.readings import RECEIVED_AT
+from tests.readings import MAIL, RECEIVED_AT
 
 SOURCE = Source(ip="192.0.2.1", rcpt_to=("bounces@bounces.example.com",))
 RULES = Rules.load()
+HOSTILE = MAIL.parent / "hostile"  # what fuzzing found
 
 MEMORY_BYTES_MAX = 64 * MEGABYTE
 # A megabyte is to take 0.1 s (bench/hostile.py shows what it takes); a reader that is quadratic anywhere takes minutes. This is
 # CPU time, and lies between the two so that a slow machine is not taken for a slow reader.
 CPU_SECONDS_MAX = 2
+_CPU_SECONDS_PER_MEGABYTE = 0.1
+# However short it is: a thousand reports, what happens once in a process, what a busy machine adds.
+_CPU_SECONDS_OF_ANY = 0.05
 
 _CHARACTERS_MAX = {
     "recipient": ADDRESS_CHARACTERS_MAX,
@@ -48,7 +54,18 @@ class Cost(NamedTuple):
 
 def read_and_decide(content: bytes) -> None:
     """Read and decide as the pipeline does; `AssertionError` where the answer breaks a bound or a promise (G2, G7, G8)."""
+    require_promises(*decided(content))
+
+
+def decided(content: bytes) -> tuple[Reading | Unreadable, list[Decision]]:
+    """A message's reading, and the decision on each of its reports."""
     reading = read_message(content, source=SOURCE, received_at=RECEIVED_AT)
+    reports = reading.reports if isinstance(reading, Reading) else ()
+    return reading, [RULES.decide(report) for report in reports]
+
+
+def require_promises(reading: Reading | Unreadable, decisions: Sequence[Decision]) -> None:
+    """`AssertionError` where the answer breaks a bound or a promise."""
     if not isinstance(reading, Reading):
         assert reading.reason
         assert _is_bounded_line(reading.reason, NAME_CHARACTERS_MAX)
@@ -56,9 +73,8 @@ def read_and_decide(content: bytes) -> None:
     assert 1 <= len(reading.reports) <= REPORTS_MAX
     assert len({report.id for report in reading.reports}) == len(reading.reports)
     assert len(reading.returned) <= MEGABYTE
-    for report in reading.reports:
+    for report, decision in zip(reading.reports, decisions, strict=True):
         _require_bounded(report)
-        decision = RULES.decide(report)
         if decision.outcome is Result.HARD:
             assert decision.fault is Fault.RECIPIENT
         outcome = Outcome(report=report, decision=decision, decided_at=RECEIVED_AT)
@@ -99,26 +115,38 @@ def cost_of(content: bytes) -> Cost:
 
 def _report_cost(content: bytes, pipe: int) -> None:
     """Read in this process, which ends with it. Its address space is bounded, so that memory without end is MemoryError."""
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    size_bytes = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()  # noqa: SIM115
+    size_bytes = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (size_bytes + MEMORY_BYTES_MAX,) * 2)
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS_MAX,) * 2)
+    memory_bytes, cpu_seconds = memory_used_bytes(), time.process_time()
     trouble = ""
     try:
-        read_and_decide(content)
-    except BaseException:
+        answer = decided(content)
+        memory_bytes, cpu_seconds = memory_used_bytes() - memory_bytes, time.process_time() - cpu_seconds
+        require_promises(*answer)
+    except Exception:
         trouble = traceback.format_exc(limit=-4)
-    after = resource.getrusage(resource.RUSAGE_SELF)
-    cpu_seconds = after.ru_utime + after.ru_stime - usage.ru_utime - usage.ru_stime
-    os.write(pipe, json.dumps([cpu_seconds, (after.ru_maxrss - usage.ru_maxrss) * 1024, trouble]).encode())
+    os.write(pipe, json.dumps([cpu_seconds, memory_bytes, trouble]).encode())
     os._exit(0)
 
 
+def memory_used_bytes() -> int:
+    """The most memory that this process has had at once so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def cpu_seconds_allowed(content: bytes) -> float:
+    """What reading and deciding `content` may take: 0.1 s a megabyte, and something for what any message costs."""
+    return _CPU_SECONDS_OF_ANY + _CPU_SECONDS_PER_MEGABYTE * len(content) / MEGABYTE
+
+
 def costs() -> Iterator[tuple[str, Cost]]:
-    """What a megabyte of each family costs."""
+    """What a megabyte of each family costs, and each message that fuzzing found."""
     read_and_decide(flood("recipients"))  # what is made at the first message is made
     for name in FAMILIES:
         yield name, cost_of(flood(name))
+    for path in sorted(HOSTILE.glob("*.eml")):
+        yield path.name, cost_of(path.read_bytes())
 
 
 if __name__ == "__main__":
