@@ -24,6 +24,7 @@ SIGNS = {
     "<id>": "4f2a9c81d0",
 }
 
+_MORE = " …"
 _TIME = r"\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d{1,6})?)?"
 _ZONE = r"(?:\ ?(?:[+-]\d{4}\b|\([a-z]{1,5}\)|utc\b|gmt\b|z\b)){0,2}"
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}+"
@@ -41,14 +42,24 @@ _VARIABLE = re.compile(
         | \b{_TIME}(?:\ ?[ap]m\b)?{_ZONE}
       )
     | (?P<ip6>(?<![\w:])(?:[0-9a-f]{{0,4}}:){{2,7}}[0-9a-f]{{0,4}}(?![\w:]))
-    | (?P<token>[a-z0-9_.+/~$%-]++)
+    | (?P<token>(?:[a-z0-9_.+/~$%-]|(?<=\d),(?=\d))++)
     """,
     re.VERBOSE,
 )
-_STATUS = re.compile(r"(?:[245]\d\d-?)?(?:[245]\.\d{1,3}\.\d{1,3})?")  # the codes of a reply, which say something
+# The codes of a reply say something. Three digits are one where a reply may begin, elsewhere they are hours or bytes.
+_STATUS = re.compile(r"(?:[245]\d\d-)?[245]\.\d{1,3}\.\d{1,3}")
+_REPLY_CODE = re.compile(r"[245]\d\d")
+_BEFORE_A_REPLY = frozenset(("", *":;([#'\""))
 _IP = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 _HOST = re.compile(r"(?:[a-z0-9_-]++\.)+[a-z]{2,24}")
-_NUMBER = re.compile(r"\d++(?:[.,/]\d++)*(?:[kmg]?b|[smhd%])?")
+_NUMBER = re.compile(r"\d++(?:[.,/]\d++)*+(?:[kmg]?b|[smhd%])?")
+# Where words of the server itself begin or end: at a sign, at a code, and at what the MTA that reports puts around them.
+_BETWEEN = re.compile(
+    "|".join(map(re.escape, (*SIGNS, _MORE)))
+    + r"|\b[245]\d\d\b(?:[ -][245]\.\d{1,3}\.\d{1,3}\b)?|\b[245]\.\d{1,3}\.\d{1,3}\b"
+    + r"|\b(?:remote host |server )?said\b|\bin reply to [a-z ]{1,30} command\b|\bsmtp error from remote [a-z ]{1,60}:"
+    + r"|\bconversation with\b|\bwhile sending [a-z ]{1,20}\b|\bafter (?:rcpt to|mail from|end of data)\b"
+)
 _REPEATED = re.compile(r"(<[a-z0-9]+>)(?:[ ,;:/]{1,2}\1)+")
 
 
@@ -63,24 +74,20 @@ def template_of(text: str, recipient: str | None = None) -> str:
     template = _REPEATED.sub(r"\1", signed)
     if len(template) <= TEMPLATE_CHARACTERS_MAX:
         return template
-    return template[:TEMPLATE_CHARACTERS_MAX].rpartition(" ")[0] + " …"
+    beginning = template[: TEMPLATE_CHARACTERS_MAX - len(_MORE)]
+    return (beginning.rpartition(" ")[0] or beginning) + _MORE
 
 
 def example_of(template: str) -> str:
     """A reply of that template which names nobody."""
     for sign, instead in SIGNS.items():
         template = template.replace(sign, instead)
-    return template.removesuffix(" …")
+    return template.removesuffix(_MORE)
 
 
 def constant_words(template: str) -> str:
-    """What a rule may look for: the longest stretch that is the same in each reply, without the codes before it."""
-    stretches = re.split("|".join(map(re.escape, (*SIGNS, "…"))), template)
-    bare = [
-        re.sub(r"^\W*(?:[245]\d\d[ -])?(?:[245]\.\d{1,3}\.\d{1,3}\b)?", "", stretch).strip(" <>()[]\"',;:.-")
-        for stretch in stretches
-    ]
-    return max(bare, key=len)
+    """What a rule may look for: the longest stretch that is the same in each reply, without codes and without words around it."""
+    return max((stretch.strip(" <>()[]\"',;:.-#") for stretch in _BETWEEN.split(template)), key=len)
 
 
 def _sign(found: re.Match[str], user: str) -> str:
@@ -89,7 +96,11 @@ def _sign(found: re.Match[str], user: str) -> str:
         return f"<{kind}>"
     token = found.group()
     word = token.strip("._+/~$%-")
-    head, _, tail = token.partition(word) if word else (token, "", "")
+    if not word:
+        return token
+    if _REPLY_CODE.fullmatch(word) and found.string[max(0, found.start() - 2) : found.start()].strip()[-1:] in _BEFORE_A_REPLY:
+        return token
+    head, _, tail = token.partition(word)
     return head + _sign_of_word(word, user) + tail
 
 
