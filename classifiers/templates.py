@@ -86,7 +86,7 @@ def example_of(template: str) -> str:
 
 
 def constant_words(template: str) -> str:
-    """What a rule may look for: the longest stretch that is the same in each reply, without codes and without words around it."""
+    """What a rule may look for: the longest stretch of the server's own words that is the same in each reply."""
     return max((stretch.strip(" <>()[]\"',;:.-#") for stretch in _BETWEEN.split(template)), key=len)
 
 

@@ -109,6 +109,8 @@ REPLAY_DIFFERENCES_MAX = 100_000
 REPLAY_FILES = 32
 # Examples of each kind that are shown to a person.
 REPLAY_EXAMPLES_MAX = 3
+# Of the words of a reply, an example shows so many: two lines of a terminal.
+REPLAY_EXAMPLE_CHARACTERS_MAX = 160
 # How often a replay says how far it is.
 REPLAY_PROGRESS_SECONDS = 5.0
 # Outcomes that are held to compare with where the list can not be asked: 200 bytes each.
@@ -259,6 +261,9 @@ OWN_RULES_BYTES_MAX = 4 * 2**20
 # A template is told from others by its beginning. A word of people is shorter than this in any language; what is longer is an id.
 TEMPLATE_CHARACTERS_MAX = 300
 TEMPLATE_WORD_CHARACTERS_MAX = 24
+# How many of them are shown unless more are asked for, and how much of one's words a rule is made of: a line each.
+TEMPLATES_SHOWN = 20
+RULE_TEXT_CHARACTERS_MAX = 80
 # Templates that are counted at once: 1 KB each with its example. Past that the rarest half is let go, and said so.
 TEMPLATES_COUNTED_MAX = 50_000
 # Of a stranger's words, `nullsender explain` shows a person this many: more than any reply needs, less than a screen.

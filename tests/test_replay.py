@@ -154,7 +154,7 @@ def world(log: Log, store: Store) -> World:
 def said(summary: Summary) -> str:
     """What it tells a person."""
     text = io.StringIO()
-    summary.show(text, replay_id="r1")
+    summary.show(text, title="replay r1")
     return text.getvalue()
 
 

@@ -32,6 +32,7 @@ COMMANDS = {
     "return-path": "make a signed return path and token for mail to one recipient",
     "explain": "say what each message means, what it would do and why",
     "reply": "decide SMTP replies, JSON lines in and out",
+    "rules": "show the rules, try new ones on stored reports, show what no rule knows",
     "dead-letters": "show what could not be dealt with",
     "replay": "read dead letters, or what a topic holds, again with today's readers and rules",
 }

@@ -34,8 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to replay, and whether really."""
     parser.add_argument("ids", nargs="*", metavar="ID", help="ids of dead letters, or beginnings of ids (default: all of them)")
     parser.add_argument("--topic", type=Topic, choices=list(Topic), metavar="TOPIC", help=_TOPICS_HELP)
-    parser.add_argument("--from", dest="since", type=_moment, metavar="TIME", help="only what was received then or later (UTC)")
-    parser.add_argument("--to", dest="until", type=_moment, metavar="TIME", help="only what was received before then (UTC)")
+    parser.add_argument("--from", dest="since", type=moment, metavar="TIME", help="only what was received then or later (UTC)")
+    parser.add_argument("--to", dest="until", type=moment, metavar="TIME", help="only what was received before then (UTC)")
     parser.add_argument("--dry-run", action="store_true", help="only say what would happen")
     parser.add_argument("--reason", help="why, for the history; a replay of a topic needs it")
     parser.add_argument("--json", action="store_true", help="one JSON object a line for each report that is read otherwise")
@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     logging.getLogger("mx").setLevel(logging.CRITICAL)  # what a reader makes of a message is told by us
     with parts.open_log(settings) as log:
         if topic is Topic.DEAD_LETTERS:
-            none_left = replay_letters(log, arguments.ids, span=span, intake=_intake(settings), dry_run=arguments.dry_run)
+            none_left = replay_letters(log, arguments.ids, span=span, intake=intake_of(settings), dry_run=arguments.dry_run)
             return 0 if none_left else EXIT_FAILED
         return 0 if _replay_topic(log, topic, span, settings, arguments) else EXIT_FAILED
 
@@ -72,8 +72,9 @@ def _replay_topic(log: Log, topic: Topic, span: Span, settings: Settings, argume
         reason=(arguments.reason or "a dry run").strip(),
         release_protected=arguments.release_protected,
     )
+    rules = Rules.load(own=settings.classify.rules)
     judge = _judge(log, span, settings, dry_run=arguments.dry_run)
-    rereader = Rereader(Rules.load(own=settings.classify.rules), _intake(settings), span, rejudged, clock=parts.CLOCK)
+    rereader = Rereader(rules, intake_of(settings), span, rejudged, clock=parts.CLOCK)
     summary = Summary(as_json=arguments.json)
     with ExitStack() as open_things:
         sink: Sink = open_things.enter_context(
@@ -86,7 +87,7 @@ def _replay_topic(log: Log, topic: Topic, span: Span, settings: Settings, argume
             print(f"nullsender: stopped {replay.where()}; running it again is harmless", file=sys.stderr)
             raise
         finally:
-            summary.show(sys.stdout if not arguments.json else sys.stderr, replay_id=rejudged.replay_id)
+            summary.show(sys.stdout if not arguments.json else sys.stderr, title=f"replay {rejudged.replay_id}")
     if not to_the_end:
         print(f"nullsender: stopped {replay.where()}: --limit {arguments.limit} is reached", file=sys.stderr)
     return to_the_end
@@ -117,7 +118,7 @@ def _require_sense(arguments: argparse.Namespace, topic: Topic) -> None:
         raise Invalid("say why with --reason: it stands in the history of every entry that changes")
 
 
-def _moment(text: str) -> datetime:
+def moment(text: str) -> datetime:
     """A moment in ISO 8601; without a zone it is UTC."""
     try:
         moment = datetime.fromisoformat(text)
@@ -126,6 +127,7 @@ def _moment(text: str) -> datetime:
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _intake(settings: Settings) -> Intake:
+def intake_of(settings: Settings) -> Intake:
+    """What reads messages and says how they are tied to mail that we sent."""
     keys = SigningKeys(parts.keys_of(settings).signing_keys)
     return Intake(keys=keys, trusted_sources=settings.mx.trusted_sources)

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from nullsender.cli.replay_reading import Span
 from nullsender.errors import Invalid
-from nullsender.events import Outcome, decode
+from nullsender.events import Decision, Outcome, decode
 from nullsender.limits import REPLAY_OUTCOMES_HELD_MAX
 from nullsender.log import Log, Topic
 from suppression.policy import Did
@@ -31,7 +31,7 @@ class KnownByLog:
             for record in log.read(topic, since=span.appended_since()):
                 outcome = decode(Outcome, record.value)
                 if outcome.report.received_at in span and (outcome.rejudged or _digest(outcome) not in self._known):
-                    reading = _reading_of(outcome)
+                    reading = reading_of(outcome.decision)
                     self._known[_digest(outcome)] = readings.setdefault(reading, reading)
                 if len(self._known) > REPLAY_OUTCOMES_HELD_MAX:
                     raise Invalid(f"more than {REPLAY_OUTCOMES_HELD_MAX} outcomes in this span: name a shorter one")
@@ -42,14 +42,14 @@ class KnownByLog:
 
     def _compare(self, outcome: Outcome) -> Applied:
         before = self._known.get(_digest(outcome))
-        same = before == _reading_of(outcome)
+        same = before == reading_of(outcome.decision)
         why = "the report is read as it was before" if same else "the list could not be asked"
         did = Did.REPEATED if same else Did.RECORDED
         return Applied(report_id=outcome.report.id, did=did, why=why, before=None if same else before)
 
 
-def _reading_of(outcome: Outcome) -> Reading:
-    decision = outcome.decision
+def reading_of(decision: Decision) -> Reading:
+    """A decision as a history tells it."""
     return Reading(decision.outcome.value, decision.category, decision.rule)
 
 

@@ -4,9 +4,10 @@ import json
 from collections import Counter
 from typing import IO, NamedTuple
 
+from nullsender.cli.explain_marks import shown
 from nullsender.cli.replay_reading import Unreadable
 from nullsender.events import Outcome
-from nullsender.limits import REPLAY_EXAMPLES_MAX
+from nullsender.limits import REPLAY_EXAMPLE_CHARACTERS_MAX, REPLAY_EXAMPLES_MAX
 from suppression.policy import Cause, Did
 from suppression.records import Applied, Reading
 
@@ -30,6 +31,7 @@ class Summary:
         self._as_json = as_json
         self._did: dict[_Group, Counter[str]] = {}
         self._examples: dict[_Group, list[str]] = {}
+        self._addresses: dict[Did, list[str]] = {}
         self._unreadable: list[Unreadable] = []
         self._unreadable_count = 0
 
@@ -40,8 +42,13 @@ class Summary:
         left = applied.did is Did.REPEATED
         self._did.setdefault(group, Counter())[f"left as it was: {applied.why}" if left else applied.did.value] += 1
         examples = self._examples.setdefault(group, [])
+        recipient = shown(report.recipient or "-")
         if len(examples) < REPLAY_EXAMPLES_MAX:
-            examples.append(f"{report.id}  {report.received_at:%Y-%m-%d %H:%M:%S}  {report.recipient or '-'}")
+            words = shown(report.diagnostic or "without words", REPLAY_EXAMPLE_CHARACTERS_MAX)
+            examples.append(f"{report.id}  {report.received_at:%Y-%m-%d %H:%M:%S}  {recipient}: {words}")
+        addresses = self._addresses.setdefault(applied.did, [])
+        if len(addresses) < REPLAY_EXAMPLES_MAX and recipient not in addresses:
+            addresses.append(recipient)
         if self._as_json:
             print(json.dumps(_facts(outcome, applied)))
 
@@ -51,9 +58,9 @@ class Summary:
         if len(self._unreadable) < REPLAY_EXAMPLES_MAX:
             self._unreadable.append(unreadable)
 
-    def show(self, to: IO[str], *, replay_id: str) -> None:
+    def show(self, to: IO[str], *, title: str) -> None:
         """All of it, for a person."""
-        print(f"replay {replay_id}: {self.records:,} records, {self.reports:,} reports in the span", file=to)
+        print(f"{title}: {self.records:,} records, {self.reports:,} reports in the span", file=to)
         print(f"{self.reports - self.found:,} are read as before, {self.found:,} otherwise", file=to)
         for group, did in sorted(self._did.items(), key=lambda item: -item[1].total()):
             was = "not known" if group.before is None else _words(group.before)
@@ -64,7 +71,8 @@ class Summary:
                 print(f"    such as {example}", file=to)
         self._show_unreadable(to)
         for (change, cause), count in self.changes.most_common():
-            print(f"the list: {count:,} {cause} {'entry' if count == 1 else 'entries'} {change}", file=to)
+            such_as = f", such as {', '.join(self._addresses[change])}" if change in self._addresses else ""
+            print(f"the list: {count:,} {cause} {'entry' if count == 1 else 'entries'} {change}{such_as}", file=to)
         if self.published:
             print(f"{self.published:,} outcomes are on the log; `suppress` applies them", file=to)
 
@@ -85,6 +93,7 @@ def _facts(outcome: Outcome, applied: Applied) -> dict[str, object]:
         "report": report.id,
         "recipient": report.recipient,
         "received_at": report.received_at.isoformat(),
+        "diagnostic": report.diagnostic,
         "from": applied.before and applied.before._asdict(),
         "to": Reading(decision.outcome.value, decision.category, decision.rule)._asdict(),
         "did": None if applied.did is Did.REPEATED else applied.did.value,

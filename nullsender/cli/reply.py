@@ -12,6 +12,7 @@ from typing import TextIO
 
 import msgspec
 
+from classifiers.rulebook import Example
 from classifiers.rules import Rules, Weighing
 from nullsender.cli import EXIT_FAILED, parts
 from nullsender.cli.explain import look_of, standard_input
@@ -19,16 +20,9 @@ from nullsender.cli.explain_objects import decided
 from nullsender.cli.explain_page import Page
 from nullsender.cli.explain_ties import Ties
 from nullsender.cli.explain_why import Weighed
-from nullsender.events import Decision, Kind, Outcome, Report
-
-
-class _ReplyLine(msgspec.Struct, frozen=True):
-    """One line on the standard input of `nullsender reply`."""
-
-    text: str
-    status: str | None = None
-    reply_code: int | str | None = None
-    provider: str | None = None
+from nullsender.cli.reply_line import read_reply_line, report_of
+from nullsender.errors import Invalid
+from nullsender.events import Decision, Outcome
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,51 +50,23 @@ def reply_lines(lines: Iterable[bytes], rules: Rules, page: Page | None, *, now:
         if not line.strip():
             continue
         try:
-            reply = _reply_line(line, bare_words=page is not None)
-        except (ValueError, msgspec.MsgspecError) as error:
+            as_written, reply = read_reply_line(line, number, bare_words=page is not None)
+        except Invalid as invalid:
             code = EXIT_FAILED
-            complaint = f"line {number} is no reply: {error}"
-            print(json.dumps({"error": complaint}) if page is None else complaint, file=out)
+            print(json.dumps({"error": invalid.reason}) if page is None else invalid.reason, file=out)
             continue
-        decision = rules.decide_reply(reply.text, reply.status, _code(reply.reply_code), reply.provider)
+        decision = rules.decide_reply(reply.text or "", reply.status, reply.reply_code, reply.provider)
         if page is None:
-            given = {key: value for key, value in msgspec.to_builtins(reply).items() if value is not None}
+            given = {key: value for key, value in msgspec.to_builtins(as_written).items() if value is not None}
             print(json.dumps(given | decided(decision)), file=out)
         else:
             print("\n".join(page.reply(_weighed(reply, decision, rules, now))), file=out)
     return code
 
 
-def _reply_line(line: bytes, *, bare_words: bool) -> _ReplyLine:
-    """The reply on one line; `ValueError` or msgspec's own error says what is wrong with it."""
-    if bare_words and not line.lstrip().startswith(b"{"):
-        return _ReplyLine(text=line.decode("utf-8", "replace").strip())
-    reply = msgspec.json.decode(line, type=_ReplyLine)
-    _code(reply.reply_code)
-    return reply
-
-
-def _code(reply_code: int | str | None) -> int | None:
-    """The reply code as a number; some write it as text."""
-    if reply_code in (None, ""):
-        return None
-    if not str(reply_code).strip().isdecimal():
-        raise ValueError(f"its reply_code {reply_code!r} is not a number")
-    return int(reply_code)
-
-
-def _weighed(reply: _ReplyLine, decision: Decision, rules: Rules, now: datetime) -> Weighed:
+def _weighed(reply: Example, decision: Decision, rules: Rules, now: datetime) -> Weighed:
     """The reply as the report that a bounce with these words would make; such a report does not name the provider."""
-    report = Report(
-        id="reply",
-        message_id="reply",
-        received_at=now,
-        kind=Kind.BOUNCE,
-        format="smtp",
-        status=reply.status,
-        reply_code=_code(reply.reply_code),
-        diagnostic=reply.text,
-    )
+    report = report_of(reply, "reply", now)
     weighing = rules.weigh(report)
     if weighing.decision.rule != decision.rule:
         weighing = Weighing(decision, None, (), (), None)
