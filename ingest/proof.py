@@ -1,13 +1,15 @@
 """How a report is tied to mail that we sent, and what it may not do where the ties contradict each other (G5).
 
-Strongest first: it came to a signed return path, it returns our signed token, it came from a source that the operator named.
-Anyone may write to the MX, so the rule behind all of this: a report acts on the one address that its proof names, or on nobody.
-A mail that was forwarded is charged to the address that we sent it to, since that is the one we can stop sending to.
+Strongest first: it came to a signed return path, it returns a token or an address that we signed, it came from a source that
+the operator named. Anyone may write to the MX, so the rule behind all of this: a report acts on the one address that its proof
+names, or on nobody. A mail that was forwarded is charged to the address that we sent it to, since that is the one we can stop
+sending to.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
+from functools import partial
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from itertools import chain, islice
 from typing import NamedTuple
@@ -29,11 +31,14 @@ from nullsender.limits import (
 
 # It begins only where a word does and never goes back (`+`), so the time is linear.
 _ADDRESS = re.compile(rb"(?<![^\s<>,;:\"()@])[^\s<>,;:\"()@]{1,64}+@[0-9A-Za-z.-]{1,255}")
+# What our signed addresses look like in the head of the mail that came back: its Return-Path, its List-Unsubscribe.
+_SIGNED = re.compile(rb"(?<![\w.+=-])((?:b|unsubscribe)\+[^\s<>@]{1,100}+)@", re.IGNORECASE)
 #: Places that do not say whom the report is about, so that a token may: nowhere, and the To of a mail to several people.
 _GUESSED = frozenset({DerivedFrom.NOWHERE, DerivedFrom.ORIGINAL_TO})
 
 SOMEONE_ELSE = "it names someone else than the address that the mail was sent to"
 SEVERAL_STREAMS = "it came to return paths of several streams, and does not say which of their mails it is about"
+SEVERAL_CANDIDATES = "it names several people, one of whom wants no more mail, and nothing of ours says which"
 _PROVES_NOTHING = "it came to a return path that proves nothing: {}"
 
 
@@ -55,29 +60,41 @@ class Prover:
 
     def prove(self, reading: Reading, source: Source, *, today: date) -> tuple[Report, ...]:
         """The reports of `reading` with what is proven about each; `source` is how the message came, `today` in UTC."""
-        token, note = self._token(reading.reports, today)
+        token, note = self._token(reading, today)
         reports = tuple(_with_note(report, note) for report in reading.reports)
         # Whatever the case, a return path is the same one.
         paths = {local.lower(): address for address in source.rcpt_to if is_return_path(local := address.rpartition("@")[0])}
         if paths:
             ties, reason = self._ties(paths, list(_candidates(reading, token)), today)
-            if reading.kind is Kind.UNSUBSCRIBE:
+            if reading.kind is Kind.UNSUBSCRIBE and len(reports) == 1:
                 return _unsubscribes(reports[0], ties, reason)
             return _by_return_path(reports, [tie for tie in ties if tie.expired is None], reason)
         alone = len(reports) == 1
         if token is not None:
             return tuple(_by_token(report, token, alone=alone) for report in reports)
+        if not alone and reading.kind is not Kind.BOUNCE:
+            return tuple(_withheld(report, SEVERAL_CANDIDATES) for report in reports)
         proof = Proof.SOURCE if self._is_trusted(source.ip) else Proof.NONE
         return tuple(msgspec.structs.replace(report, proof=proof) for report in reports)
 
-    def _token(self, reports: Iterable[Report], today: date) -> tuple[Claims | None, str | None]:
-        returned = next((report.returned_token for report in reports if report.returned_token), None)
-        if returned is None:
-            return None, None
-        try:
-            return self._tokens.verify(returned, today=today), None
-        except Invalid as invalid:
-            return None, f"the returned token proves nothing: {invalid.reason}"
+    def _token(self, reading: Reading, today: date) -> tuple[Claims | None, str | None]:
+        """What the returned mail carries of ours, or in words why what it carries proves nothing."""
+        note: str | None = None
+        for name, verify in self._tokens_in(reading, today):
+            try:
+                return verify(), None
+            except Invalid as invalid:
+                note = f"the returned {name} proves nothing: {invalid.reason}"
+        return None, note
+
+    def _tokens_in(self, reading: Reading, today: date) -> Iterator[tuple[str, Callable[[], Claims]]]:
+        """What may be ours in the returned mail, by its name and with what verifies it: the token, then a few addresses."""
+        token = next((report.returned_token for report in reading.reports if report.returned_token), None)
+        if token is not None:
+            yield "token", partial(self._tokens.verify, token, today=today)
+        for signed in islice(_signed_in(reading), SHORT_RETURN_PATHS_TRIED_MAX):
+            candidates = list(_candidates(reading, None))
+            yield "signed address", partial(self._return_paths.verify, signed, today=today, recipients=candidates)
 
     def _ties(self, paths: Mapping[str, str], candidates: Sequence[str], today: date) -> tuple[list[_Tie], str]:
         """What the return paths say of each recipient's stream, in the order of the envelope; why the last bad one is bad."""
@@ -189,6 +206,17 @@ def _candidates(reading: Reading, token: Claims | None) -> Iterator[str]:
             yield address
             if len(seen) == RETURN_PATH_CANDIDATES_MAX:
                 return
+
+
+def _signed_in(reading: Reading) -> Iterator[str]:
+    """The local parts of signed addresses of ours in the head of the returned mail, and of the reverse-path as reported.
+
+    Whoever has one may write to it as well, so it proves no more here than there: its own recipient, and nobody else.
+    """
+    reported = (report.original_mail_from or "" for report in reading.reports[:1])
+    head = reading.returned[:RETURNED_HEADER_BYTES_TRIED_MAX].partition(b"\n\n")[0]
+    found = (match[1].decode("utf-8", "replace") for match in _SIGNED.finditer(head))
+    return filter(is_return_path, chain((address.rpartition("@")[0] for address in reported), found))
 
 
 def _canonical(address: str | None) -> str | None:

@@ -59,7 +59,7 @@ class Proof(StrEnum):
     """How a report is tied to mail that we sent, strongest first (docs/guarantees.md, G5)."""
 
     RETURN_PATH = "return-path"  # it came to an address that carries our HMAC
-    TOKEN = "token"  # our signed header stands in the returned message  # noqa: S105  (a word, not a secret)
+    TOKEN = "token"  # a header or address that we signed stands in the returned message  # noqa: S105  (a word, not a secret)
     DKIM = "dkim"  # the returned message carries our own domain's valid signature
     SOURCE = "source"  # it came from an MTA or feedback loop that the operator named
     NONE = "none"

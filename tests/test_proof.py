@@ -6,7 +6,7 @@ from ipaddress import ip_network
 import msgspec
 import pytest
 
-from ingest.proof import SEVERAL_STREAMS, SOMEONE_ELSE, Prover
+from ingest.proof import SEVERAL_CANDIDATES, SEVERAL_STREAMS, SOMEONE_ELSE, Prover
 from ingest.reading.report import Reading
 from ingest.signing.keys import Claims, SigningKeys
 from ingest.signing.return_path import Purpose, ReturnPaths
@@ -42,7 +42,11 @@ def _unsubscribe_path(*, stream: str = "news", days: int = 0, keys: SigningKeys 
 
 
 def _report(
-    recipient: str | None, *, token: str | None = None, derived_from: DerivedFrom = DerivedFrom.FINAL_RECIPIENT
+    recipient: str | None,
+    *,
+    token: str | None = None,
+    derived_from: DerivedFrom = DerivedFrom.FINAL_RECIPIENT,
+    mail_from: str | None = None,
 ) -> Report:
     return Report(
         id="m-0",
@@ -53,6 +57,7 @@ def _report(
         recipient=recipient,
         derived_from=derived_from if recipient else DerivedFrom.NOWHERE,
         returned_token=token,
+        original_mail_from=mail_from,
     )
 
 
@@ -223,6 +228,79 @@ def test_a_complaint_that_names_nobody_is_about_the_tokens_recipient() -> None:
         assert proven.recipient == "jane@example.org"
         assert proven.derived_from is DerivedFrom.TOKEN
         assert proven.proof is Proof.TOKEN
+
+
+def test_a_complaint_of_one_of_several_people_acts_on_none_of_them() -> None:
+    """The provider names everybody who may have complained, and does not know who did; neither does an operator's trust."""
+    seven = [_report(f"u{number}@example.org") for number in range(7)]
+
+    for kind in (Kind.COMPLAINT, Kind.UNSUBSCRIBE):
+        for ip in ("198.51.100.7", "192.0.2.1"):
+            assert [(report.proof, report.withheld) for report in _prove(*seven, kind=kind, ip=ip)] == [
+                (Proof.NONE, SEVERAL_CANDIDATES)
+            ] * 7
+    assert all(report.withheld is None for report in _prove(*seven))  # of a bounce each of them failed
+
+
+def test_of_several_candidates_only_the_one_that_is_tied_to_our_mail_acts() -> None:
+    seven = [_report(name, token=_token()) for name in ("a@example.org", "Jane@example.org", "b@example.org")]
+    by_token = _prove(*seven, kind=Kind.COMPLAINT, ip="192.0.2.1")
+    by_path = _prove(*seven, kind=Kind.COMPLAINT, to=_path())
+
+    assert [report.proof for report in by_token] == [Proof.NONE, Proof.TOKEN, Proof.NONE]
+    assert [report.proof for report in by_path] == [Proof.NONE, Proof.RETURN_PATH, Proof.NONE]
+    for report in (*by_token[::2], *by_path[::2]):
+        assert report.withheld == SOMEONE_ELSE
+
+
+def test_an_opt_out_of_several_people_at_one_signed_address_is_that_of_its_recipient() -> None:
+    opt_out = [_report("jane@example.org"), _report("victim@example.org")]
+    jane, victim = _prove(*opt_out, kind=Kind.UNSUBSCRIBE, to=_unsubscribe_path())
+
+    assert (jane.proof, jane.stream, jane.withheld) == (Proof.RETURN_PATH, "news", None)
+    assert (victim.proof, victim.withheld) == (Proof.NONE, SOMEONE_ELSE)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        f"Return-Path: <{_path()}>\n\n",
+        f"Return-Path: {_path().upper()}\n\n",
+        f"From: us@example.net\nList-Unsubscribe: <https://x.example/>,\n <mailto:{_unsubscribe_path(days=400)}?subject=x>\n\n",
+        f"Return-Path: <{_path(OLD_CLAIMS)}>\nList-Unsubscribe: <mailto:{_unsubscribe_path(days=60)}>\n\n",
+        f"Return-Path: <{_path(LONG_CLAIMS)}>\nReturn-Path: <{_path()}>\n\n",
+    ],
+)
+def test_an_address_that_we_signed_in_the_returned_mail_proves_as_much_as_a_token(head: str) -> None:
+    for report in (_report(None), _report("jane@example.org")):
+        (proven,) = _prove(report, kind=Kind.COMPLAINT, returned=head.encode())
+
+        assert (proven.recipient, proven.proof, proven.stream) == ("jane@example.org", Proof.TOKEN, "news")
+        assert proven.notes == ()
+    (other,) = _prove(_report("victim@example.org"), kind=Kind.COMPLAINT, returned=head.encode())
+    assert (other.proof, other.withheld) == (Proof.NONE, SOMEONE_ELSE)
+
+
+def test_the_reverse_path_that_a_report_names_proves_like_one_in_the_returned_mail() -> None:
+    (report,) = _prove(_report(None, mail_from=_path()), kind=Kind.COMPLAINT)
+
+    assert (report.recipient, report.derived_from, report.proof) == ("jane@example.org", DerivedFrom.TOKEN, Proof.TOKEN)
+
+
+def test_a_short_address_in_the_returned_mail_is_verified_by_the_recipient_that_the_report_names() -> None:
+    head = f"Return-Path: <{_path(LONG_CLAIMS)}>\n\n".encode()
+
+    assert _prove(_report(LONG_CLAIMS.recipient), kind=Kind.COMPLAINT, returned=head)[0].proof is Proof.TOKEN
+    (report,) = _prove(_report("victim@example.org"), kind=Kind.COMPLAINT, returned=head)
+    assert (report.proof, report.withheld) == (Proof.NONE, None)
+    assert "signed address proves nothing" in report.notes[-1]
+
+
+def test_signed_addresses_behind_the_head_of_the_returned_mail_or_of_strangers_prove_nothing() -> None:
+    for returned in (f"From: us@example.net\n\n{_path()}\n", f"Return-Path: <{_path(keys=OTHER_KEYS)}>\n\n"):
+        (report,) = _prove(_report("jane@example.org"), kind=Kind.COMPLAINT, returned=returned.encode())
+
+        assert (report.proof, report.withheld) == (Proof.NONE, None)
 
 
 def test_a_token_that_is_not_ours_or_too_old_proves_nothing_and_says_so() -> None:

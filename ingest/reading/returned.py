@@ -10,7 +10,7 @@ from ingest.reading.headers import NO_HEADERS, Headers, read_fields
 from ingest.reading.mailboxes import mailboxes_of
 from ingest.reading.mentions import is_address
 from ingest.reading.mime import HEAD_TYPES, MESSAGE_TYPES, Part
-from ingest.signing.token import TOKEN_HEADER
+from ingest.signing.token import FEEDBACK_ID_HEADER, TOKEN_HEADER, token_in_feedback_id
 from nullsender.events import DerivedFrom
 from nullsender.limits import NAME_CHARACTERS_MAX
 
@@ -43,8 +43,9 @@ class Returned(msgspec.Struct, frozen=True):
         return frozenset(map(str.lower, mailboxes_of(self.headers, "return-path", "from", "sender", "reply-to")))
 
     def token(self) -> str | None:
-        """Our own signed header, not yet checked."""
-        return self.headers.get(TOKEN_HEADER.lower())[:NAME_CHARACTERS_MAX] or None
+        """Our own signed header, or what looks like one in CFBL-Feedback-ID; not yet checked."""
+        token = self.headers.get(TOKEN_HEADER.lower())[:NAME_CHARACTERS_MAX]
+        return token or token_in_feedback_id(self.headers.get(FEEDBACK_ID_HEADER.lower())[:NAME_CHARACTERS_MAX])
 
     def message_id(self) -> str | None:
         """RFC 5322 3.6.4, without its angle brackets."""
@@ -63,6 +64,6 @@ def returned_message(message: Part) -> Returned:
             fields = read_fields(part.content().lstrip(b"\n").partition(b"\n\n")[0])
         else:
             continue
-        if len(fields) > 1:
+        if len(fields) > 1 or FEEDBACK_ID_HEADER.lower() in fields:  # RFC 9477 lets a report redact all but that
             return Returned(part.content().lstrip(b"\n"), fields)
     return NOTHING_RETURNED

@@ -4,10 +4,13 @@ A report that returns the headers of its mail returns the token too, and so prov
 blackened every address: the recipient stands there in base32, which no redaction takes for an address.
 
     1.KEY.DAY.SIGNATURE.CLAIMS
+
+It may also stand in CFBL-Feedback-ID, which every report returns (RFC 9477), with colons: a dot is not allowed there.
 """
 
 import base64
 import binascii
+import re
 from datetime import date
 
 import msgspec
@@ -17,7 +20,15 @@ from nullsender.errors import Invalid
 from nullsender.limits import NAME_CHARACTERS_MAX, TOKEN_DAYS
 
 TOKEN_HEADER = "X-Nullsender-Token"  # noqa: S105  (the name of the field)
+FEEDBACK_ID_HEADER = "CFBL-Feedback-ID"
 _VERSION = "1"
+_WITH_COLONS = re.compile(r"1:[a-z0-9]{1,8}:[0-9]{1,5}:[a-z2-7]{12}:[a-z2-7]{1,1000}", re.IGNORECASE)
+
+
+def token_in_feedback_id(value: str) -> str | None:
+    """The token that the value of a CFBL-Feedback-ID looks like, not yet checked; None where it is some other name."""
+    text = "".join(value.split())  # RFC 9477: white space means nothing
+    return text.replace(":", ".") if _WITH_COLONS.fullmatch(text) else None
 
 
 class Tokens:
