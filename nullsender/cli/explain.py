@@ -25,6 +25,9 @@ from nullsender.cli.explain_objects import object_of_file, object_of_unread
 from nullsender.cli.explain_page import Explained, Page, Unread
 from nullsender.cli.explain_ties import Ties, ties_of
 from nullsender.cli.explain_why import Weighed
+from nullsender.cli.replay_against import Judge
+from nullsender.config import Settings
+from nullsender.errors import Invalid
 from nullsender.events import Outcome, Report, Source
 from nullsender.limits import MESSAGE_BYTES_MAX, PAGE_COLUMNS_MAX, PAGE_COLUMNS_MIN
 
@@ -45,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="ADDRESS",
         help="an address that they came to (RCPT TO), which may prove that they are about mail of ours",
     )
+    parser.add_argument("--against-list", action="store_true", help="say what would follow for the list as it stands today")
     parser.add_argument("--from-ip", type=_ip, metavar="IP", help="the machine that they came from")
 
 
@@ -52,12 +56,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Explain the files."""
     settings = parts.settings_of(arguments)
     ties = ties_of(settings, Source(ip=arguments.from_ip or "", rcpt_to=tuple(arguments.rcpt_to)))
+    judge = _list_of(settings) if arguments.against_list else None
+    page = Page(look_of(sys.stdout), parts.policy_of(settings), ties, judge=judge, verbose=arguments.verbose)
     return explain_files(
         arguments.files,
         Explainer(
             Rules.load(own=settings.classify.rules), ties, now=parts.CLOCK.now(), bytes_max=settings.mx.message_bytes_max
         ),
-        None if arguments.json else Page(look_of(sys.stdout), parts.policy_of(settings), ties, verbose=arguments.verbose),
+        None if arguments.json else page,
         standard_input=standard_input(),
         out=sys.stdout,
         errors=sys.stderr,
@@ -67,6 +73,15 @@ def run(arguments: argparse.Namespace) -> int:
 def standard_input() -> BinaryIO:
     """Standard input, which ends at once where this process was given none."""
     return sys.stdin.buffer if sys.stdin is not None else io.BytesIO()
+
+
+def _list_of(settings: Settings) -> Judge:
+    """The list as it stands; `Invalid` where none was begun, for to open it would be to make it."""
+    from nullsender.cli import store_parts  # SQL is loaded for this question alone
+
+    if settings.sqlite_file is not None and not settings.sqlite_file.exists():
+        raise Invalid(f"there is no list in {settings.data} yet (--data DIR says where it is)")
+    return store_parts.open_store(settings)
 
 
 def look_of(out: TextIO) -> Look:

@@ -1,7 +1,8 @@
-"""What an outcome would do to the list, asked of the policy itself and told in a sentence."""
+"""What an outcome would do to the list: asked of the policy itself, or of the list as it stands, and told in a sentence."""
 
 import msgspec
 
+from nullsender.cli.replay_against import Judge
 from nullsender.events import Action, Outcome, Proof, Result
 from suppression.policy import EVERYWHERE, Cause, Claim, PolicySettings, claim_of
 
@@ -19,6 +20,12 @@ def on_the_list(outcome: Outcome, policy: PolicySettings, *, proof_is_known: boo
     if isinstance(unproven, Claim):
         return f"{_sentence(proven, policy)} if the report is proven, {_for_how_long(unproven)} if not"
     return f"{_sentence(proven, policy)} if the report is proven; if not, {_sentence(unproven, policy)}"
+
+
+def on_the_list_today(outcome: Outcome, judge: Judge) -> str:
+    """What would follow for the list as it stands, which knows what was counted, lifted or entered before. Nothing is done."""
+    (applied,) = judge.preview([outcome]).applied
+    return f"{applied.did}: {applied.why}"
 
 
 def _asked(outcome: Outcome, proof: Proof, policy: PolicySettings) -> Claim | str:

@@ -14,10 +14,11 @@ from typing import NamedTuple
 
 from ingest.reading.report import Reading
 from nullsender.cli.explain_found import Contents, Named
-from nullsender.cli.explain_list import on_the_list
+from nullsender.cli.explain_list import on_the_list, on_the_list_today
 from nullsender.cli.explain_marks import Look, Paint, excerpt, lines_of, marked, shown
 from nullsender.cli.explain_ties import Ties
 from nullsender.cli.explain_why import Row, Weighed, headline, reasons, row
+from nullsender.cli.replay_against import Judge
 from nullsender.events import DerivedFrom, Kind, Outcome, Result
 from suppression.policy import PolicySettings
 
@@ -83,10 +84,14 @@ class Unread(NamedTuple):
 class Page:
     """Makes lines for a person."""
 
-    def __init__(self, look: Look, policy: PolicySettings, ties: Ties, *, verbose: bool = False) -> None:
+    def __init__(
+        self, look: Look, policy: PolicySettings, ties: Ties, *, judge: Judge | None = None, verbose: bool = False
+    ) -> None:
+        """`judge` knows the list as it stands, where somebody asked for that."""
         self._look = look
         self._policy = policy
         self._ties = ties
+        self._judge = judge
         self._verbose = verbose
 
     def unread(self, path: str, unread: Unread) -> Iterator[str]:
@@ -121,6 +126,8 @@ class Page:
         who = "" if about_nobody else f"{shown(report.recipient or 'a recipient that it does not name')}: "
         yield from self._headline(who, outcome)
         yield from self._row(self._list(outcome))
+        if self._judge is not None:
+            yield from self._row(row("today", on_the_list_today(outcome, self._judge)))
         if outcome.decision.outcome is not Result.NONE:
             yield from self._row(row("proof", self._ties.sentence(report)))
         for it in reasons(weighed, verbose=self._verbose):

@@ -78,7 +78,7 @@ def _codes(report: Report, decision: Decision) -> str:
     reply = read_reply(report.diagnostic, report.status, report.reply_code)
     said = [reply.status] if reply.status else []
     if report.status and reply.status and reply.status != report.status:
-        said = [f"{report.status} in the report and {reply.status}, which says more and counts, in the words"]
+        said = [f"{report.status} in the report, but {reply.status} in the words says more and counts"]
     if reply.reply_code:
         said.append(f"reply {reply.reply_code}")
     if reply.status and reply.reply_code and int(reply.status[0]) != reply.reply_code // 100:
@@ -140,7 +140,7 @@ def _why_not(candidate: Candidate) -> str:
 
 
 def _would_say(candidate: Candidate) -> str:
-    return f"{_named(candidate)}: it would say {candidate.rule.category}, but comes later"
+    return f"{_named(candidate)} would say {candidate.rule.category}"
 
 
 def _one_of(values: Iterable[str]) -> str:
