@@ -186,8 +186,12 @@ LAST_READER_LINE_CHARACTERS_MAX = 400
 # --- feedback reports --------------------------------------------------------------------------------------------------
 # Fields of one name in the returned mail that are asked where it came from: the longest honest way has thirty hops.
 RECEIVED_FIELDS_MAX = 30
+# Addresses in brackets that are looked at in one of them: a host has one or two, and each costs as much as a short mail.
+RECEIVED_ADDRESSES_MAX = 10
 # The field in which a sender's MTA keeps the recipient for itself: an address and some names, in base64.
 TRACE_CHARACTERS_MAX = 4_000
+# Fields that are tried for it: honest mail has some dozens that begin with X-, and each is looked for in the whole head.
+TRACE_FIELDS_MAX = 200
 # Samples of mail in a report of abuse in JSON that are looked into: it is about one mail.
 XARF_SAMPLES_MAX = 5
 

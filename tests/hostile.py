@@ -18,9 +18,11 @@ RECIPIENT = DSN + b"Final-Recipient: rfc822; a@example.org\n"
 DIAGNOSTIC = RECIPIENT + b"Diagnostic-Code: smtp; "
 ARF = REPORT + b"--b\nContent-Type: message/feedback-report\n\n"
 ABUSE = ARF + b"Feedback-Type: abuse\n"
-RETURNED = RECIPIENT + b"\n--b\nContent-Type: message/rfc822\n\n"
+RETURNED = RECIPIENT + b"\n--b\nContent-Type: message/rfc822\n\nMIME-Version: 1.0\nX-Mailer: x\n"
 JSON = b"From: a@amazonses.com\nSubject: x\n\n"
 XARF = REPORT + b"--b\nContent-Type: text/plain\n\nx\n--b\nContent-Type: application/json; name=xarf.json\n\n"
+COMPLAINED = ABUSE + b"\n--b\nContent-Type: message/rfc822\n\nMIME-Version: 1.0\nSubject: x\n"
+SPAMCOP = b"From: <1@reports.spamcop.net>\nSubject: [SpamCop (192.0.2.1) id:1] x\n\n"
 MANY_LISTED = b"".join(b"<a%d@example.org>: no\n" % n for n in range(900))
 
 #: What a message begins with, and what fills it up. A unit with `%d` in it is numbered.
@@ -178,8 +180,17 @@ FAMILIES: Mapping[str, tuple[bytes, bytes]] = {
     "json digits": (JSON + b'{"notificationType":"Bounce","bounce":', b"9"),
     "json escapes": (JSON + b'{"notificationType":"Bounce","bounce":"', b"\\ud800"),
     "xarf objects": (XARF, b'{"Report":'),
-    "xarf lists": (XARF + b'{"XARFVersion":"4.0.0","Report":', b"["),
+    "xarf lists": (XARF + b'{"xarf_version":"4.0.0","evidence":', b"["),
     "xarf keys": (XARF + b"{", b'"a%d":1,'),
+    "xarf evidence": (XARF + b'{"xarf_version":"4.0.0","evidence":[', b"{},"),
+    "xarf samples": (XARF + b'{"Report":{"ReportType":"spam","Samples":[', b"{},"),
+    "hops inside a house": (COMPLAINED, b"Received: from x " + b"(10.0.0.1)" * 380 + b"\n"),
+    "hops that are none": (COMPLAINED, b"Received: from x " + b"[12345678:::]" * 300 + b"\n"),
+    "clients in an address field": (COMPLAINED, b"Received-SPF: " + b"client-ip=1:::::::" * 200 + b"\n"),
+    "traces of the sender": (COMPLAINED, b"X-%d: eyJ" + b"e30" * 30 + b"\n"),
+    "fields that name the complainer": (COMPLAINED, b"X-HmXmrOriginalRecipient: a%d@example.org\n"),
+    "hashes for a recipient": (ABUSE + b"Original-Rcpt-To: ", b"0123456789abcdef"),
+    "mail that offends": (SPAMCOP, b"[ Offending message ]\n"),
 }
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from ingest.reading.headers import Headers
 from ingest.reading.mailboxes import address_in_field
 from ingest.reading.mentions import is_address
-from nullsender.limits import RECEIVED_FIELDS_MAX
+from nullsender.limits import RECEIVED_ADDRESSES_MAX, RECEIVED_FIELDS_MAX
 
 
 class Origin(NamedTuple):
@@ -66,7 +66,8 @@ def _ips_of(fields: Headers) -> Iterator[tuple[str, str]]:
             if (found := pattern.search(value)) and (ip := _ip(found[1])):
                 yield ip, shown
     for value in fields.all("received")[:RECEIVED_FIELDS_MAX]:
-        yield from ((ip, "Received") for found in _BRACKETED.findall(value) if (ip := _ip(found)) and _is_public(ip))
+        named = _BRACKETED.findall(value)[:RECEIVED_ADDRESSES_MAX]
+        yield from ((ip, "Received") for found in named if (ip := _ip(found)) and _is_public(ip))
 
 
 def _reverse_paths_of(fields: Headers) -> Iterator[tuple[str, str]]:

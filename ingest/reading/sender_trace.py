@@ -14,7 +14,7 @@ from ingest.reading.charsets import decode_base64, decode_bytes
 from ingest.reading.headers import Headers
 from ingest.reading.mentions import is_address
 from ingest.reading.redaction import is_redacted
-from nullsender.limits import TRACE_CHARACTERS_MAX
+from nullsender.limits import TRACE_CHARACTERS_MAX, TRACE_FIELDS_MAX
 
 _MOMENTUM = "x-msfbl"
 _KUMO_MARK = "\\_/"
@@ -45,7 +45,7 @@ def traced_recipient(fields: Headers) -> str | None:
 
 
 def _traces(fields: Headers) -> Iterator[str]:
-    for name in sorted(name for name in fields.names() if name.startswith("x-")):
+    for name in sorted(name for name in fields.names() if name.startswith("x-"))[:TRACE_FIELDS_MAX]:
         value = fields.get(name)[:TRACE_CHARACTERS_MAX]
         if name == _MOMENTUM:
             yield _momentum(value)
