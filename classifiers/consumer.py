@@ -8,6 +8,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from classifiers.blocklists import NAMING_CATEGORIES, label_of
 from classifiers.rules import NO_RULE
 from nullsender import telemetry
 from nullsender.clock import Clock
@@ -68,6 +69,8 @@ class ClassifyStage:
     def _say(self, outcome: Outcome) -> None:
         decision = outcome.decision
         telemetry.OUTCOMES.labels(decision.outcome, decision.category).inc()
+        if decision.category in NAMING_CATEGORIES:
+            telemetry.BLOCKLISTED.labels(label_of(decision.blocklist)).inc()
         if decision.rule == NO_RULE and outcome.report.diagnostic:
             telemetry.UNKNOWN_REPLIES.inc()
         facts = {"report": outcome.report.id, "outcome": decision.outcome, "category": decision.category, "rule": decision.rule}

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from classifiers.blocklists import NAMING_CATEGORIES, Listing, listing_in
 from classifiers.conditions import Case, Condition, Objection, SignNumbers, status_keys
 from classifiers.outcome import MEANINGS, Category
 from classifiers.own_rules import with_own_rules
@@ -80,6 +81,12 @@ class _Comes(NamedTuple):
 
     hard: Decision
     soft: Mapping[bool | None, Decision]
+    may_name_a_list: bool
+
+    def naming(self, listing: Listing) -> "_Comes":
+        """The same with the block list and the address that the reply names; only the recipient's fault is hard."""
+        soft = {permanent: replace(decision, **listing._asdict()) for permanent, decision in self.soft.items()}
+        return self._replace(soft=soft)
 
 
 class Rules:
@@ -197,6 +204,8 @@ class Rules:
             outcome = Result.NONE if action is _DELAYED else Result.SOFT
             return self._settled(outcome, Category.UNKNOWN, NO_RULE, permanent=permanent)
         comes = self._comes[place]
+        if comes.may_name_a_list:
+            comes = comes.naming(listing_in(case.reply.text))
         words = self._words(case, condition.hit(case))
         if action is _DELAYED:
             return replace(comes.soft[False], outcome=Result.NONE, words=words)
@@ -226,7 +235,7 @@ class Rules:
         assert not rule.hard or MEANINGS[category].fault is Fault.RECIPIENT, "only the recipient's fault is hard (G7)"
         hard = self._settled(Result.HARD, category, name, permanent=True)
         soft = {permanent: replace(hard, outcome=Result.SOFT, permanent=permanent) for permanent in (True, False, None)}
-        return _Comes(hard, soft)
+        return _Comes(hard, soft, category in NAMING_CATEGORIES)
 
     def _settled(self, outcome: Result, category: Category, rule: str, *, permanent: bool | None = None) -> Decision:
         fault = MEANINGS[category].fault

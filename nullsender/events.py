@@ -140,6 +140,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     category: str  # one word of classifiers.outcome.Category
     rule: str  # the rule's name: which file and which rule in it
     words: str | None = None  # the words of the report that decided
+    blocklist: str | None = None  # the list that refused us, where the reply names it
+    ip: str | None = None  # our address that stands on it, as the reply says
     rules_version: str = ""
 
 

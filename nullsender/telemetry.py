@@ -121,6 +121,12 @@ OUTCOMES = counter(
     ("outcome", "category"),
     remedy="Many of category `unknown`: see nullsender_unknown_replies_total; or reports that say nothing at all.",
 )
+BLOCKLISTED = counter(
+    "nullsender_blocklisted_total",
+    "Refusals for a block list or a bad name, by the list that they name (`other`: one that we do not know, or none).",
+    ("list",),
+    remedy="`nullsender explain` shows our address and the list; its own page says how to get off, after the cause is gone.",
+)
 UNKNOWN_REPLIES = counter(
     "nullsender_unknown_replies_total",
     "Replies in words that no rule knows.",
