@@ -27,6 +27,10 @@ class Objection(StrEnum):
     PROVIDER = "provider"
 
 
+# Looking a member up in its enumeration takes longer than a condition does.
+_TEXT, _STATUS, _REPLY_CODE, _PHASE, _PROVIDER = Objection
+
+
 class Case(msgspec.Struct):
     """One reply before the rules, with what was found in it and what is known of who gave it."""
 
@@ -71,33 +75,35 @@ class SignNumbers:
 
 
 class Condition:
-    """One rule, ready to be asked. `for_sure` means that finding its text or its code is all it needs."""
+    """One rule, ready to be asked. `for_sure` means that it asks for nothing but the one thing found."""
 
     def __init__(self, rule: Rule, texts: Texts, signs: SignNumbers) -> None:
         self.rule = rule
         self.hard = rule.hard
         self.texts = texts.numbers(rule.texts)
-        asked_beside_texts = rule.texts and (rule.statuses or rule.reply_codes)
-        both_codes = rule.statuses and rule.reply_codes
-        self.for_sure = not (rule.unless or rule.phases or rule.providers or asked_beside_texts or both_codes)
+        asked = (rule.texts, rule.unless, rule.statuses, rule.reply_codes, rule.phases, rule.providers)
+        self.for_sure = sum(map(bool, asked)) == 1
         self._unless = texts.numbers(rule.unless)
-        self._phases = signs.of_phases(rule.phases)
+        self._statuses = rule.statuses
+        self._reply_codes = rule.reply_codes
+        self._providers = rule.providers
+        self._phases = signs.of_phases(rule.phases) if rule.phases else None
         self._provider_texts = signs.of_providers(rule.providers)
         self._known = signs.providers
 
     def objection(self, case: Case) -> Objection | None:
         """What speaks against the rule in this case; None where it holds."""
-        rule, found = self.rule, case.hits.keys()
-        if rule.unless and not found.isdisjoint(self._unless):
-            return Objection.TEXT
-        if rule.statuses and rule.statuses.isdisjoint(status_keys(case.reply.status)):
-            return Objection.STATUS
-        if rule.reply_codes and case.reply.reply_code not in rule.reply_codes:
-            return Objection.REPLY_CODE
-        if rule.phases and found.isdisjoint(self._phases):
-            return Objection.PHASE
-        if rule.providers and found.isdisjoint(self._provider_texts):
-            return Objection.PROVIDER if rule.providers.isdisjoint(case.providers(self._known)) else None
+        if self._statuses and self._statuses.isdisjoint(status_keys(case.reply.status)):
+            return _STATUS
+        if self._reply_codes and case.reply.reply_code not in self._reply_codes:
+            return _REPLY_CODE
+        found = case.hits.keys()
+        if self._unless and not found.isdisjoint(self._unless):
+            return _TEXT
+        if self._phases is not None and found.isdisjoint(self._phases):
+            return _PHASE
+        if self._providers and found.isdisjoint(self._provider_texts):
+            return _PROVIDER if self._providers.isdisjoint(case.providers(self._known)) else None
         return None
 
     def hit(self, case: Case) -> int | None:

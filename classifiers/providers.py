@@ -27,11 +27,10 @@ class Providers:
 
     def of_hosts(self, hosts: Iterable[str]) -> set[str]:
         """The providers to which any of these hosts and mail domains belongs."""
-        found = set()
-        for host in hosts:
-            name = _AFTER_THE_HOST.split(host.lower(), 1)[0].rstrip(".")
-            while name and name not in self._hosts:
-                name = name.partition(".")[2]
-            if name:
-                found.add(self._hosts[name])
-        return found
+        return {provider for host in hosts if host and (provider := self._of_host(host)) is not None}
+
+    def _of_host(self, host: str) -> str | None:
+        name = _AFTER_THE_HOST.split(host.lower(), 1)[0].rstrip(".")
+        while name and name not in self._hosts:
+            name = name.partition(".")[2]
+        return self._hosts[name] if name else None

@@ -31,7 +31,7 @@ _DIGITS = bytes.maketrans(b"123456789", b"0" * 9)
 # RFC 5321 4.2: the codes of answers to a command that can fail, as they stand before everything else.
 _CODES: Mapping[bytes, int] = {b"%d" % code: code for code in (*range(200, 300), *range(400, 600))}
 # How each line but the last of a reply with this code begins.
-_CONTINUED: Mapping[int | None, bytes] = {code: b"%d-" % code for code in _CODES.values()}
+_CONTINUED: Mapping[int, bytes] = {code: b"%d-" % code for code in _CODES.values()}
 # RFC 3463 2: class "." subject "." detail, those of five characters that give a reason.
 _REASONS: Mapping[bytes, str] = {
     b"%d.%d.%d" % (kind, subject, detail): f"{kind}.{subject}.{detail}"
@@ -76,7 +76,7 @@ class Reply(msgspec.Struct, frozen=True, gc=False):
 
     def domains(self) -> list[str]:
         """The domains of the addresses that stand in the text, in lower case."""
-        return _DOMAIN.findall(self.text.lower())
+        return _DOMAIN.findall(self.text.lower()) if "@" in self.text else []
 
 
 def read_reply(text: str | None, status: str | None = None, reply_code: int | None = None) -> Reply:
@@ -96,7 +96,7 @@ def read_reply(text: str | None, status: str | None = None, reply_code: int | No
     code = reply_code or code or _code_inside(folded)
     if telling is None or (status is not None and status != telling):
         telling = _most_telling(folded, status)
-    if _CONTINUED.get(code, b"\n") in folded:
+    if code is not None and _CONTINUED.get(code, b"\n") in folded:
         folded = _without_continuations(folded, code)
     return Reply(words, _without_addresses(folded) if b"@" in folded else folded, telling, code)
 
@@ -194,7 +194,7 @@ def _without_addresses(folded: bytes) -> bytes:
     return b"".join(pieces)
 
 
-def _without_continuations(folded: bytes, code: int | None) -> bytes:
+def _without_continuations(folded: bytes, code: int) -> bytes:
     """RFC 5321 4.2.1: each line of a long reply repeats the code; unfolded, that stands in the middle of sentences."""
     head, rest = folded[:4], folded[4:]
     return head + re.sub(rb"(?<!\d)%d[ \-](?:[245]\.\d{1,3}\.\d{1,3} ?)?" % code, b"", rest)

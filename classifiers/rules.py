@@ -171,16 +171,18 @@ class Rules:
 
     def _candidates(self, case: Case) -> list[int]:
         """The places of all rules of which a text or a code is there, in the stated order; some stand there twice."""
-        places = list(self._textless(case.reply.status, case.reply.reply_code))
+        reply, by_text = case.reply, self._places
+        places = list(self._textless(reply.status, reply.reply_code))
         for number in case.hits:
-            places += self._places[number]
+            places += by_text[number]
         places.sort()
         return places
 
     def _first(self, case: Case) -> int | None:
         """The place of the first rule that holds."""
+        conditions = self._conditions
         for place in self._candidates(case):
-            condition = self._conditions[place]
+            condition = conditions[place]
             if condition.for_sure or condition.objection(case) is None:
                 return place
         return None
