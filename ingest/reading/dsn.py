@@ -64,9 +64,9 @@ _FIRST_FIELD = re.compile(
 
 def _read_fields(content: bytes) -> Findings | None:
     about_message, groups = _groups(content)
-    findings = tuple(_finding(group, about_message) for group in groups)
-    if not findings:
+    if not groups:
         return None
+    findings = tuple(dict.fromkeys(_finding(group, about_message) for group in groups))  # what is said twice counts once
     bad = any(finding.action in (Action.FAILED, Action.DELAYED) for finding in findings)
     return Findings(kind=Kind.BOUNCE if bad else Kind.OTHER, format="rfc3464", findings=findings)
 
@@ -103,16 +103,21 @@ _ESSENTIAL = frozenset({"final-recipient", "original-recipient", "action", "stat
 _ABOUT_RECIPIENT = _ESSENTIAL | {"diagnostic-code", "x-actual-recipient"}
 _OF_RECIPIENT = _ABOUT_RECIPIENT | {"remote-mta", "last-attempt-date"}
 _EMPTY_LINES = re.compile(rb"\n[ \t]*\n\s*")
+# The original recipient may stand before the final one or behind it; what comes first in a block begins each of its groups.
 _NEXT_RECIPIENT = re.compile(rb"\n(?=final-recipient[ \t]*:)", re.IGNORECASE)
+_NEXT_ORIGINAL = re.compile(rb"\n(?=original-recipient[ \t]*:[^\n]*\nfinal-recipient[ \t]*:)", re.IGNORECASE)
 
 
 def _blocks(content: bytes) -> Iterator[bytes]:
     """The field groups of the part: what stands between empty lines, and cut again where it names a second recipient."""
     for block in _EMPTY_LINES.split(content.strip(), _BLOCKS_MAX):
-        if block.lower().count(b"final-recipient") < 2:
+        lower = block.lower()
+        if lower.count(b"final-recipient") < 2:
             yield block
             continue
-        first, *others = _NEXT_RECIPIENT.split(b"\n" + block, _BLOCKS_MAX)
+        original_is_first = 0 <= lower.find(b"original-recipient") < lower.find(b"final-recipient")
+        next_group = _NEXT_ORIGINAL if original_is_first else _NEXT_RECIPIENT
+        first, *others = next_group.split(b"\n" + block, _BLOCKS_MAX)
         if others and first:  # what stands before the first recipient is about the message or about him
             others[0] = first[1:] + b"\n" + others[0]
         yield from others or (block,)
@@ -129,10 +134,13 @@ def _finding(fields: Headers, about_message: Headers) -> Finding:
     status = status_code_in(status_field)
     words = _diagnostic(fields.get("diagnostic-code")) or _comment(status_field)
     diagnostic, status_in_words, reply_code = codes_and_words(words)
+    action = action_of(fields.get("action") or about_message.get("action"), status or status_in_words)
+    if action is Action.FAILED and status and status.startswith("2"):
+        status = None  # it did not fail with success
     return Finding(
         recipient=recipient,
         derived_from=derived_from,
-        action=action_of(fields.get("action") or about_message.get("action"), status or status_in_words),
+        action=action,
         status=status or status_in_words,
         reply_code=reply_code,
         diagnostic=diagnostic,
@@ -150,11 +158,18 @@ def address_of_report(fields: Headers) -> tuple[str | None, DerivedFrom]:
     """
     original = _address(fields.get("original-recipient"))
     final = _address(fields.get("final-recipient")) or _address(fields.get("x-actual-recipient"))
-    if final and '"' in final and final.replace('"', "") == original:
-        original = None  # the same address, but the original lost the quotes that it needs
-    if original:
+    if original and not (final and original != final and _is_spoilt(original, final)):
         return original, DerivedFrom.ORIGINAL_RECIPIENT
     return final, DerivedFrom.FINAL_RECIPIENT if final else DerivedFrom.NOWHERE
+
+
+# RFC 3461 section 4: xtext writes "+" as +2B.
+_XTEXT = re.compile(r"\+([2-7][0-9A-F])")
+
+
+def _is_spoilt(original: str, final: str) -> bool:
+    """Whether both are one address, of which the original lost the quotes that it needs, or is still in xtext."""
+    return final.replace('"', "") == original or _XTEXT.sub(lambda octet: chr(int(octet[1], 16)), original) == final
 
 
 def _address(value: str) -> str | None:

@@ -119,10 +119,19 @@ def address_in_field(value: str) -> str:
     if text.startswith("<"):
         text = text[1:].partition(">")[0].strip()
     if is_address(text):
-        return text
+        return _bare(text)
     named = list(mailboxes_in(text[: 4 * ADDRESS_CHARACTERS_MAX]))
     first = next((mailbox for mailbox in named if mailbox.in_brackets), named[0] if named else None)
-    return first.address if first else text[:ADDRESS_CHARACTERS_MAX]
+    return _bare(first.address) if first else text[:ADDRESS_CHARACTERS_MAX]
+
+
+def _bare(address: str) -> str:
+    """The address without what some put around it: `mailto:`, `smtp:` or a source route before it, the root's dot behind it."""
+    local, _, domain = address.rpartition("@")
+    if ":" in local and not local.startswith('"'):  # RFC 5322 3.2.3: no colon outside of quotes
+        local = local.rpartition(":")[2]
+        address = f"{local}@{domain}" if local else address
+    return address.removesuffix(".")
 
 
 def _character(match: re.Match[str]) -> str:

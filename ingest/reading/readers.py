@@ -23,7 +23,7 @@ from ingest.reading.notice_words import Notice, read_notice
 from ingest.reading.phases import lacks_its_phase, with_phases
 from ingest.reading.returned import NOTHING_RETURNED, Returned, returned_message
 from ingest.reading.unsubscribe import read_client_unsubscribe, read_signed_unsubscribe, read_unsubscribe
-from nullsender.events import Action, Kind, Source
+from nullsender.events import Action, DerivedFrom, Kind, Source
 
 
 class Mail:
@@ -72,7 +72,25 @@ def _read_status_part(mail: Mail) -> Findings | None:
         raise TooManyRecipients  # it is the report itself that is cut
     if found.kind is Kind.BOUNCE and _is_disguised_challenge(found, mail):
         return Findings(kind=Kind.AUTO_REPLY, format="challenge-response", findings=(Finding(),))
-    return _completed(found, mail)
+    return _with_other_address(_completed(found, mail), mail.returned)
+
+
+def _with_other_address(found: Findings, returned: Returned) -> Findings:
+    """A note where the report names one recipient and the returned mail another: a list, or somebody's forwarding.
+
+    Which of the two we sent to is for the proofs to say; without one the report's word holds.
+    """
+    finding = found.findings[0]
+    recipient = (finding.recipient or "").lower()
+    if len(found.findings) > 1 or finding.derived_from is not DerivedFrom.FINAL_RECIPIENT:
+        return found
+    if recipient in returned.headers.get("to").lower():
+        return found
+    other, _ = returned.recipient()
+    if other is None or other.lower() == recipient:
+        return found
+    note = f"the mail that came back was sent to {other}: a list, or it was forwarded from there"
+    return msgspec.structs.replace(found, findings=(msgspec.structs.replace(finding, notes=(*finding.notes, note)),))
 
 
 def _first_dsn(message: Part) -> Findings | None:
