@@ -253,6 +253,18 @@ def test_what_kept_a_failure_from_being_hard_is_said(asked: Any, words: bytes, s
     assert row_of(reply(words, as_json=False, rules=book_of(unknown)), "not hard").startswith(sentence)
 
 
+def test_codes_that_contradict_each_other_are_told() -> None:
+    assert row_of(reply(b"550 4.2.2 full", as_json=False, rules=book_of(FULL)), "codes").startswith(
+        "4.2.2, reply 550 contradicts it"
+    )
+
+
+def test_of_two_status_codes_the_one_that_counts_is_told() -> None:
+    said = explain("-", standard_input=BOUNCE.replace(b"Status: 5.1.1", b"Status: 5.0.0"))
+
+    assert row_of(said, "codes").startswith("5.0.0 in the report, but 5.1.1 in the words says more and counts")
+
+
 # --- strangers' words ----------------------------------------------------------------------------------------------------
 
 
@@ -353,7 +365,8 @@ def test_an_address_that_was_not_charged_is_named_with_its_place() -> None:
     said = explain("-", standard_input=BOUNCE.replace(b"Final-Recipient: rfc822; kiji", original))
 
     assert "anna@example.org: hard" in said.out
-    assert row_of(said, "address").startswith("from Original-Recipient, which is trusted more than: kiji@example.com")
+    beside = "kiji@example.com (Final-Recipient, trusted less)"
+    assert row_of(said, "address") == f"from Original-Recipient; also named: {beside}"
 
 
 def test_a_cut_message_says_so() -> None:

@@ -168,8 +168,12 @@ def _title(explained: Explained) -> str:
 
 
 def _address(found: DerivedFrom, beside: Sequence[Named]) -> str:
-    others = ", ".join(f"{named.address} ({_FOUND[named.place]})" for named in beside)
-    return f"from {_FOUND[found]}" + (f", which is trusted more than: {others}" if others else "")
+    trust = list(DerivedFrom)
+    others = ", ".join(
+        f"{named.address} ({_FOUND[named.place]}{', trusted less' if trust.index(named.place) > trust.index(found) else ''})"
+        for named in beside
+    )
+    return f"from {_FOUND[found]}{f'; also named: {others}' if others else ''}"
 
 
 def _details(outcome: Outcome) -> str:

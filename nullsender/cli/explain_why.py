@@ -80,9 +80,8 @@ def _codes(report: Report, decision: Decision) -> str:
     if report.status and reply.status and reply.status != report.status:
         said = [f"{report.status} in the report, but {reply.status} in the words says more and counts"]
     if reply.reply_code:
-        said.append(f"reply {reply.reply_code}")
-    if reply.status and reply.reply_code and int(reply.status[0]) != reply.reply_code // 100:
-        said.append("which contradict each other")
+        contradicts = reply.status is not None and int(reply.status[0]) != reply.reply_code // 100
+        said.append(f"reply {reply.reply_code}{' contradicts it' if contradicts else ''}")
     return f"{', '.join(said) or 'none'}: {_permanence(decision)}"
 
 
