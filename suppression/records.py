@@ -94,11 +94,19 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True):
     before: Reading | None = None
 
 
+class Changed(NamedTuple):
+    """What would be done to which kind of entry, and whose it is where the outcomes say so."""
+
+    did: Did
+    cause: Cause
+    address: str | None
+
+
 class Preview(msgspec.Struct, frozen=True, kw_only=True):
     """What outcomes would do: each of them, and every change of the list that would come of them together."""
 
     applied: Sequence[Applied]
-    changed: Sequence[tuple[Did, Cause]]
+    changed: Sequence[Changed]
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):

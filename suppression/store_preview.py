@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from nullsender.events import Outcome
 from suppression.engine import reading
-from suppression.records import Preview
+from suppression.records import Changed, Preview
 from suppression.store_apply import Applier
 from suppression.store_base import StoreBase
+from suppression.store_reported import read_outcome
 from suppression.store_turn import Turn
 
 
@@ -21,4 +22,11 @@ class StorePreview(StoreBase):
         with reading(self._engine) as connection:
             turn = Turn(connection, last=0, now=self._clock.now())
             applied = Applier(turn, self._hasher, self._policy).apply(outcomes)
-        return Preview(applied=applied, changed=turn.changed())
+        addresses = self._addresses(outcomes)
+        changed = [Changed(did, cause, addresses.get(address_hash)) for did, cause, address_hash in turn.changed()]
+        return Preview(applied=applied, changed=changed)
+
+    def _addresses(self, outcomes: Sequence[Outcome]) -> dict[bytes, str]:
+        """The addresses that `outcomes` are about, by what the list knows them by."""
+        reports = (read_outcome(outcome, self._hasher, self._policy) for outcome in outcomes)
+        return {report.person.address_hash: report.address for report in reports if report.person is not None}

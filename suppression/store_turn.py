@@ -89,7 +89,7 @@ class Turn:
         self._outcomes: list[Columns] = []
         self._rewritten: list[Columns] = []
         self._changes: list[Columns] = []
-        self._changed: list[tuple[Did, Cause]] = []
+        self._changed: list[tuple[Did, Cause, bytes]] = []
 
     def load(self, people: Collection[Person]) -> None:
         """Read every entry and all strikes of `people`; nothing is known of anybody else."""
@@ -132,7 +132,7 @@ class Turn:
         before = self._entries.get(key)
         after = _changed(key, before, seq, did, standing, grounds)
         self._entries.put(key, after)
-        self._changed.append((did, key.cause))
+        self._changed.append((did, key.cause, key.person.address_hash))
         self._changes.append(
             {
                 "seq": seq,
@@ -153,8 +153,8 @@ class Turn:
         )
         return after
 
-    def changed(self) -> list[tuple[Did, Cause]]:
-        """What was done to which kind of entry so far, in its order."""
+    def changed(self) -> list[tuple[Did, Cause, bytes]]:
+        """What was done to which kind of entry, of which address's hash, so far; in its order."""
         return self._changed
 
     def name(self, address_hash: bytes, address: str) -> None:

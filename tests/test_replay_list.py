@@ -417,7 +417,9 @@ def test_a_preview_says_what_is_done_then_and_does_nothing(store: Store, reports
     assert (store.feed_head(), rows(store)) == before
     applied = tell(store, *read)
     assert [(one.did, one.before) for one in preview.applied] == [(one.did, one.before) for one in applied]
-    assert list(preview.changed) == [(change.action, change.cause) for change in store.feed(before[0], 1000)]
+    assert [(it.did, it.cause) for it in preview.changed] == [
+        (change.action, change.cause) for change in store.feed(before[0], 1000)
+    ]
 
 
 def rows(store: Store) -> list[Applied]:

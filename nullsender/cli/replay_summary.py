@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterable
 from typing import IO, NamedTuple
 
 from nullsender.cli.explain_marks import shown
@@ -9,7 +10,7 @@ from nullsender.cli.replay_reading import Unreadable
 from nullsender.events import Outcome
 from nullsender.limits import REPLAY_EXAMPLE_CHARACTERS_MAX, REPLAY_EXAMPLES_MAX
 from suppression.policy import Cause, Did
-from suppression.records import Applied, Reading
+from suppression.records import Applied, Changed, Reading
 
 
 class _Group(NamedTuple):
@@ -31,7 +32,7 @@ class Summary:
         self._as_json = as_json
         self._did: dict[_Group, Counter[str]] = {}
         self._examples: dict[_Group, list[str]] = {}
-        self._addresses: dict[Did, list[str]] = {}
+        self._addresses: dict[tuple[Did, Cause], list[str]] = {}
         self._unreadable: list[Unreadable] = []
         self._unreadable_count = 0
 
@@ -42,15 +43,21 @@ class Summary:
         left = applied.did is Did.REPEATED
         self._did.setdefault(group, Counter())[f"left as it was: {applied.why}" if left else applied.did.value] += 1
         examples = self._examples.setdefault(group, [])
-        recipient = shown(report.recipient or "-")
         if len(examples) < REPLAY_EXAMPLES_MAX:
             words = shown(report.diagnostic or "without words", REPLAY_EXAMPLE_CHARACTERS_MAX)
-            examples.append(f"{report.id}  {report.received_at:%Y-%m-%d %H:%M:%S}  {recipient}: {words}")
-        addresses = self._addresses.setdefault(applied.did, [])
-        if len(addresses) < REPLAY_EXAMPLES_MAX and recipient not in addresses:
-            addresses.append(recipient)
+            examples.append(f"{report.id}  {report.received_at:%Y-%m-%d %H:%M:%S}  {shown(report.recipient or '-')}: {words}")
         if self._as_json:
             print(json.dumps(_facts(outcome, applied)))
+
+    def would_change(self, changed: Iterable[Changed]) -> None:
+        """What that would do to the list."""
+        for did, cause, address in changed:
+            self.changes[did, cause] += 1
+            addresses = self._addresses.setdefault((did, cause), [])
+            if address and len(addresses) < REPLAY_EXAMPLES_MAX:
+                addresses.append(shown(address))
+            if self._as_json:
+                print(json.dumps({"address": address, "entry": did, "cause": cause}))
 
     def cannot_read(self, unreadable: Unreadable) -> None:
         """Today's reader can not read a record."""
@@ -71,7 +78,8 @@ class Summary:
                 print(f"    such as {example}", file=to)
         self._show_unreadable(to)
         for (change, cause), count in self.changes.most_common():
-            such_as = f", such as {', '.join(self._addresses[change])}" if change in self._addresses else ""
+            addresses = self._addresses[change, cause]
+            such_as = f", such as {', '.join(addresses)}" if addresses else ""
             print(f"the list: {count:,} {cause} {'entry' if count == 1 else 'entries'} {change}{such_as}", file=to)
         if self.published:
             print(f"{self.published:,} outcomes are on the log; `suppress` applies them", file=to)

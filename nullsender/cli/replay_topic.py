@@ -83,7 +83,7 @@ class DryRun(Sink):
             preview = self._judge.preview(outcomes)
             for outcome, applied in zip(outcomes, preview.applied, strict=True):
                 self._summary.differs(outcome, applied)
-            self._summary.changes.update(preview.changed)
+            self._summary.would_change(preview.changed)
 
     def close(self) -> None:
         """The files are gone with that."""
