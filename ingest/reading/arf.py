@@ -6,7 +6,7 @@ Whom it is about says `complainer.py`, where the mail came from `origin.py`.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -16,7 +16,7 @@ from ingest.reading.dsn import host_name
 from ingest.reading.finding import Finding, Findings, TooManyRecipients
 from ingest.reading.headers import Headers, read_fields
 from ingest.reading.mailboxes import address_in_field, mailboxes_in
-from ingest.reading.mime import MESSAGE_TYPES, Part
+from ingest.reading.mime import Part
 from ingest.reading.origin import origin_of
 from ingest.reading.returned import Returned
 from nullsender.events import DerivedFrom, Kind
@@ -37,15 +37,14 @@ _NAMES = (
 )
 
 
-def read_arf(message: Part, returned: Returned) -> Findings | None:
-    """What the feedback report `message` says, or None where it is none."""
-    part = _report_part(message)
+def read_arf(message: Part, parts: Sequence[Part], returned: Returned) -> Findings | None:
+    """What the feedback report `message` says, or None where it is none; `parts` are its leaves."""
+    part = _report_part(message, parts)
     return None if part is None else _read(_all_fields(part), message, returned)
 
 
-def _report_part(message: Part) -> Part | None:
+def _report_part(message: Part, parts: Sequence[Part]) -> Part | None:
     """The report part; some providers mislabel it, but then the message says that it is a report of some kind."""
-    parts = [part for part in message.walk() if not part.children and part.media_type not in MESSAGE_TYPES]
     for part in parts:
         if _TYPE in part.media_type:
             return part

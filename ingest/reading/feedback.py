@@ -8,10 +8,17 @@ from ingest.reading.finding import Findings
 from ingest.reading.jmrp import read_jmrp
 from ingest.reading.mime import Part
 from ingest.reading.returned import Returned
-from ingest.reading.spamcop import read_spamcop
+from ingest.reading.spamcop import SPAMCOP, read_spamcop
 from ingest.reading.xarf import read_xarf
 
 
 def read_feedback(message: Part, returned: Returned) -> Findings | None:
     """What the feedback report `message` says, or None where it is none; `returned` is the mail that it brings back."""
-    return read_xarf(message) or read_arf(message, returned) or read_jmrp(message, returned) or read_spamcop(message)
+    if message.children:
+        parts = [part for part in message.walk() if not part.children]
+        found = read_xarf(parts) or read_arf(message, parts, returned)
+        if found is not None:
+            return found
+    if SPAMCOP in message.headers.get("from").lower():
+        return read_spamcop(message)
+    return read_jmrp(message, returned)

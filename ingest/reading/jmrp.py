@@ -9,7 +9,7 @@ from ingest.reading.complainer import complainers
 from ingest.reading.dates import parse_date
 from ingest.reading.finding import Finding, Findings
 from ingest.reading.headers import NO_HEADERS, Headers
-from ingest.reading.mailboxes import mailboxes_of
+from ingest.reading.mailboxes import mailbox_in
 from ingest.reading.mime import Part
 from ingest.reading.origin import NO_ORIGIN, origin_of
 from ingest.reading.returned import Returned
@@ -43,8 +43,9 @@ def read_jmrp(message: Part, returned: Returned) -> Findings | None:
 
 
 def _is_report(headers: Headers, *, attached: bool) -> bool:
-    """Whether Microsoft wrote it: its sender and, where the attached mail does not name the complainer, its subject too."""
-    named = _SUBJECT in headers.get("subject").lower()
-    if not attached and not named:
+    """Whether Microsoft wrote it, by two of three signs: its sender, its subject, and what the `attached` mail carries."""
+    sender = headers.get("from").lower()
+    by_microsoft = _SENDER in sender and mailbox_in(sender) == _SENDER
+    if not attached and not by_microsoft:
         return False
-    return (attached and named) or _SENDER in map(str.lower, mailboxes_of(headers, "from", "return-path"))
+    return (attached and by_microsoft) or headers.get("subject").lower().startswith(_SUBJECT)

@@ -16,7 +16,7 @@ from ingest.reading.origin import origin_of
 from ingest.reading.returned import NOTHING_RETURNED, Returned
 from nullsender.events import Kind
 
-_SENDER = "@reports.spamcop.net"
+SPAMCOP = "@reports.spamcop.net"
 # `[SpamCop (192.0.2.1) id:1234567890]` names the host that sent; a link stands there where it is about a link.
 _SUBJECT = re.compile(r"\[SpamCop \(([0-9A-Fa-f.:]{3,45})\) id:\d{1,20}\]", re.IGNORECASE)
 _MAIL_BEGINS = re.compile(
@@ -26,10 +26,8 @@ _MAIL_BEGINS = re.compile(
 
 def read_spamcop(message: Part) -> Findings | None:
     """What the report says, or None where `message` is none."""
-    if _SENDER not in message.headers.get("from").lower():
-        return None
     subject = _SUBJECT.search(message.headers.text("subject"))
-    if subject is None or not (mailbox_in(message.headers.get("from")) or "").lower().endswith(_SENDER):
+    if subject is None or not (mailbox_in(message.headers.get("from")) or "").lower().endswith(SPAMCOP):
         return None
     returned = _returned(message)
     (place,), notes = complainers((), returned, redacted=True)

@@ -4,6 +4,7 @@ They are about anything that a host may do. Those about mail that somebody did n
 on mail of ours, and say in a note what they are about. Only the fields that are needed are read.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
@@ -88,12 +89,10 @@ class _Abuse(NamedTuple):
 _decode = msgspec.json.Decoder(_Xarf).decode
 
 
-def read_xarf(message: Part) -> Findings | None:
-    """What the report in JSON says that `message` brings, or None where it brings none that can be read."""
-    if not message.children:
-        return None
-    parts = (part for part in message.walk() if part.media_type in _JSON_TYPES)
-    abuse = next(filter(None, (_abuse(part.content()) for part in parts)), None)
+def read_xarf(parts: Iterable[Part]) -> Findings | None:
+    """What the report in JSON says that is one of `parts`, or None where none of them is one that can be read."""
+    attached = (part for part in parts if part.media_type in _JSON_TYPES)
+    abuse = next(filter(None, (_abuse(part.content()) for part in attached)), None)
     return None if abuse is None else _findings(abuse)
 
 
