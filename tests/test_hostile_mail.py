@@ -7,7 +7,6 @@ the kernel, which ends a process after `CPU_SECONDS_MAX` of work.
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -26,9 +25,9 @@ def test_a_megabyte_of_one_thing_is_read(name: str) -> None:
     read_and_decide(flood(name))
 
 
-@pytest.mark.parametrize("path", sorted(HOSTILE.glob("*.eml")), ids=lambda path: path.stem)
-def test_what_fuzzing_found_is_read(path: Path) -> None:
-    read_and_decide(path.read_bytes())
+def test_what_fuzzing_found_is_read() -> None:
+    for path in HOSTILE.glob("*.eml"):
+        read_and_decide(path.read_bytes())
 
 
 def test_a_megabyte_takes_less_than_64_megabytes() -> None:
@@ -42,21 +41,14 @@ def test_a_megabyte_takes_less_than_64_megabytes() -> None:
     assert not {name: cost for name, cost in costs.items() if cost.memory_bytes > MEMORY_BYTES_MAX}
 
 
-@pytest.mark.parametrize(
-    ("doing", "trouble"),
-    [
-        ("x = bytearray(2**30)", "MemoryError"),
-        ("while True: pass", "ended by signal"),
-        ("raise LookupError", "LookupError"),
-    ],
-    ids=["memory", "time", "raising"],
-)
-def test_what_breaks_a_bound_is_told(doing: str, trouble: str) -> None:
+def test_what_breaks_a_bound_is_told() -> None:
     """Else the test before this one could not fail."""
-    code = f"import tests.bounded as b\ndef broken(content):\n  {doing}\nb.decided = broken\nprint(b.cost_of(b'').trouble)"
+    broken = {"MemoryError": "x = bytearray(2**30)", "ended by signal": "while True: pass", "LookupError": "raise LookupError"}
+    code = "import tests.bounded as bounded\ndef decided(content): exec(content)\nbounded.decided = decided\n"
+    code += "".join(f"print(bounded.cost_of({doing!r}).trouble.splitlines()[-1])\n" for doing in broken.values())
     told = subprocess.run([sys.executable, "-c", code], cwd=MAIL.parents[1], check=True, capture_output=True, text=True).stdout
 
-    assert trouble in told
+    assert [trouble for trouble, line in zip(broken, told.splitlines(), strict=True) if trouble not in line] == []
 
 
 @given(st.binary(max_size=4_000))
