@@ -131,7 +131,7 @@ def parameters_of(value: str) -> dict[str, str]:
     return parameters
 
 
-_PARAMETER_CHARACTERS_MAX = 2_000
+_PARAMETER_CHARACTERS_MAX = 1_000
 # The look behind keeps a long run of letters from being read again from each of them.
-_PARAMETER = re.compile(r'(?<![\w*-])([\w*-]{1,60}+)[ \t]*+=[ \t]*+(?:"((?:[^"\\]|\\.){0,500})"?|([^;"]{0,500}))')
+_PARAMETER = re.compile(r'(?<![\w*-])([\w*-]{1,60}+)[ \t]*+=[ \t]*+(?:"([^"\\]*+(?:\\.[^"\\]*+)*+)"?|([^;"]*+))')
 _ESCAPED = re.compile(r"\\(.)")
