@@ -1,21 +1,25 @@
 """The rules: each decides its own examples, none cuts off a good customer, and a bad rule does not start."""
 
 import json
+import re
 import shutil
 import threading
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from classifiers.outcome import MEANINGS, Category
 from classifiers.rulebook import FILES, RULES_FOLDER, Example, Rule, read_rulebook
 from classifiers.rules import FEEDBACK, Rules
 from nullsender.errors import Misconfigured
 from nullsender.events import Action, Fault, Kind, Report, Result
+from tests.rule_samples import samples_of
 
 BOOK = read_rulebook()
 RULES = Rules(BOOK)
@@ -74,6 +78,87 @@ def test_each_example_is_decided_by_its_own_rule(rule: Rule, example: str | Exam
     assert decision.rule == rule.name
     assert decision.category == rule.category
     assert decision.rules_version == BOOK.version
+
+
+# Where a reply was given, as Postfix says it.
+PHASES = {"connect": "ehlo", "sender": "mail from", "recipient": "rcpt to", "content": "end of data"}
+
+
+def concrete(status: str) -> str:
+    """A code that stands under the rule's `x.1.1`, `5.7.x` or `5.x.x`."""
+    return status.replace("x.x", "0.0").replace("x.", "5.").replace(".x", ".199")
+
+
+def rule_decides(rule: Rule, words: str) -> bool:
+    """Whether the rule decides a reply of these words that has all else that the rule asks for."""
+    said = [f"{words} (in reply to {PHASES[phase]} command)" for phase in sorted(rule.phases)] or [words]
+    cases = product(
+        said, map(concrete, sorted(rule.statuses) or [""]), sorted(rule.reply_codes) or [None], sorted(rule.providers) or [None]
+    )
+    return any(RULES.decide_reply(text, status or None, code, name).rule == rule.name for text, status, code, name in cases)
+
+
+@pytest.mark.parametrize("rule", [rule for rule in BOOK.rules if rule.texts], ids=lambda rule: rule.name)
+def test_no_earlier_rule_takes_all_that_a_text_could_match(rule: Rule) -> None:
+    never = [
+        text
+        for text in rule.texts
+        if not any(rule_decides(rule, words) for sample in samples_of(text) for words in (sample, f"{sample} x", f"x {sample}"))
+    ]
+
+    assert not never
+
+
+@pytest.mark.parametrize("rule", [rule for rule in BOOK.rules if not rule.texts], ids=lambda rule: rule.name)
+def test_no_earlier_rule_takes_a_code_always(rule: Rule) -> None:
+    alone = [replace(rule, statuses=frozenset({status})) for status in rule.statuses] or [rule]
+
+    assert not [one.statuses for one in alone if not rule_decides(one, "")]
+
+
+def test_letters_beyond_ascii_are_neither_chosen_from_nor_repeated() -> None:
+    """Replies are scanned as bytes, and such a letter is several: `[ab]` and `a?` would take one of its bytes."""
+    patterns = [text for rule in BOOK.rules for text in (*rule.texts, *rule.unless)]
+
+    assert not [text for text in patterns if re.search(r"\[[^\]]*[^\x00-\x7f]|[^\x00-\x7f][?*+{]", text)]
+
+
+def test_a_text_stands_once_under_the_same_conditions() -> None:
+    """A text that stands in two rules is there for a condition that the later one does not have."""
+    seen: dict[object, str] = {}
+    for rule in BOOK.rules:
+        for text in rule.texts:
+            key = (text, rule.statuses, rule.reply_codes, rule.providers, rule.phases)
+            assert key not in seen, f"{text!r} of {rule.name} stands in {seen[key]} already"
+            seen[key] = rule.name
+
+
+@pytest.mark.parametrize(
+    ("reply", "decides", "waits"),
+    [
+        # a provider's own words before everyone's
+        ("550 5.1.1 Mail rejete. OFR_506 user unknown", "provider.orange.spam", "recipient.mailbox-unknown.by-words-and-code"),
+        ("550 5.7.1 Access denied, banned sending IP [192.0.2.4] user unknown", "provider.microsoft.block-list", "sender."),
+        # the sender's fault before the path's and the recipient's
+        ("550 5.1.1 listed by bl.spamcop.net: user unknown", "sender.blocklisted.named-list", "recipient."),
+        ("550 5.7.1 SPF failed: no such user", "sender.authentication-failed.spf", "recipient."),
+        ("550 message too large, connection timed out", "sender.message-too-large", "path.connection-failed"),
+        # the path's before the recipient's
+        ("550 5.1.1 retry timeout exceeded: mailbox not found", "path.message-expired", "recipient.mailbox-unknown"),
+        ("550 servfail for it, no such domain", "path.dns-failure", "recipient.domain-unknown"),
+        # what may pass before what does not
+        ("550 5.1.1 mailbox full, address unknown", "recipient.mailbox-full", "recipient.mailbox-unknown"),
+        ("550 5.1.1 account disabled, invalid mailbox", "recipient.mailbox-disabled", "recipient.mailbox-unknown"),
+        # words before codes, codes before words that say little
+        ("550 5.1.1 mailbox full", "recipient.mailbox-full", "status.1.1"),
+        ("550 5.7.25 rejected", "status.7.25", "vague.denied"),
+    ],
+)
+def test_the_order_of_the_files_and_in_them_is_pinned(reply: str, decides: str, waits: str) -> None:
+    weighing = RULES.weigh(report(diagnostic=reply))
+
+    assert weighing.decision.rule == decides
+    assert any(other.rule.name.startswith(waits) for other in weighing.behind)
 
 
 def test_every_category_of_a_failure_has_a_rule() -> None:
