@@ -38,6 +38,9 @@ _REASONS: Mapping[bytes, str] = {
     for kind in (2, 4, 5) for subject in range(1, 10) for detail in range(1, 10)
 }  # fmt: skip
 _STATUS = re.compile(rb"[245]\.\d{1,3}\.\d{1,3}(?!\d|\.\d)")
+# No subject has two digits (RFC 3463 3, and the registry since): "4.92.3" is a version, and so is what follows a letter.
+_STATUS_IN_WORDS = re.compile(rb"[245]\.\d\.\d{1,3}(?!\d|\.\d)")
+_BEFORE_A_VERSION = re.compile(rb"(?:[a-z0-9.]|[a-z]-)\Z")
 # Three digits where a reply begins, which is told by what stands before them.
 _THREE_DIGITS = re.compile(rb"[245]\d\d(?=[ \-:#]|$)")
 _BEFORE_A_REPLY = (b":", b";", b"'", b'"', b"(", b"[", b"=", b">", b"<<<", b"smtp", b"error")
@@ -167,9 +170,9 @@ def _most_telling(folded: bytes, status: str | None) -> str | None:
 
 def _status_at(folded: bytes, start: int) -> str | None:
     """The code that begins at `start`, unless it is a part of an IP address or of a version."""
-    if start and folded[start - 1] in b"0123456789.":
+    if _BEFORE_A_VERSION.search(folded, max(0, start - 2), start):
         return None
-    match = _STATUS.match(folded, start)
+    match = _STATUS_IN_WORDS.match(folded, start)
     return match.group().decode() if match else None
 
 

@@ -30,7 +30,19 @@ def test_the_codes_are_found_where_servers_write_them(text: str, status: str | N
 
 
 @pytest.mark.parametrize(
-    "text", ["blocked [10.5.1.1]", "192.5.1.1 said no", "version 15.1.1 of 4.2.1.7", "5.1.1234 files", "5.1"]
+    "text",
+    [
+        "blocked [10.5.1.1]",
+        "192.5.1.1 said no",
+        "version 15.1.1 of 4.2.1.7",
+        "5.1.1234 files",
+        "5.1",
+        "exim 4.92.3 says no",
+        "no, says mta-4.2.1",
+        "no, says v5.1.1",
+        "no, says mx4.2.2.example.com",
+        "no, says gate.5.7.1.example.com",
+    ],
 )
 def test_an_ip_address_or_a_version_is_no_status_code(text: str) -> None:
     assert read_reply(text).status is None
@@ -50,6 +62,26 @@ def test_the_code_that_gives_a_reason_wins_over_a_vaguer_one() -> None:
 
 def test_the_first_of_two_codes_that_give_a_reason_wins() -> None:
     assert read_reply("554 5.4.7 expired, the last answer was 421 4.4.2 time-out").status == "5.4.7"
+
+
+def test_the_words_tell_the_reason_where_the_report_has_another_code() -> None:
+    assert read_reply("550 5.7.1 no", status="5.1.1").status == "5.7.1"
+    assert read_reply("450 4.2.2 full", status="5.1.1").status == "4.2.2"
+    assert read_reply("550 no", status="5.1.1").status == "5.1.1"
+
+
+def test_a_code_that_the_words_and_the_report_agree_on_wins_over_others_of_the_words() -> None:
+    assert read_reply("550 5.7.1 no: 550 5.1.1 unknown", status="5.1.1").status == "5.1.1"
+
+
+def test_a_status_behind_a_host_name_or_inside_brackets_is_found() -> None:
+    assert read_reply("host mx4.example.com[10.5.1.1] said: 550 5.7.1 no").status == "5.7.1"
+    assert read_reply("mx.example.com 5.1.1 unknown").status == "5.1.1"
+    assert read_reply("no (5.1.1)").status == read_reply("no, DSN=5.1.1").status == read_reply("no #5.1.1").status == "5.1.1"
+
+
+def test_the_reply_code_of_the_report_stands_before_the_one_of_the_words() -> None:
+    assert read_reply("550 no", reply_code=421).reply_code == 421
 
 
 def test_numbers_behind_a_zero_subject_say_nothing() -> None:
@@ -77,6 +109,20 @@ def test_a_reply_of_many_lines_reads_as_one_sentence() -> None:
 
     assert reply.folded == b"550-5.7.1 this message is likely unsolicited mail. see there"
     assert reply.status == "5.7.1"
+
+
+def test_a_reply_is_cut_where_more_of_it_would_say_nothing_new() -> None:
+    assert (
+        read_reply("no " * DIAGNOSTIC_CHARACTERS_MAX).text
+        == ("no " * DIAGNOSTIC_CHARACTERS_MAX)[:DIAGNOSTIC_CHARACTERS_MAX].strip()
+    )
+
+
+@pytest.mark.parametrize("blank", ["\t", "\r\n", "\x1c", "  ", "\u00a0", "\u3000"])
+def test_any_white_space_is_a_blank(blank: str) -> None:
+    reply = read_reply(f"{blank}550 5.1.1{blank}User{blank}unknown{blank}")
+
+    assert (reply.text, reply.folded, reply.status) == ("550 5.1.1 User unknown", b"550 5.1.1 user unknown", "5.1.1")
 
 
 def test_accents_case_and_curly_quotes_make_no_difference() -> None:
