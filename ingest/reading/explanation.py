@@ -24,32 +24,43 @@ class Explanations:
     def __init__(self, notice: Notice, namings: Sequence[Naming]) -> None:
         self._notice = notice
         self._namings = namings  # in the order of their lines
-        self._surest: dict[str, Naming] = {}
+        self._places: dict[str, list[Naming]] = {}
         for naming in namings:
-            known = self._surest.setdefault(naming.address.lower(), naming)
-            if naming.way > known.way:
-                self._surest[naming.address.lower()] = naming
+            self._places.setdefault(naming.address.lower(), []).append(naming)
 
     def of(self, recipient: str | None, *, alone: bool) -> str:
         """The words that say why `recipient` failed, on one line. `alone`: there is no other, so all words are about it."""
-        place = self._surest.get((recipient or "").lower())
-        if place is None:
+        places = self._places.get((recipient or "").lower())
+        if places is None:
             return self._paragraphs_with_codes or self._whole
         lines = self._notice.lines
+        place = max(places, key=attrgetter("way"))
         end = self._next_recipient(place)
         near, near_end = _paragraph(lines, place, end)
         if _has_code(near):
             return near
-        if replies := self._replies_about(place, alone=alone):
+        if replies := self._replies_about(place, alone=alone) or self._codes_elsewhere(places, place):
             return f"{near} {replies}".strip()
         behind = _joined(lines[near_end:end])
         if not place.is_listed:
             return f"{near} {behind}".strip()
         if says_something(near):
             return near
-        if says_something(behind):
-            return behind if alone or _has_code(behind) else self._paragraphs_with_codes or behind
-        return self._paragraphs_with_codes or _joined(lines[: place.line])
+        if not says_something(behind):
+            return self._paragraphs_with_codes or _joined(lines[: place.line])
+        if _has_code(behind):
+            return behind
+        return self._before_and(behind, place) if alone else self._paragraphs_with_codes or behind
+
+    def _codes_elsewhere(self, places: Sequence[Naming], place: Naming) -> str:
+        """What stands with a code where the address is listed again: Exchange tells the user first, then administrators."""
+        others = (other for other in places if other.is_listed and other.line > place.line)
+        reasons = (_paragraph(self._notice.lines, other, self._next_recipient(other))[0] for other in others)
+        return next(filter(_has_code, reasons), "")
+
+    def _before_and(self, behind: str, place: Naming) -> str:
+        """What stands behind an address; with what stands before it where that behind it is only a request to the reader."""
+        return f"{_joined(self._notice.lines[: place.line])} {behind}" if behind.lower().startswith(_REQUESTS) else behind
 
     def heard_about(self, recipient: str | None) -> str:
         """The first reply of the remote MTA that names `recipient`, where the notice has a transcript as Sendmail writes it.
@@ -135,6 +146,7 @@ def _paragraph(lines: Sequence[str], place: Naming, end: int) -> tuple[str, int]
     return _joined(lines[before:after]), after
 
 
+_REQUESTS = ("please", "if you ", "for further", "for assistance", "for help", "contact", "bitte", "veuillez")
 _RULERS = " \t*=_-#+~"
 
 

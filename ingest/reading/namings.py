@@ -58,9 +58,10 @@ class Naming(NamedTuple):
 def namings_in(notice: Notice) -> list[Naming]:
     """Every address that the notice names and that may be a failed recipient, in order."""
     namings: list[Naming] = []
+    namer = _Namer(notice.lines)
     for number, line in enumerate(notice.lines):
         if "@" in line and len(namings) < NAMINGS_MAX:
-            namings.extend(islice(_namings_in_line(notice.lines, number), NAMINGS_MAX))
+            namings.extend(islice(namer.in_line(number), NAMINGS_MAX))
     if _EXPANDED in notice.text:
         return [_as_we_wrote_it(naming, notice.lines) for naming in namings]
     return namings
@@ -68,22 +69,45 @@ def namings_in(notice: Notice) -> list[Naming]:
 
 # RFC 5322 3.4 name-addr: what stands before <user@example.org> is a name, even if it looks like an address.
 _NAMES_THE_NEXT = re.compile(r"[\"']?\s?<(?=[^<>\s@]{1,128}@)")
+# What stands between two addresses of one list, also where the list goes on in the next line.
+_NEXT_IN_LIST = re.compile(r"[\s\"'>)\]}]*+(?:(?:[,;&\u3001\uff0c]|\b(?:and|und|et|y|e|en|och|og|и)\b)[\s\"'<(\[{]*+){1,2}")
+_BETWEEN_CHARACTERS_MAX = 40
 
 
-def _namings_in_line(lines: Sequence[str], number: int) -> Iterator[Naming]:
-    line = lines[number]
-    name_start: int | None = None
-    for address, begins, end in mentions_in(line):
-        start = begins if name_start is None else name_start
-        if _NAMES_THE_NEXT.match(line, end):
-            name_start = start
-            continue
-        name_start = None
-        way = _way(line, address, start, end)
-        if way is Way.LISTED and _continues(lines, number):
-            way = Way.PASSING
-        if way is not None:
-            yield Naming(address, number, start, end, way)
+class _Namer:
+    """Goes through the lines of a notice and says how each address in them is named."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        self._lines = lines
+        self._last_line = self._last_end = -1
+        self._last_way: Way | None = None
+
+    def in_line(self, number: int) -> Iterator[Naming]:
+        """The namings of one line; lines are asked for in order."""
+        line = self._lines[number]
+        name_start: int | None = None
+        for address, begins, end in mentions_in(line):
+            start = begins if name_start is None else name_start
+            if _NAMES_THE_NEXT.match(line, end):
+                name_start = start
+                continue
+            name_start = None
+            way = self._last_way if self._is_next_in_list(number, start) else self._way(number, address, start, end)
+            self._last_line, self._last_end, self._last_way = number, end, way
+            if way is not None:
+                yield Naming(address, number, start, end, way)
+
+    def _is_next_in_list(self, number: int, start: int) -> bool:
+        """Whether nothing but a comma or an `and` stands between the last address and this one."""
+        if number - self._last_line > 1 or self._last_line < 0:
+            return False
+        last, line = self._lines[self._last_line], self._lines[number]
+        between = line[self._last_end : start] if number == self._last_line else f"{last[self._last_end :]} {line[:start]}"
+        return len(between) < _BETWEEN_CHARACTERS_MAX and _NEXT_IN_LIST.fullmatch(between) is not None
+
+    def _way(self, number: int, address: str, start: int, end: int) -> Way | None:
+        way = _way(self._lines[number], address, start, end)
+        return Way.PASSING if way is Way.LISTED and _continues(self._lines, number) else way
 
 
 # What may stand between the beginning of a line and an address that it lists: brackets, quotes, bullets, dashes.
@@ -121,7 +145,7 @@ def _is_label(before: str) -> bool:
 def _continues(lines: Sequence[str], number: int) -> bool:
     """Whether the line goes on with what a line above it said, and lists nothing itself: it is indented below that line.
 
-    A line that announces a list ends with a colon and holds no address.
+    A line that announces a list ends with a colon, or is a title between dashes, and holds no address.
     """
     own = _indentation(lines[number])
     if own == 0:
@@ -130,11 +154,12 @@ def _continues(lines: Sequence[str], number: int) -> bool:
         if not above.strip():
             return False
         if _indentation(above) < own:
-            return "@" in above or not above.rstrip().endswith(":")
+            return "@" in above or not above.endswith(_ANNOUNCES)
     return False
 
 
 _PARAGRAPH_LINES_MAX = 40
+_ANNOUNCES = (":", "\uff1a", "-", "=", "*")
 
 
 def _indentation(line: str) -> int:

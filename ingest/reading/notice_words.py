@@ -37,16 +37,17 @@ _ELSEWHERE = (
 )
 # A head that begins without announcement: these fields stand first in a line of no notice's own words.
 _HEAD_BEGINS = r"^(?:Return-Path|Received|Message-ID|DKIM-Signature|X-Originating-IP|X-Received|MIME-Version|Delivered-To):"
-# What else is told by how a line begins.
+# What else lines tell.
 _QUOTED = r"^[ \t]?[>|]"
 _REPLY = r"^[ \t<>=:]{0,12}[45][0-5]\d(?:[ \t-]|$)"
 _REPORT_FIELD = r"^(?:final|original)-recipient[ \t]*:"
-_IS_ORIGINAL, _IS_QUOTED, _IS_REPLY, _IS_REPORT_FIELD = range(4)
+_CODES = r"\b[45][0-5]\d[ -]#?[45]\.\d{1,3}\.\d{1,3}\b"
+_IS_ORIGINAL, _IS_QUOTED, _IS_REPLY, _IS_REPORT_FIELD, _IS_CODES = range(5)
 _ANNOUNCED = (_COPY, _FOLLOWING, _A_COPY, _FIRST_LINES, _ORIGINAL, _HEADERS, _ELSEWHERE)
 _ORIGINALS = [*(rf"^[ \t>*=_#|-]*(?:{words})" for words in _ANNOUNCED), _HEAD_BEGINS]
 _LINES = Patterns(
-    [*_ORIGINALS, _QUOTED, _REPLY, _REPORT_FIELD],
-    [*[_IS_ORIGINAL] * len(_ORIGINALS), _IS_QUOTED, _IS_REPLY, _IS_REPORT_FIELD],
+    [*_ORIGINALS, _QUOTED, _REPLY, _REPORT_FIELD, _CODES],
+    [*[_IS_ORIGINAL] * len(_ORIGINALS), _IS_QUOTED, _IS_REPLY, _IS_REPORT_FIELD, _IS_CODES],
     flags=CASELESS | MULTILINE,
 )
 _QUOTED_LINE = re.compile(rf"{_QUOTED}.*$", re.MULTILINE)
@@ -92,6 +93,11 @@ class Notice:
     def has_report_fields(self) -> bool:
         """Whether a line names a recipient as a report part does."""
         return _IS_REPORT_FIELD in self._kinds_of_lines
+
+    @property
+    def has_both_codes(self) -> bool:
+        """Whether somewhere in it a reply code and an enhanced status code stand together, as in `550 5.1.1`."""
+        return _IS_CODES in self._kinds_of_lines
 
     @cached_property
     def returned(self) -> Returned:
