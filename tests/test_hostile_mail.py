@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.reading.report import Reading, read_message
-from tests.bounded import HOSTILE, MEMORY_BYTES_MAX, SOURCE, Cost, read_and_decide
+from tests.bounded import HOSTILE, MEMORY_BYTES_MAX, SOURCE, Cost, decided, read_and_decide
+from tests.fuzz import beginnings
 from tests.hostile import FAMILIES, MEGABYTE, flood
 from tests.readings import MAIL, RECEIVED_AT
 
@@ -93,6 +94,15 @@ def test_a_mutilated_fixture_gets_an_answer(content: bytes) -> None:
 @given(st.lists(PIECES, max_size=60).map(b"".join))
 def test_pieces_in_any_order_get_an_answer(content: bytes) -> None:
     read_and_decide(content)
+
+
+def test_what_was_read_before_changes_nothing() -> None:
+    """Readers and rules remember words that they have seen; that makes them faster, never of another opinion."""
+    known = list(beginnings())
+    first = [decided(content) for content in known]
+    again = [decided(content) for content in reversed(known)]
+
+    assert first == again[::-1]
 
 
 def test_what_lies_behind_the_first_megabyte_is_not_read() -> None:
