@@ -127,7 +127,8 @@ def parameters_of(value: str) -> dict[str, str]:
     """
     parameters: dict[str, str] = {}
     for name, quoted, plain in _PARAMETER.findall(value[:_PARAMETER_CHARACTERS_MAX].partition(";")[2]):
-        parameters.setdefault(name.lower(), plain.strip() or (_ESCAPED.sub(r"\1", quoted) if "\\" in quoted else quoted))
+        if (name := name.lower()) not in parameters:
+            parameters[name] = plain.strip() or (_ESCAPED.sub(r"\1", quoted) if "\\" in quoted else quoted)
     return parameters
 
 

@@ -8,13 +8,13 @@ the bytes (G8).
 
 import hashlib
 from datetime import datetime
+from typing import NamedTuple
 
 import msgspec
 
 from ingest.reading.finding import Finding, Findings, TooManyRecipients, one_line
-from ingest.reading.mime import Part, parse
+from ingest.reading.mime import parse
 from ingest.reading.readers import Mail, read_mail
-from ingest.reading.returned import Returned
 from ingest.signing.return_path import is_return_path
 from nullsender.events import Kind, Report, Source
 from nullsender.limits import NAME_CHARACTERS_MAX, READ_BYTES_MAX, REPORT_RECIPIENTS_KEPT_MAX
@@ -55,19 +55,24 @@ def read_message(content: bytes, *, source: Source, received_at: datetime) -> Re
     except TooManyRecipients as too_many:
         return Unreadable(too_many.reason)
     returned = found.returned or mail.returned
-    message_id = message_id_of(content, source)
-    kept = _kept(source)
-    reports = tuple(
-        _report(finding, found, message, returned, message_id, index, kept, received_at)
-        for index, finding in enumerate(found.findings)
+    subject = returned.headers.text("subject") or message.headers.text("subject")
+    common = _Common(
+        message_id=message_id_of(content, source),
+        received_at=received_at,
+        source=_kept(source),
+        subject=_text(subject),
+        original_message_id=_text(returned.message_id()),
+        returned_token=_text(returned.token()),
     )
+    reports = tuple(_report(finding, index, found, common) for index, finding in enumerate(found.findings))
     return Reading(kind=found.kind, format=found.format, reports=reports, returned=returned.content)
 
 
 def message_id_of(content: bytes, source: Source) -> str:
     """The name of a message: 32 hexadecimal digits made from its bytes and its envelope's recipients."""
     digest = hashlib.sha256("\n".join(source.rcpt_to).encode("utf-8", "surrogatepass"))
-    digest.update(b"\n\n" + content)
+    digest.update(b"\n\n")
+    digest.update(content)
     return digest.hexdigest()[:_MESSAGE_ID_HEX_DIGITS]
 
 
@@ -85,21 +90,22 @@ def _what_stands_there(content: bytes) -> str:
     return f"not mail: no header field in the first line, which begins with {content.lstrip()[:60]!r}"
 
 
-def _report(
-    finding: Finding,
-    found: Findings,
-    message: Part,
-    returned: Returned,
-    message_id: str,
-    index: int,
-    source: Source,
-    received_at: datetime,
-) -> Report:
-    subject = returned.headers.text("subject") or message.headers.text("subject")
+class _Common(NamedTuple):
+    """What all reports of one message have in common."""
+
+    message_id: str
+    received_at: datetime
+    source: Source
+    subject: str | None
+    original_message_id: str | None
+    returned_token: str | None
+
+
+def _report(finding: Finding, index: int, found: Findings, common: _Common) -> Report:
     return Report(
-        id=f"{message_id}-{index}",
-        message_id=message_id,
-        received_at=received_at,
+        id=f"{common.message_id}-{index}",
+        message_id=common.message_id,
+        received_at=common.received_at,
         kind=found.kind,
         format=found.format,
         recipient=_text(finding.recipient),
@@ -112,13 +118,13 @@ def _report(
         reporting_mta=_text(finding.reporting_mta),
         feedback_type=_text(finding.feedback_type),
         occurred_at=finding.occurred_at,
-        subject=_text(subject),
-        original_message_id=_text(returned.message_id()),
+        subject=common.subject,
+        original_message_id=common.original_message_id,
         original_envelope_id=_text(finding.original_envelope_id),
         original_source_ip=_text(finding.original_source_ip),
         original_mail_from=_text(finding.original_mail_from),
-        source=source,
-        returned_token=_text(returned.token()),
+        source=common.source,
+        returned_token=common.returned_token,
         notes=finding.notes,
     )
 
