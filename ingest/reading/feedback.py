@@ -5,8 +5,8 @@ Each looks at one sign that costs nothing (the type of a part, a field, the send
 
 from ingest.reading.arf import read_arf
 from ingest.reading.finding import Findings
-from ingest.reading.jmrp import read_jmrp
 from ingest.reading.mime import Part
+from ingest.reading.older_loops import read_older_loop
 from ingest.reading.returned import Returned
 from ingest.reading.spamcop import SPAMCOP, read_spamcop
 from ingest.reading.xarf import read_xarf
@@ -21,4 +21,4 @@ def read_feedback(message: Part, returned: Returned) -> Findings | None:
             return found
     if SPAMCOP in message.headers.get("from").lower():
         return read_spamcop(message)
-    return read_jmrp(message, returned)
+    return read_older_loop(message, returned)

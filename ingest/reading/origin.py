@@ -42,7 +42,7 @@ _MAIL_FROM = re.compile(r"\bsmtp\.mail(?:from)?=([^\s;()<>]{3,320})", re.IGNOREC
 
 def origin_of(report: Headers, returned: Headers) -> Origin:
     """Where the mail came from that `report` is about, whose fields are `returned`."""
-    source_ip = _ip(report.get("source-ip"))
+    source_ip = ip_in(report.get("source-ip"))
     mail_from = _address(report.get("original-mail-from"))
     notes: list[str] = []
     if source_ip is None:
@@ -56,18 +56,18 @@ def origin_of(report: Headers, returned: Headers) -> Origin:
 
 def _ips_of(fields: Headers) -> Iterator[tuple[str, str]]:
     """The IP that handed the mail over, as its receiver wrote it down, surest first; and the name of the field."""
-    if ip := _ip(fields.get("x-originating-ip")):
+    if ip := ip_in(fields.get("x-originating-ip")):
         yield ip, "X-Originating-IP"
     for name, shown, pattern in (
         ("received-spf", "Received-SPF", _CLIENT_IP),
         ("authentication-results", "Authentication-Results", _SENDER_IP),
     ):
         for value in fields.all(name)[:RECEIVED_FIELDS_MAX]:
-            if (found := pattern.search(value)) and (ip := _ip(found[1])):
+            if (found := pattern.search(value)) and (ip := ip_in(found[1])):
                 yield ip, shown
     for value in fields.all("received")[:RECEIVED_FIELDS_MAX]:
         named = _BRACKETED.findall(value)[:RECEIVED_ADDRESSES_MAX]
-        yield from ((ip, "Received") for found in named if (ip := _ip(found)) and _is_public(ip))
+        yield from ((ip, "Received") for found in named if (ip := ip_in(found)) and _is_public(ip))
 
 
 def _reverse_paths_of(fields: Headers) -> Iterator[tuple[str, str]]:
@@ -82,7 +82,8 @@ def _address(value: str) -> str | None:
     return address if is_address(address := address_in_field(value)) else None
 
 
-def _ip(value: str) -> str | None:
+def ip_in(value: str) -> str | None:
+    """The IP that `value` is, written as the RFCs want it, or None where it is none; brackets around it mean nothing."""
     try:
         return str(_parsed(value))
     except ValueError:
