@@ -1,11 +1,14 @@
 """The command `nullsender` in odd surroundings: a sentence and an exit code, never a traceback."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from nullsender.cli import main
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "mail"
 UTF8_BOUNCE = FIXTURES / "postfix" / "smtputf8-recipient.eml"
@@ -54,6 +57,14 @@ def test_odd_surroundings_are_told_in_a_sentence(tmp_path: Path, words: list[str
     assert "Traceback" not in done.stderr, done.stderr
     assert done.returncode == code, done.stderr
     assert code == 0 or done.stderr
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+
+    assert end.value.code == 0
+    assert re.fullmatch(r"nullsender \d+\.\d+\.\d+\n", capsys.readouterr().out)
 
 
 def test_a_terminal_without_the_letters_of_a_name_shows_their_numbers(tmp_path: Path) -> None:

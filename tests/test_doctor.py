@@ -389,3 +389,27 @@ def test_people_are_told_the_same_with_what_to_do(installed: Settings, capsys: p
     installed.secrets_file.chmod(0o644)
     assert main(["doctor", "--data", str(installed.data)]) == 3
     assert "WRONG  secret keys" in capsys.readouterr().out
+
+
+def test_people_see_the_settings_that_were_changed_first_and_all_if_asked_for(
+    installed: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NULLSENDER_POLICY_SOFT_LIMIT", "7")
+
+    main(["doctor", "--data", str(installed.data)])
+    settings, _, findings = capsys.readouterr().out.partition("\n\n")
+    assert [line.split()[:2] for line in settings.splitlines()] == [["data", str(installed.data)], ["policy.soft_limit", "7"]]
+    assert "secret keys" in findings
+
+    main(["doctor", "--data", str(installed.data), "--settings"])
+    assert "policy.soft_window_days" in capsys.readouterr().out
+
+
+def test_where_nothing_was_changed_that_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("NULLSENDER_DATA", raising=False)
+
+    main(["doctor"])
+    assert "every setting is the default" in capsys.readouterr().out

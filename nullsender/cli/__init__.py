@@ -27,7 +27,7 @@ COMMANDS = {
     "api": "role: answer pre-send lookups and keep the list over HTTP",
     "migrate": "make the log's topics and bring the store to this version's schema",
     "health": "say whether the roles of this machine are at work",
-    "doctor": "check the installation and show every setting",
+    "doctor": "check the installation and show its settings",
     "keys": "make, list, rotate and revoke API keys",
     "return-path": "make a signed return path and token for mail to one recipient",
     "explain": "say what each message means, what it would do and why",
@@ -73,8 +73,9 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="nullsender",
         description="Reads bounces, complaints and unsubscribes, keeps the suppression list, answers pre-send lookups.",
-        epilog="Settings: defaults, then a TOML file, then NULLSENDER_… variables, then flags; `nullsender doctor` shows them.",
+        epilog="Settings: defaults, then a TOML file, then NULLSENDER_… variables, then flags; see `nullsender doctor --settings`.",
     )
+    parser.add_argument("--version", action="version", version=_version() if "--version" in words else "")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     called = next((word for word in words if not word.startswith("-")), None)
     for name, does in COMMANDS.items():
@@ -86,3 +87,9 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
             module.add_arguments(command)
             command.set_defaults(run=module.run)
     return parser
+
+
+def _version() -> str:
+    from importlib.metadata import version  # a tenth of a start, for a question that is seldom asked
+
+    return f"nullsender {version('nullsender')}"

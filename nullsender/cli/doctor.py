@@ -1,4 +1,4 @@
-"""`nullsender doctor`: every setting with its meaning, then what is well and what is not, with what to do about it."""
+"""`nullsender doctor`: the settings that are not the default, then what is well and what is not, with what to do about it."""
 
 import argparse
 import json
@@ -7,34 +7,49 @@ from collections.abc import Sequence
 from nullsender import config
 from nullsender.cli import EXIT_MISCONFIGURED, doctor_dns, doctor_installation, doctor_machine, parts
 from nullsender.cli.findings import Check, Checked, State, checked
+from nullsender.config import Settings, Shown
 
 CHECKS: dict[str, Check] = {**doctor_machine.CHECKS, **doctor_installation.CHECKS, **doctor_dns.CHECKS}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """How to show it."""
-    parser.add_argument("--json", action="store_true", help="one JSON object: settings, and checks with their findings")
+    parser.add_argument("--settings", action="store_true", help="every setting, also those that are the default")
+    parser.add_argument("--json", action="store_true", help="one JSON object: every setting, and checks with their findings")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print settings and findings; 3 when something is wrong, 0 when at most something is worth a look."""
     settings = parts.settings_of(arguments)
     results = list(checked(CHECKS, settings))
-    show = _print_json if arguments.json else _print
-    show(config.shown(settings), results)
+    if arguments.json:
+        _print_json(config.shown(settings), results)
+    else:
+        _print_settings(config.shown(settings) if arguments.settings else _changed(settings))
+        _print_findings(results)
     return EXIT_MISCONFIGURED if any(result.state is State.WRONG for result in results) else 0
 
 
-def _print(settings: Sequence[config.Shown], results: Sequence[Checked]) -> None:
+def _changed(settings: Settings) -> list[Shown]:
+    """The settings that somebody set otherwise than they are by themselves."""
+    return [now for now, default in zip(config.shown(settings), config.shown(Settings()), strict=True) if now != default]
+
+
+def _print_settings(settings: Sequence[Shown]) -> None:
     for name, value, meaning in settings:
         print(f"  {name:44} {value or '-':32} {meaning}")
+    if not settings:
+        print("  every setting is the default (--settings shows them)")
     print()
+
+
+def _print_findings(results: Sequence[Checked]) -> None:
     for result in results:
         word = result.state if result.state is State.OK else result.state.upper()
         print(f"  {word:6} {result.title}" + "".join(f"\n         {finding.text}" for finding in result.findings))
 
 
-def _print_json(settings: Sequence[config.Shown], results: Sequence[Checked]) -> None:
+def _print_json(settings: Sequence[Shown], results: Sequence[Checked]) -> None:
     told = {
         "settings": [shown._asdict() for shown in settings],
         "checks": [
