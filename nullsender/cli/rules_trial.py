@@ -15,7 +15,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from classifiers.own_rules import with_own_rules
-from classifiers.rulebook import Example, Rule, Rulebook, read_rulebook
+from classifiers.rulebook import Example, Rulebook, read_rulebook
 from classifiers.rules import Rules
 from nullsender.cli import parts, store_parts
 from nullsender.cli.replay import intake_of
@@ -70,16 +70,21 @@ def _sides(configured: Path | None, named: Path | None) -> Sides:
 
 
 def _taken_examples(sides: Sides) -> Iterator[str]:
-    """A sentence for each example of our rules that a rule of the operator's decides now."""
-    for rule, example in _our_examples(sides.book):
-        now = _decide(sides.on_trial, example)
-        if now.rule in sides.book.own:
-            words = example.text or example.status or example.reply_code
-            yield f"{now.rule} ({now.outcome} {now.category}) takes an example of {rule.name} ({rule.category}): {words}"
+    """A sentence for each of our rules whose examples a rule of the operator's decides now, with the first of them."""
+    for rule in sides.book.rules:
+        if rule.name in sides.book.own:
+            continue
+        decided = [(example, _decide(sides.on_trial, example)) for example in rule.replies]
+        taken = [(example, now) for example, now in decided if now.rule in sides.book.own]
+        if taken:
+            example, now = taken[0]
+            how_many = f"{len(taken)} of {len(decided)} examples of {rule.name} ({rule.category})"
+            yield f"{now.rule} ({now.outcome} {now.category}) takes {how_many}, such as {_words(example)}"
 
 
-def _our_examples(book: Rulebook) -> Iterator[tuple[Rule, Example]]:
-    return ((rule, example) for rule in book.rules if rule.name not in book.own for example in rule.replies)
+def _words(example: Example) -> str:
+    known = (example.text, example.status, example.reply_code, example.provider)
+    return " ".join(str(it) for it in known if it is not None)
 
 
 def _try_on_log(settings: Settings, sides: Sides, summary: Summary, span: Span, limit: int) -> None:
