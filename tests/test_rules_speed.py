@@ -1,4 +1,4 @@
-"""A decision costs the same with thousands of rules, and grows with the reply and no faster. bench/rules.py has what it takes."""
+"""A decision costs the same with thousands of rules, and no more than its length (bench/rules.py has what it takes)."""
 
 import sys
 from collections import Counter
