@@ -30,20 +30,23 @@ def looks_like_a_bounce(message: Part, notice: Notice, source: Source) -> bool:
         return False
     if not from_daemon and not _is_marked_as_bounce(message) and answers_for_a_person(message, notice):
         return False
+    returned = returns_a_message(message, notice)
     weight = (
         2 * from_daemon
         + 2 * subject_says_so
         + 2 * words_say_so
         + replies
         + is_from_null_sender(message, source)
-        + returns_a_message(message, notice)
+        + returned
         + 3 * _is_marked_as_bounce(message)
     )
     if answer:
         weight -= 3
     if not from_daemon:
         weight -= 2 * _is_conversation(message)
+        weight -= 3 * (Says.PERSON in notice.words_say)
         weight -= 3 * (not replies and notice.says(Says.CHALLENGE))
+        weight -= 2 * (not replies and "@" not in notice.text and not returned)
     return weight >= _TIPS_AT
 
 

@@ -25,8 +25,8 @@ class Explanations:
         self._notice = notice
         self._namings = namings  # in the order of their lines
         self._places: dict[str, list[Naming]] = {}
-        for naming in namings:
-            self._places.setdefault(naming.address.lower(), []).append(naming)
+        for naming, last in zip(namings, _ends_of_lists(namings), strict=True):
+            self._places.setdefault(naming.address.lower(), []).append(last)
 
     def of(self, recipient: str | None, *, alone: bool) -> str:
         """The words that say why `recipient` failed, on one line. `alone`: there is no other, so all words are about it."""
@@ -115,6 +115,15 @@ class Explanations:
         if _CODE.search(text) is None:
             return ""
         return one_line(" ".join([words for words in _PARAGRAPHS.split(text) if _has_code(one_line(words))]))
+
+
+def _ends_of_lists(namings: Sequence[Naming]) -> list[Naming]:
+    """For each naming the last of the list that it stands in, itself where it stands alone: the reason follows all of them."""
+    ends = list(namings)
+    for place in range(len(ends) - 2, -1, -1):
+        if namings[place + 1].is_next:
+            ends[place] = ends[place + 1]
+    return ends
 
 
 _PARAGRAPHS = re.compile(r"\n[ \t]*\n")

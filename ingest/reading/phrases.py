@@ -14,7 +14,7 @@ DAEMON_NAMES = (
     "mail system", "mail-system", "mailsystem", "mail service", "mail_service", "mail robot", "mail error", "antivirus",
     "anti-virus", "undelivered", "undeliverable", "smtp gateway", "smtp-gateway", "smtp server", "bounce@", "bounces@",
     "bounce-", "bounces-", "ndr@", "dsn@", "imss@", "gwia@", "double-bounce", "virus_for_smtp", "mail gateway",
-    "mailgateway", "mailmaster", "mail-error", "mailerror", "microsoft outlook",
+    "mailgateway", "mailmaster", "mail-error", "mailerror", "microsoft outlook", "content-filter", "content filter",
 )  # fmt: skip
 
 # Subjects of notices.
@@ -34,7 +34,8 @@ SUBJECTS = (
     "unknown recipient", "unknown address", "invalid recipient", "invalid address", "mailbox full", "mailbox is full",
     "mailbox unavailable", "quota exceed", "over quota", "message rejected", "mail rejected", "rejected mail", "rejected:",
     "rejected message", "blocked message", "message blocked", "bounced", "bounce message", "bounce notification",
-    "malformed recipient", "no such user", "error sending", "error in delivery", "error during delivery", "e-mail error",
+    "considered unsolicited", "banned contents", "apparently from you", "malformed recipient", "no such user",
+    "error sending", "error in delivery", "error during delivery", "e-mail error",
     "email error", "smtp error", "delayed 24", "delayed 48", "delayed 72", "unzustellbar", "nicht zustellbar",
     "nicht zugestellt", "zustellung", "zustellfehler", "fehlgeschlagen", "fehler beim senden", "non remis", "non distribu",
     "non délivr", "non livr", "échec de la remise", "echec de la remise", "échec de livraison", "message d'erreur",
@@ -80,7 +81,8 @@ WORDS = (
     "mailbox quota", "quota exceed", "over quota", "over disk quota", "exceeded quota", "exceeds the quota",
     "exceed the quota", "exceeds allowed size", "account is disabled", "account has been disabled", "account disabled",
     "message bounced", "mail bounced", "too many hops", "mail loop", "has not been delivered", "mailbox does not",
-    "not a valid user", "the reason your message", "nicht zugestellt", "unzustellbar", "nicht ausgeliefert",
+    "not a valid user", "the reason your message", "delivery of the email was stopped", "delivery was stopped",
+    "nicht zugestellt", "unzustellbar", "nicht ausgeliefert",
     "nicht zustell", "konnte nicht", "n'a pas pu être", "n'a pu être", "n'a pas pu etre", "non remis", "pas été remis",
     "n'existe pas", "non recapitat", "impossibile recapit", "impossibile consegn", "non è stato possibile",
     "no pudo ser entregado", "no se pudo entregar", "no se ha podido", "no ha podido", "no fue posible", "no existe",
@@ -119,6 +121,14 @@ CHALLENGES = (
     "approved sender", "approved list", "prove that you", "prove you", "captcha", "one-time", "awaiting your approval",
     "click on the link", "click the link", "click on this link", "spam arrest", "spamarrest", "boxbe", "permitted sender",
     "be authenticated",
+)  # fmt: skip
+
+# What people say who ask others about a bounce, and no mail system.
+PERSONS = (
+    "can you help", "could you help", "can anyone", "can anybody", "does anyone", "does anybody", "has anyone", "any idea",
+    "any help", "help me", "please advise", "please help", "what should i", "what can i do", "what does this mean",
+    "how can i", "i get this", "i got this", "i am getting", "i'm getting", "i keep getting", "i received", "i have received",
+    "when i try", "when i send", "when i write", "i tried to", "thanks in advance", "best regards", "kind regards",
 )  # fmt: skip
 
 # Answers that no person wrote: subjects begin so, or say so.

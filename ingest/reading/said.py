@@ -22,6 +22,7 @@ class Says(IntEnum):
     GIVEN_UP = 4
     CHALLENGE = 5
     ANSWER = 6
+    PERSON = 7
 
 
 _LISTS = {
@@ -32,6 +33,7 @@ _LISTS = {
     Says.GIVEN_UP: phrases.GIVEN_UP,
     Says.CHALLENGE: phrases.CHALLENGES,
     Says.ANSWER: phrases.AUTO_REPLY_SUBJECTS,
+    Says.PERSON: phrases.PERSONS,
 }
 _LISTS_NUMBER = len(_LISTS)
 _NUMBERED = [(int(says), phrase) for says, list_ in _LISTS.items() for phrase in list_] + [
