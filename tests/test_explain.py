@@ -253,6 +253,15 @@ def test_what_kept_a_failure_from_being_hard_is_said(asked: Any, words: bytes, s
     assert row_of(reply(words, as_json=False, rules=book_of(unknown)), "not hard").startswith(sentence)
 
 
+def test_the_list_that_refused_us_is_named_with_our_address() -> None:
+    words = b"550 5.7.1 Service unavailable; client [192.0.2.7] blocked using zen.spamhaus.org"
+    (found,) = reply(b'{"text": "%b"}' % words).objects
+
+    assert found["ip"] == "192.0.2.7"
+    assert found["blocklist"]
+    assert row_of(reply(words, as_json=False), "listed") == f"192.0.2.7 on {found['blocklist']}"
+
+
 def test_codes_that_contradict_each_other_are_told() -> None:
     assert row_of(reply(b"550 4.2.2 full", as_json=False, rules=book_of(FULL)), "codes").startswith(
         "4.2.2, reply 550 contradicts it"
@@ -409,6 +418,8 @@ def test_the_object_of_a_bounce_has_the_fields_that_others_build_on(bounce: Path
             "proof": "none",
             "withheld": None,
             "notes": [],
+            "blocklist": None,
+            "ip": None,
         }
     ]
 
@@ -490,6 +501,8 @@ def test_a_reply_comes_back_with_its_decision() -> None:
             "fault": "recipient",
             "category": "mailbox-full",
             "rule": "recipient.mailbox-full",
+            "blocklist": None,
+            "ip": None,
         }
     ]
 

@@ -73,7 +73,7 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="nullsender",
         description="Reads bounces, complaints and unsubscribes, keeps the suppression list, answers pre-send lookups.",
-        epilog="Settings: defaults, then a TOML file, then NULLSENDER_… variables, then flags; see `nullsender doctor --settings`.",
+        epilog="Settings: defaults, then a TOML file, then NULLSENDER_… variables, then flags; see `doctor --settings`.",
     )
     parser.add_argument("--version", action="version", version=_version() if "--version" in words else "")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)

@@ -29,6 +29,11 @@ def decided(decision: Decision) -> dict[str, object]:
     }
 
 
+def listed(decision: Decision) -> dict[str, object]:
+    """Which block list refused us, and which address of ours stands on it."""
+    return {"blocklist": decision.blocklist, "ip": decision.ip}
+
+
 def _object_of_report(outcome: Outcome) -> dict[str, object]:
     report, fields = outcome.report, decided(outcome.decision)
     rule = fields.pop("rule")
@@ -44,6 +49,7 @@ def _object_of_report(outcome: Outcome) -> dict[str, object]:
         "rule": rule,
         "words": outcome.decision.words,
         **_about(report),
+        **listed(outcome.decision),
     }
 
 

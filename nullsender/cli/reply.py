@@ -16,7 +16,7 @@ from classifiers.rulebook import Example
 from classifiers.rules import Rules, Weighing
 from nullsender.cli import EXIT_FAILED, parts
 from nullsender.cli.explain import look_of, standard_input
-from nullsender.cli.explain_objects import decided
+from nullsender.cli.explain_objects import decided, listed
 from nullsender.cli.explain_page import Page
 from nullsender.cli.explain_ties import Ties
 from nullsender.cli.explain_why import Weighed
@@ -42,8 +42,8 @@ def run(arguments: argparse.Namespace) -> int:
 def reply_lines(lines: Iterable[bytes], rules: Rules, page: Page | None, *, now: datetime, out: TextIO) -> int:
     """Decide SMTP replies, one a line: a JSON object with `text`, `status`?, `reply_code`?, `provider`?, or bare words.
 
-    Without a `page` the same object comes back with outcome, permanent, fault, category and rule; a line that is no such
-    object comes back with `error`. Exit code 0, or 1 if there was one of these.
+    Without a `page` the same object comes back with the decision, blocklist and ip; a line that is no such object comes back
+    with `error`. Exit code 0, or 1 if there was one of these.
     """
     code = 0
     for number, line in enumerate(lines, 1):
@@ -58,7 +58,7 @@ def reply_lines(lines: Iterable[bytes], rules: Rules, page: Page | None, *, now:
         decision = rules.decide_reply(reply.text or "", reply.status, reply.reply_code, reply.provider)
         if page is None:
             given = {key: value for key, value in msgspec.to_builtins(as_written).items() if value is not None}
-            print(json.dumps(given | decided(decision)), file=out)
+            print(json.dumps(given | decided(decision) | listed(decision)), file=out)
         else:
             print("\n".join(page.reply(_weighed(reply, decision, rules, now))), file=out)
     return code
