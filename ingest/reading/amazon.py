@@ -1,21 +1,25 @@
 """Amazon SES by way of SNS by way of e-mail: a bounce or complaint as JSON in the text of a message.
 
 An SNS topic with an e-mail subscription writes the JSON of the SES notification as the mail's text, either alone or as a
-string inside the JSON of the SNS notification.
+string inside the JSON of the SNS notification. It may list the fields of the mail that it is about: those are returned mail
+like any other, and carry our token.
 """
 
+from collections.abc import Iterator
 from typing import TypeVar
 
 import msgspec
 
+from ingest.reading.complainer import complainers
 from ingest.reading.dates import parse_timestamp
 from ingest.reading.dsn import action_of, host_name
-from ingest.reading.finding import Finding, Findings, TooManyRecipients, with_diagnostic
+from ingest.reading.finding import Finding, Findings, TooManyRecipients, one_line, with_diagnostic
+from ingest.reading.headers import read_fields
 from ingest.reading.mentions import is_address
 from ingest.reading.mime import Part
-from ingest.reading.notice_words import Notice
+from ingest.reading.returned import NOTHING_RETURNED, Returned
 from nullsender.events import Action, DerivedFrom, Kind
-from nullsender.limits import REPORTS_MAX
+from nullsender.limits import HEADER_FIELDS_MAX, NAME_CHARACTERS_MAX, REPORTS_MAX, TEXT_BYTES_MAX
 
 
 class _Recipient(msgspec.Struct, rename="camel"):
@@ -25,10 +29,14 @@ class _Recipient(msgspec.Struct, rename="camel"):
     diagnostic_code: str = ""
 
 
-class _Bounce(msgspec.Struct, rename={"reporting_mta": "reportingMTA", "recipients": "bouncedRecipients"}):
+class _Bounce(
+    msgspec.Struct, rename={"reporting_mta": "reportingMTA", "recipients": "bouncedRecipients", "type": "bounceType"}
+):
     recipients: list[_Recipient] = []
     timestamp: str = ""
     reporting_mta: str = ""
+    type: str = ""
+    sub_type: str = msgspec.field(default="", name="bounceSubType")
 
 
 class _Complaint(msgspec.Struct, rename={"recipients": "complainedRecipients", "feedback_type": "complaintFeedbackType"}):
@@ -37,39 +45,81 @@ class _Complaint(msgspec.Struct, rename={"recipients": "complainedRecipients", "
     feedback_type: str | None = None
 
 
+class _Field(msgspec.Struct):
+    name: str = ""
+    value: str = ""
+
+
+class _Mail(msgspec.Struct):
+    """The mail that it is about: its reverse-path, and its fields where the operator asked SES for them."""
+
+    source: str = ""
+    headers: list[_Field] = []
+
+
 class _Notification(msgspec.Struct, rename={"message": "Message"}):
     """The notification itself, or SNS's envelope around it (then `message` holds it)."""
 
     message: str = ""
     bounce: _Bounce | None = None
     complaint: _Complaint | None = None
+    mail: _Mail | None = None
 
+
+# What SES says of a bounce that brought no status: its type, and some of its subtypes, as RFC 3463 has it.
+_STATUSES = {
+    "Permanent": "5.0.0",
+    "Permanent/NoEmail": "5.1.1",
+    "Transient": "4.0.0",
+    "Transient/MailboxFull": "4.2.2",
+    "Transient/MessageTooLarge": "4.3.4",
+    "Transient/ContentRejected": "4.6.0",
+    "Transient/AttachmentRejected": "4.6.0",
+}
+# SES did not send, because of what it knows of the address: nothing new has happened.
+_NOT_TRIED = frozenset({"Suppressed", "OnAccountSuppressionList"})
 
 _Shape = TypeVar("_Shape")
 
 
-def read_amazon(message: Part, notice: Notice) -> Findings | None:
+def read_amazon(message: Part) -> Findings | None:
     """What the SES notification in the words says, or None where there is none."""
-    text = notice.text
-    if not text.lstrip().startswith("{") or "amazon" not in message.headers.get("from").lower():
+    if "amazon" not in message.headers.get("from").lower():
         return None
-    notification = _first_json(text.lstrip(), _Notification)
+    part = next((part for part in message.walk() if part.media_type == "text/plain"), None)
+    text = part.text().lstrip() if part else ""
+    if part is None or not text.startswith("{"):
+        return None
+    notification = _first_json(text, _Notification)
     if notification is not None and notification.message:
         notification = _first_json(notification.message, _Notification)
-    if notification is None and notice.is_cut:
+    if notification is None and len(part.body) > TEXT_BYTES_MAX:
         raise TooManyRecipients
-    if notification is None:
-        return None
+    return None if notification is None else _read(notification)
+
+
+def _read(notification: _Notification) -> Findings | None:
     reported = notification.bounce or notification.complaint
-    if reported is not None and len(reported.recipients) > REPORTS_MAX:
+    if reported is None or not reported.recipients:
+        return None
+    if len(reported.recipients) > REPORTS_MAX:
         raise TooManyRecipients
-    if notification.bounce is not None:
-        findings = tuple(_bounced(recipient, notification.bounce) for recipient in notification.bounce.recipients)
-        return Findings(kind=Kind.BOUNCE, format="amazon-ses", findings=findings) if findings else None
-    if notification.complaint is not None:
-        findings = tuple(_complained(who, notification.complaint) for who in notification.complaint.recipients)
-        return Findings(kind=Kind.COMPLAINT, format="amazon-ses", findings=findings) if findings else None
-    return None
+    returned = _returned(notification.mail) if notification.mail else NOTHING_RETURNED
+    mail_from = notification.mail.source[:NAME_CHARACTERS_MAX] if notification.mail else ""
+    found = _bounced(reported) if isinstance(reported, _Bounce) else _complained(reported, returned)
+    return Findings(
+        kind=Kind.BOUNCE if isinstance(reported, _Bounce) else Kind.COMPLAINT,
+        format="amazon-ses",
+        findings=tuple(msgspec.structs.replace(finding, original_mail_from=mail_from or None) for finding in found),
+        returned=returned,
+    )
+
+
+def _returned(mail: _Mail) -> Returned:
+    """The fields of the mail as a head, each on one line."""
+    lines = (f"{field.name}: {one_line(field.value)}\n" for field in mail.headers[:HEADER_FIELDS_MAX])
+    head = "".join(lines).encode("utf-8", "replace")
+    return Returned(head, read_fields(head)) if head else NOTHING_RETURNED
 
 
 def _first_json(text: str, shape: type[_Shape]) -> _Shape | None:
@@ -83,25 +133,35 @@ def _first_json(text: str, shape: type[_Shape]) -> _Shape | None:
     return None
 
 
-def _bounced(recipient: _Recipient, bounce: _Bounce) -> Finding:
-    finding = Finding(
-        recipient=_address(recipient),
-        derived_from=DerivedFrom.REPORT_JSON if _address(recipient) else DerivedFrom.NOWHERE,
-        action=action_of(recipient.action, recipient.status) if recipient.action else Action.FAILED,
-        status=recipient.status or None,
-        reporting_mta=host_name(bounce.reporting_mta),
-        occurred_at=parse_timestamp(bounce.timestamp),
-    )
-    return with_diagnostic(finding, recipient.diagnostic_code.partition(";")[2] or recipient.diagnostic_code)
+def _bounced(bounce: _Bounce) -> Iterator[Finding]:
+    what = f"{bounce.type}/{bounce.sub_type}"
+    status = _STATUSES.get(what) or _STATUSES.get(bounce.type)
+    notes = (f"SES did not send it, because of what it knew of the address before ({what})",)
+    for recipient in bounce.recipients:
+        finding = Finding(
+            recipient=_address(recipient),
+            derived_from=DerivedFrom.REPORT_JSON if _address(recipient) else DerivedFrom.NOWHERE,
+            action=action_of(recipient.action, recipient.status) if recipient.action else Action.FAILED,
+            status=recipient.status or None,
+            reporting_mta=host_name(bounce.reporting_mta),
+            occurred_at=parse_timestamp(bounce.timestamp),
+            notes=notes if bounce.sub_type in _NOT_TRIED else (),
+        )
+        finding = with_diagnostic(finding, recipient.diagnostic_code.partition(";")[2] or recipient.diagnostic_code)
+        yield finding if finding.status or finding.reply_code else msgspec.structs.replace(finding, status=status)
 
 
-def _complained(recipient: _Recipient, complaint: _Complaint) -> Finding:
-    return Finding(
-        recipient=_address(recipient),
-        derived_from=DerivedFrom.REPORT_JSON if _address(recipient) else DerivedFrom.NOWHERE,
-        feedback_type=complaint.feedback_type or "abuse",
-        occurred_at=parse_timestamp(complaint.timestamp),
-    )
+def _complained(complaint: _Complaint, returned: Returned) -> Iterator[Finding]:
+    """One finding for each whom SES names: all whom the mail went to at that provider, of whom one complained."""
+    found = complainers(((who.email_address, DerivedFrom.REPORT_JSON) for who in complaint.recipients), returned)
+    for place in found.places:
+        yield Finding(
+            recipient=place.recipient,
+            derived_from=place.derived_from,
+            feedback_type=complaint.feedback_type or "abuse",
+            occurred_at=parse_timestamp(complaint.timestamp),
+            notes=found.notes,
+        )
 
 
 def _address(recipient: _Recipient) -> str | None:

@@ -54,7 +54,7 @@ def read_mail(mail: Mail) -> Findings:
         or _read_status_part(mail)
         or read_feedback(message, mail.returned)
         or read_receipt(message, mail.notice)
-        or read_amazon(message, mail.notice)
+        or read_amazon(message)
         or _read_bounce_without_report(mail)
         or read_signed_unsubscribe(message, source)
         or read_auto_reply(message, mail.notice, source)
