@@ -47,20 +47,18 @@ class Explanations:
         if says_something(near):
             return near
         if not says_something(behind):
-            return self._paragraphs_with_codes or _joined(lines[: place.line])
+            return self._paragraphs_with_codes or self._before_addresses
         if _has_code(behind):
             return behind
-        return self._before_and(behind, place) if alone else self._paragraphs_with_codes or behind
+        if not alone:
+            return self._paragraphs_with_codes or behind
+        return f"{self._before_addresses} {behind}".strip() if behind.lower().startswith(_REQUESTS) else behind
 
     def _codes_elsewhere(self, places: Sequence[Naming], place: Naming) -> str:
         """What stands with a code where the address is listed again: Exchange tells the user first, then administrators."""
         others = (other for other in places if other.is_listed and other.line > place.line)
         reasons = (_paragraph(self._notice.lines, other, self._next_recipient(other))[0] for other in others)
         return next(filter(_has_code, reasons), "")
-
-    def _before_and(self, behind: str, place: Naming) -> str:
-        """What stands behind an address; with what stands before it where that behind it is only a request to the reader."""
-        return f"{_joined(self._notice.lines[: place.line])} {behind}" if behind.lower().startswith(_REQUESTS) else behind
 
     def heard_about(self, recipient: str | None) -> str:
         """The first reply of the remote MTA that names `recipient`, where the notice has a transcript as Sendmail writes it.
@@ -100,6 +98,11 @@ class Explanations:
         """The SMTP replies of the notice: all, or those that name the recipient."""
         address = place.address.lower()
         return _joined([line for line in self._reply_lines if alone or address in line.lower()])
+
+    @cached_property
+    def _before_addresses(self) -> str:
+        """What stands before the first address that is listed: some systems say there why, and behind only what to do."""
+        return _joined(self._notice.lines[: next((naming.line for naming in self._namings if naming.is_listed), 0)])
 
     @cached_property
     def _whole(self) -> str:
