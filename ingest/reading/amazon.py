@@ -117,7 +117,7 @@ def _read(notification: _Notification) -> Findings | None:
 
 def _returned(mail: _Mail) -> Returned:
     """The fields of the mail as a head, each on one line."""
-    lines = (f"{field.name}: {one_line(field.value)}\n" for field in mail.headers[:HEADER_FIELDS_MAX])
+    lines = (f"{one_line(field.name)}: {one_line(field.value)}\n" for field in mail.headers[:HEADER_FIELDS_MAX])
     head = "".join(lines).encode("utf-8", "replace")
     return Returned(head, read_fields(head)) if head else NOTHING_RETURNED
 
