@@ -92,10 +92,11 @@ def concrete(status: str) -> str:
 def rule_decides(rule: Rule, words: str) -> bool:
     """Whether the rule decides a reply of these words that has all else that the rule asks for."""
     said = [f"{words} (in reply to {PHASES[phase]} command)" for phase in sorted(rule.phases)] or [words]
-    cases = product(
-        said, map(concrete, sorted(rule.statuses) or [""]), sorted(rule.reply_codes) or [None], sorted(rule.providers) or [None]
-    )
-    return any(RULES.decide_reply(text, status or None, code, name).rule == rule.name for text, status, code, name in cases)
+    statuses: list[str | None] = [concrete(status) for status in sorted(rule.statuses)]
+    codes: list[int | None] = [*sorted(rule.reply_codes)]
+    names: list[str | None] = [*sorted(rule.providers)]
+    cases = product(said, statuses or [None], codes or [None], names or [None])
+    return any(RULES.decide_reply(text, status, code, name).rule == rule.name for text, status, code, name in cases)
 
 
 @pytest.mark.parametrize("rule", [rule for rule in BOOK.rules if rule.texts], ids=lambda rule: rule.name)
