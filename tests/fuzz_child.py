@@ -24,7 +24,7 @@ except ImportError:
     atheris = None
 
 with atheris.instrument_imports(include=["ingest", "classifiers"]) if atheris else contextlib.nullcontext():
-    from tests.bounded import cpu_seconds_allowed, decided, memory_used_bytes, require_promises
+    from tests.bounded import CPU_SECONDS_AIM, decided, memory_used_bytes, require_promises
 
 MESSAGE_BYTES_MAX = 2**20
 WATCHED_IS_SLOWER = 4
@@ -58,7 +58,7 @@ class Trial:
             frames = traceback.extract_tb(error.__traceback__)
             self._suspect(content, f"{type(error).__name__} {frames[-1].filename}:{frames[-1].lineno}")
             return
-        if cpu_seconds > WATCHED_IS_SLOWER * cpu_seconds_allowed(content):
+        if cpu_seconds > WATCHED_IS_SLOWER * CPU_SECONDS_AIM:
             self._suspect(content, f"slow {len(content).bit_length()}")
         if memory_bytes > MEMORY_STEP_BYTES:
             self._suspect(content, f"large {len(content).bit_length()}")
