@@ -25,7 +25,7 @@ from nullsender.cli.explain_page import Page
 from nullsender.cli.explain_ties import Ties
 from nullsender.cli.reply import reply_lines
 from nullsender.events import Source
-from nullsender.limits import MESSAGE_BYTES_MAX, READ_BYTES_MAX
+from nullsender.limits import MESSAGE_BYTES_MAX, READ_BYTES_MAX, REPORTS_MAX
 from suppression.policy import PolicySettings
 
 RULES = Rules.load()
@@ -376,6 +376,24 @@ def test_an_address_that_was_not_charged_is_named_with_its_place() -> None:
     assert "anna@example.org: hard" in said.out
     beside = "kiji@example.com (Final-Recipient, trusted less)"
     assert row_of(said, "address") == f"from Original-Recipient; also named: {beside}"
+
+
+def test_what_is_no_mail_is_told_with_what_to_do_and_what_the_mx_would_do() -> None:
+    said = explain("-", standard_input=b"\x7fELF\0\0\xff")
+
+    assert "no header field in the first line" in said.out.splitlines()[0]
+    assert "save the message as it came" in row_of(said, "note")
+    assert "dead letter" in row_of(said, "then")
+
+
+def test_a_message_on_too_many_recipients_says_what_was_found() -> None:
+    many = b"Final-Recipient: rfc822; %d@example.com\nAction: failed\n\n"
+    groups = b"".join(many % number for number in range(REPORTS_MAX + 1))
+    said = explain("-", standard_input=BOUNCE.replace(b"--b--", groups + b"--b--"))
+
+    assert f"more than {REPORTS_MAX} recipients" in said.out.splitlines()[0]
+    assert row_of(said, "found").startswith("multipart/report, text/plain, message/delivery-status")
+    assert "dead letter" in row_of(said, "then")
 
 
 def test_a_cut_message_says_so() -> None:

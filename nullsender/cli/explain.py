@@ -33,7 +33,8 @@ from nullsender.limits import MESSAGE_BYTES_MAX, PAGE_COLUMNS_MAX, PAGE_COLUMNS_
 
 EXIT_NO_SUCH_FILE = 2
 
-_THEN = "the MX keeps such a message whole as a dead letter (nullsender dead-letters) and the list stays as it is"
+_DEAD_LETTER = "the MX keeps such a message whole as a dead letter (nullsender dead-letters) and the list stays as it is"
+_NO_HEAD = "if this was mail, its head was lost on the way: save the message as it came, not its text"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -110,7 +111,9 @@ class Explainer:
         reading = read_message(content, source=self._ties.source, received_at=self._now)
         contents = Contents(content)
         if isinstance(reading, Unreadable):
-            return Unread(reading.reason, contents.summary(), " ".join(contents.remarks()), _THEN)
+            found = contents.summary()
+            remarks = [*contents.remarks(), *([] if found else [_NO_HEAD])]
+            return Unread(reading.reason, found, "; ".join(remarks), _DEAD_LETTER)
         reports = self._ties.prove(reading, self._now)
         bad = [report for report in reports if report.action not in ARRIVED]
         return Explained(reading, [self._weighed(report) for report in bad], len(reports) - len(bad), contents)

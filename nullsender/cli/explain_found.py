@@ -13,6 +13,7 @@ from ingest.reading.mailboxes import address_in_field, mailboxes_of
 from ingest.reading.mentions import is_address
 from ingest.reading.mime import Part, parse
 from ingest.reading.returned import returned_message
+from nullsender.cli.explain_marks import shown
 from nullsender.events import DerivedFrom, Report
 from nullsender.limits import EXPLAINED_ADDRESSES_MAX, PARTS_SHOWN_MAX, READ_BYTES_MAX
 
@@ -53,7 +54,7 @@ class Contents:
             return ""
         types = [part.media_type for part in self._message.walk()]
         more = f" and {len(types) - PARTS_SHOWN_MAX} more" if len(types) > PARTS_SHOWN_MAX else ""
-        said = [f"{name}: {text}" for name in ("From", "Subject") if (text := headers.text(name.lower()))]
+        said = [f"{name}: {shown(text)}" for name in ("From", "Subject") if (text := headers.text(name.lower()))]
         return "; ".join([", ".join(types[:PARTS_SHOWN_MAX]) + more, *said])
 
     def remarks(self) -> Iterator[str]:

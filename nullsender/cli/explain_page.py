@@ -96,7 +96,8 @@ class Page:
 
     def unread(self, path: str, unread: Unread) -> Iterator[str]:
         """What stands in place of an explanation: what was found, where it stopped, and what becomes of such a message."""
-        yield f"{shown(path)}: {shown(unread.reason)}."
+        first, *others = lines_of(marked(f"{shown(path)}: {unread.reason}.", None), self._look, self._look.columns - _INDENT)
+        yield from (first, *(f"{' ' * _INDENT}{line}" for line in others))
         for it in (row("found", unread.found), row("note", unread.remark), row("then", unread.then)):
             if it.text.text:
                 yield from self._row(it, indent=2)
