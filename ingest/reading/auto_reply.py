@@ -30,7 +30,7 @@ def read_receipt(message: Part, notice: Notice) -> Findings | None:
     rejects = disposition.startswith("automatic-action") and ("deleted" in disposition or "denied" in disposition)
     if not rejects or Says.WORDS not in notice.words_say:
         return Findings(kind=Kind.AUTO_REPLY, format="mdn", findings=(Finding(),))
-    recipient, derived_from = address_of_report(fields)
+    recipient, derived_from = address_of_report(fields.get("original-recipient"), fields.get("final-recipient"))
     finding = Finding(
         recipient=recipient,
         derived_from=derived_from,

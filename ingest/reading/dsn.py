@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from ingest.reading.codes import status_code_in
 from ingest.reading.dates import parse_date
 from ingest.reading.finding import Finding, Findings, TooManyRecipients, codes_and_words
-from ingest.reading.headers import NO_HEADERS, Headers, read_fields
+from ingest.reading.headers import read_fields
 from ingest.reading.mailboxes import address_in_field
 from ingest.reading.mentions import is_address
 from ingest.reading.mime import Part
@@ -22,6 +22,9 @@ from nullsender.limits import NAME_CHARACTERS_MAX, REPORTS_MAX
 REPORT_TYPES = frozenset(
     {"message/delivery-status", "message/global-delivery-status", "text/delivery-status", "application/delivery-status"}
 )
+
+# The fields of one group: the first value of each by its name.
+_Group = dict[str, str]
 
 _ACTIONS = {action.value: action for action in Action} | {
     "failure": Action.FAILED,
@@ -71,26 +74,23 @@ def _read_fields(content: bytes) -> Findings | None:
     return Findings(kind=Kind.BOUNCE if bad else Kind.OTHER, format="rfc3464", findings=findings)
 
 
-def _groups(content: bytes) -> tuple[Headers, list[Headers]]:
+def _groups(content: bytes) -> tuple[_Group, list[_Group]]:
     """The fields about the message, and one group of fields for each recipient."""
-    about_message = NO_HEADERS
-    groups: list[Headers] = []
-    names_of_last: frozenset[str] = frozenset()
+    about_message: _Group = {}
+    groups: list[_Group] = []
     for number, block in enumerate(_blocks(content)):
         if number == _BLOCKS_MAX or len(groups) > REPORTS_MAX:
             raise TooManyRecipients
-        fields = read_fields(block, keep_stray_lines=True)
-        names = fields.names()
-        if not names & _ABOUT_RECIPIENT or (not groups and _is_about_message(names)):
+        fields = read_fields(block, keep_stray_lines=True).first_values()
+        names = fields.keys()
+        if names.isdisjoint(_ABOUT_RECIPIENT) or (not groups and _is_about_message(fields)):
             about_message = about_message or fields
-        elif groups and "final-recipient" not in names and not names & names_of_last & _ESSENTIAL:
-            if names & _OF_RECIPIENT - names_of_last:  # an empty line inside a group
-                groups[-1] = groups[-1].followed_by(fields)
-                names_of_last |= names
+        elif groups and "final-recipient" not in fields and not names & _ESSENTIAL & groups[-1].keys():
+            for name in names & _OF_RECIPIENT:  # an empty line inside a group
+                groups[-1].setdefault(name, fields[name])
         else:
             groups.append(fields)
-            names_of_last = names
-            if "reporting-mta" in names:  # the empty line after the fields about the message is missing
+            if "reporting-mta" in fields:  # the empty line after the fields about the message is missing
                 about_message = fields
     if len(groups) > REPORTS_MAX:
         raise TooManyRecipients
@@ -123,18 +123,20 @@ def _blocks(content: bytes) -> Iterator[bytes]:
         yield from others or (block,)
 
 
-def _is_about_message(names: frozenset[str]) -> bool:
+def _is_about_message(fields: _Group) -> bool:
     """Whether a first group that has an Action or a Status all the same is the one about the message."""
-    return "reporting-mta" in names and not names & {"final-recipient", "original-recipient"}
+    return "reporting-mta" in fields and "final-recipient" not in fields and "original-recipient" not in fields
 
 
-def _finding(fields: Headers, about_message: Headers) -> Finding:
-    recipient, derived_from = address_of_report(fields)
-    status_field = fields.get("status")
+def _finding(fields: _Group, about_message: _Group) -> Finding:
+    recipient, derived_from = address_of_report(
+        fields.get("original-recipient", ""), fields.get("final-recipient", ""), fields.get("x-actual-recipient", "")
+    )
+    status_field = fields.get("status", "")
     status = status_code_in(status_field)
-    words = _diagnostic(fields.get("diagnostic-code")) or _comment(status_field)
+    words = _diagnostic(fields.get("diagnostic-code", "")) or _comment(status_field)
     diagnostic, status_in_words, reply_code = codes_and_words(words)
-    action = action_of(fields.get("action") or about_message.get("action"), status or status_in_words)
+    action = action_of(fields.get("action", "") or about_message.get("action", ""), status or status_in_words)
     if action is Action.FAILED and status and status.startswith("2"):
         status = None  # it did not fail with success
     return Finding(
@@ -144,23 +146,23 @@ def _finding(fields: Headers, about_message: Headers) -> Finding:
         status=status or status_in_words,
         reply_code=reply_code,
         diagnostic=diagnostic,
-        remote_mta=host_name(fields.get("remote-mta")),
-        reporting_mta=host_name(about_message.get("reporting-mta") or fields.get("reporting-mta")),
-        occurred_at=parse_date(fields.get("last-attempt-date") or about_message.get("arrival-date")),
-        original_envelope_id=about_message.get("original-envelope-id")[:NAME_CHARACTERS_MAX] or None,
+        remote_mta=host_name(fields.get("remote-mta", "")),
+        reporting_mta=host_name(about_message.get("reporting-mta", "") or fields.get("reporting-mta", "")),
+        occurred_at=parse_date(fields.get("last-attempt-date", "") or about_message.get("arrival-date", "")),
+        original_envelope_id=about_message.get("original-envelope-id", "")[:NAME_CHARACTERS_MAX] or None,
     )
 
 
-def address_of_report(fields: Headers) -> tuple[str | None, DerivedFrom]:
-    """The recipient that a group names (RFC 3464 2.3.1, 2.3.2), or None.
+def address_of_report(original: str, final: str, actual: str = "") -> tuple[str | None, DerivedFrom]:
+    """The recipient that Original-Recipient, Final-Recipient and X-Actual-Recipient name (RFC 3464 2.3.1, 2.3.2), or None.
 
     The original one is the address that the sender gave; forwarding changes the final one.
     """
-    original = _address(fields.get("original-recipient"))
-    final = _address(fields.get("final-recipient")) or _address(fields.get("x-actual-recipient"))
-    if original and not (final and original != final and _is_spoilt(original, final)):
-        return original, DerivedFrom.ORIGINAL_RECIPIENT
-    return final, DerivedFrom.FINAL_RECIPIENT if final else DerivedFrom.NOWHERE
+    original_address = _address(original)
+    final_address = _address(final) or _address(actual)
+    if original_address and not (final_address and _is_spoilt(original_address, final_address)):
+        return original_address, DerivedFrom.ORIGINAL_RECIPIENT
+    return final_address, DerivedFrom.FINAL_RECIPIENT if final_address else DerivedFrom.NOWHERE
 
 
 # RFC 3461 section 4: xtext writes "+" as +2B.
@@ -169,6 +171,8 @@ _XTEXT = re.compile(r"\+([2-7][0-9A-F])")
 
 def _is_spoilt(original: str, final: str) -> bool:
     """Whether both are one address, of which the original lost the quotes that it needs, or is still in xtext."""
+    if original == final:
+        return False
     return final.replace('"', "") == original or _XTEXT.sub(lambda octet: chr(int(octet[1], 16)), original) == final
 
 

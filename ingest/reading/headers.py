@@ -19,7 +19,9 @@ _NAME = re.compile(r"\n([!-9;-~]++):")
 _SPACE_BEFORE_COLON = re.compile(r"(\n[!-9;-~]++)[ \t]++:")
 _STRAY_LINE = re.compile(r"\n(?![ \t]|[!-9;-~]++:)")
 # Section 2.2.3: a value goes on in every line that begins with white space.
-_FOLDED = re.compile(r".*+(?:\n[ \t].*+)*+")
+_VALUE = r".*+(?:\n[ \t].*+)*+"
+_FOLDED = re.compile(_VALUE)
+_FIELD = re.compile(rf"\n([!-9;-~]++):({_VALUE})")
 _FOLD = re.compile(r"\n[ \t]+")
 
 
@@ -52,9 +54,13 @@ class Headers:
         """The names of the fields, in lower case."""
         return frozenset(_NAME.findall(self._lower))
 
-    def followed_by(self, others: "Headers") -> "Headers":
-        """These fields and `others` behind them, as one block."""
-        return Headers(self._text + others._text, was_cut=self._was_cut or others._was_cut)
+    def first_values(self) -> dict[str, str]:
+        """The first value of every field by its name: for who asks for most of a small block."""
+        values: dict[str, str] = {}
+        for name, value in _FIELD.findall(self._text):
+            if (name := name.lower()) not in values:
+                values[name] = _unfolded(value)
+        return values
 
     @property
     def is_cut(self) -> bool:
@@ -82,8 +88,13 @@ class Headers:
         if ends < 0:
             ends = len(text)
         elif text.startswith((" ", "\t"), ends + 1) and (folded := _FOLDED.match(text, begins)):
-            return _FOLD.sub(" ", folded.group()[:HEADER_VALUE_CHARACTERS_MAX]).strip()
+            return _unfolded(folded.group())
         return text[begins:ends][:HEADER_VALUE_CHARACTERS_MAX].strip()
+
+
+def _unfolded(value: str) -> str:
+    value = value[:HEADER_VALUE_CHARACTERS_MAX]
+    return (_FOLD.sub(" ", value) if "\n" in value else value).strip()
 
 
 NO_HEADERS = Headers("")

@@ -11,15 +11,17 @@ import msgspec
 
 from ingest.reading.finding import Finding
 
-_DOUBTFUL = re.compile(r"unknown|no such|not found|not exist", re.IGNORECASE)
+_DOUBTFUL = ("unknown", "no such", "not found", "not exist")
 _PHASE = re.compile(r"\(in\s+reply\s+to\s+([A-Za-z]+(?:\s+[A-Za-z]+){0,4})\)")
 _ADDRESS = re.compile(r"<([^<>\s]{1,320})>")
 
 
 def lacks_its_phase(finding: Finding) -> bool:
     """Whether the words sound like a missing mailbox, the code does not say so, and nothing tells what was answered."""
-    words = finding.diagnostic or ""
-    return finding.status != "5.1.1" and _DOUBTFUL.search(words) is not None and "(in reply to" not in words
+    if finding.status == "5.1.1" or not finding.diagnostic:
+        return False
+    words = finding.diagnostic.lower()
+    return any(sign in words for sign in _DOUBTFUL) and "(in reply to" not in words
 
 
 def with_phases(findings: Iterable[Finding], notice: str) -> tuple[Finding, ...]:
