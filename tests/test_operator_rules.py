@@ -14,6 +14,9 @@ from classifiers.own_rules import RESERVED, with_own_rules
 from classifiers.rulebook import FILES, Rulebook, read_rulebook
 from classifiers.rules import Rules
 from nullsender import cli
+from nullsender.cli.doctor_installation import CHECKS
+from nullsender.cli.findings import State, checked
+from nullsender.config import load
 from nullsender.errors import Misconfigured
 from nullsender.events import Fault, Result
 
@@ -266,6 +269,20 @@ def test_no_door_opens_with_a_wrong_rule(
 
     assert cli.main(words) == 3
     assert "mine.toml, line 2, rule mine.gate" in capsys.readouterr().err
+
+
+def test_doctor_finds_a_wrong_rule(tmp_path: Path) -> None:
+    settings = load({"classify.rules": str(folder_with(tmp_path, mine=GREYLISTS.replace("greylisted", "gray")))})
+
+    (said,) = checked({"rules of your own": CHECKS["rules of your own"]}, settings)
+    assert said.state is State.WRONG
+    assert "mine.toml, line 2, rule mine.gate" in said.findings[0].text
+
+
+def test_an_empty_variable_names_no_rules(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NULLSENDER_CLASSIFY_RULES", "")
+
+    assert load().classify.rules is None
 
 
 def test_the_stage_does_not_start_with_a_wrong_rule(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,6 +106,14 @@ def _certificate(settings: Settings) -> Iterator[Finding]:
     yield from ()
 
 
+def _own_rules(settings: Settings) -> Iterator[Finding]:
+    if settings.classify.rules is not None:
+        from classifiers.rules import Rules
+
+        Rules.load(own=settings.classify.rules)
+    yield from ()
+
+
 def _roles(settings: Settings) -> Iterator[Finding]:
     now_seconds = parts.CLOCK.monotonic_seconds()
     for beat in living(settings.health_folder):
@@ -128,5 +136,6 @@ CHECKS: dict[str, Check] = {
     "store, its schema and API keys": _store,
     "log": _log,
     "certificate": _certificate,
+    "rules of your own": _own_rules,
     "roles that run here": _roles,
 }
