@@ -102,6 +102,16 @@ def test_where_report_and_trace_differ_the_note_says_both() -> None:
     )
 
 
+def test_a_member_of_a_list_who_complains_is_not_the_list() -> None:
+    """The provider knows both addresses of his domain; whom a mail was forwarded to, elsewhere, we have never sent to."""
+    member = _arf("Feedback-Type: abuse\nOriginal-Rcpt-To: member@B.example", f"X-KumoRef: {_kumo('list@b.example')}")
+    elsewhere = _arf("Feedback-Type: abuse\nOriginal-Rcpt-To: me@c.example", f"X-KumoRef: {_kumo('list@b.example')}")
+
+    assert (member.recipient, member.derived_from) == ("member@B.example", DerivedFrom.ORIGINAL_RCPT_TO)
+    assert "list@b.example" in member.notes[0]
+    assert (elsewhere.recipient, elsewhere.derived_from) == ("list@b.example", DerivedFrom.SENDER_TRACE)
+
+
 @pytest.mark.parametrize(
     ("address", "redacted"),
     [

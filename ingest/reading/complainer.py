@@ -1,8 +1,8 @@
 """Whom a complaint is about, surest first, and from where that is known.
 
-A field that the sender's own MTA wrote into the mail; what the report calls its recipients; what the receiver wrote into the
-mail when he took it; its To, where that is one address. Where the provider blackened all of them (RFC 6590) it is about nobody
-whom we could name, and a note says so.
+A field that the sender's own MTA wrote into the mail, unless the provider names another address of that domain; what the
+report calls its recipients; what the receiver wrote into the mail when he took it; its To, where that is one address. Where
+the provider blackened all of them (RFC 6590) it is about nobody whom we could name, and a note says so.
 """
 
 from collections.abc import Iterable
@@ -13,6 +13,7 @@ from ingest.reading.mentions import is_address
 from ingest.reading.redaction import is_redacted
 from ingest.reading.returned import Returned
 from ingest.reading.sender_trace import traced_recipient
+from nullsender.address import domain_of
 from nullsender.events import DerivedFrom
 from nullsender.limits import REPORTS_MAX
 
@@ -48,6 +49,9 @@ def complainers(named: Iterable[tuple[str, DerivedFrom]], returned: Returned, *,
         if len(plain) > REPORTS_MAX:
             raise TooManyRecipients
     traced = traced_recipient(returned.headers)
+    if traced is not None and _is_alias(traced, plain):
+        note = f"the mail was sent to {traced}, as its sender's MTA wrote into it: a list or another name of who complained"
+        return Complainers(tuple(plain.values()), (note,))
     if traced is not None:
         return Complainers((Place(traced, DerivedFrom.SENDER_TRACE),), _other_names(plain, traced))
     if plain:
@@ -56,6 +60,14 @@ def complainers(named: Iterable[tuple[str, DerivedFrom]], returned: Returned, *,
     if place.recipient is not None:
         return Complainers((place,))
     return Complainers((place,), (_REDACTED if redacted or was_redacted else _NOBODY,))
+
+
+def _is_alias(traced: str, named: dict[str, Place]) -> bool:
+    """Whether the provider names one other address of the domain that we sent to: he knows whom of a list he heard.
+
+    An address of another domain is where the mail was forwarded; that is charged to the address that we sent to.
+    """
+    return len(named) == 1 and traced.lower() not in named and domain_of(next(iter(named))) == domain_of(traced.lower())
 
 
 def _in_returned(returned: Returned) -> tuple[Place, bool]:
