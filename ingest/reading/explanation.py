@@ -39,7 +39,7 @@ class Explanations:
         near, near_end = _paragraph(lines, place, end)
         if _has_code(near):
             return near
-        if replies := self._replies_about(place, alone=alone) or self._codes_elsewhere(places, place):
+        if replies := self._replies_about(place, alone=alone) or self._codes_below(places, place):
             return f"{near} {replies}".strip()
         behind = _joined(lines[near_end:end])
         if not place.is_listed:
@@ -54,11 +54,13 @@ class Explanations:
             return self._paragraphs_with_codes or behind
         return f"{self._before_addresses} {behind}".strip() if behind.lower().startswith(_REQUESTS) else behind
 
-    def _codes_elsewhere(self, places: Sequence[Naming], place: Naming) -> str:
+    def _codes_below(self, places: Sequence[Naming], place: Naming) -> str:
         """What stands with a code where the address is listed again: Exchange tells the user first, then administrators."""
-        others = (other for other in places if other.is_listed and other.line > place.line)
-        reasons = (_paragraph(self._notice.lines, other, self._next_recipient(other))[0] for other in others)
-        return next(filter(_has_code, reasons), "")
+        last = next((other for other in reversed(places) if other.is_listed), place)
+        if last is place:
+            return ""
+        reason, _ = _paragraph(self._notice.lines, last, self._next_recipient(last))
+        return reason if _has_code(reason) else ""
 
     def heard_about(self, recipient: str | None) -> str:
         """The first reply of the remote MTA that names `recipient`, where the notice has a transcript as Sendmail writes it.
