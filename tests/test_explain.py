@@ -310,6 +310,17 @@ def test_a_return_path_that_was_told_proves_the_report() -> None:
     assert row_of(said, "list") == "stops all mail to the address for good"
 
 
+def test_a_return_path_tells_whom_a_forwarded_mail_was_sent_to() -> None:
+    claims = Claims(tenant="acme", stream="news", recipient="anna@example.org", sent_on=NOW.date(), message="m7")
+    alone = BOUNCE[: BOUNCE.index(b"Final-Recipient: rfc822; mike")] + b"--b--\n"
+    said = explain("-", standard_input=alone, ties=ties_with(f"{ReturnPaths(KEYS).make(claims)}@bounces.example"))
+
+    assert "  anna@example.org: hard" in said.out
+    assert row_of(said, "address") == (
+        "from our signed return path; also named: kiji@example.com (Final-Recipient, trusted less)"
+    )
+
+
 def test_a_return_path_for_somebody_else_withholds_the_report() -> None:
     claims = Claims(tenant="acme", stream="news", recipient="else@example.com", sent_on=NOW.date(), message="m7")
     said = explain("-", standard_input=BOUNCE, ties=ties_with(f"{ReturnPaths(KEYS).make(claims)}@bounces.example"))

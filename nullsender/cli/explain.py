@@ -115,8 +115,8 @@ class Explainer:
             remarks = [*contents.remarks(), *([] if found else [_NO_HEAD])]
             return Unread(reading.reason, found, "; ".join(remarks), _DEAD_LETTER)
         reports = self._ties.prove(reading, self._now)
-        bad = [report for report in reports if report.action not in ARRIVED]
-        return Explained(reading, [self._weighed(report) for report in bad], len(reports) - len(bad), contents)
+        weighed = [self._weighed(report) for report in reports if report.action not in ARRIVED]
+        return Explained(reading.kind, reading.format, reports, weighed, contents)
 
     def _weighed(self, report: Report) -> Weighed:
         weighing = self._rules.weigh(report)
@@ -154,7 +154,7 @@ def _content(path: str, standard_input: BinaryIO, bytes_max: int) -> bytes:
 def _as_line(path: str, answer: Explained | Unread) -> str:
     if isinstance(answer, Unread):
         return json.dumps(object_of_unread(path, answer.reason))
-    return json.dumps(object_of_file(path, answer.reading.kind, (weighed.outcome for weighed in answer.weighed)))
+    return json.dumps(object_of_file(path, answer.kind, (weighed.outcome for weighed in answer.weighed)))
 
 
 def _on_page(path: str, answer: Explained | Unread, page: Page) -> Sequence[str]:

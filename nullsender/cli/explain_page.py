@@ -12,14 +12,13 @@ A report takes a dozen lines at most, unless everything is asked for.
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from ingest.reading.report import Reading
 from nullsender.cli.explain_found import Contents, Named
 from nullsender.cli.explain_list import on_the_list, on_the_list_today
 from nullsender.cli.explain_marks import Look, Paint, excerpt, lines_of, marked, shown
 from nullsender.cli.explain_ties import Ties
 from nullsender.cli.explain_why import Row, Weighed, headline, reasons, row
 from nullsender.cli.replay_against import Judge
-from nullsender.events import DerivedFrom, Kind, Outcome, Result
+from nullsender.events import DerivedFrom, Kind, Outcome, Report, Result
 from suppression.policy import PolicySettings
 
 _KINDS = {
@@ -64,11 +63,12 @@ _LINES_OF_A_ROW = 2.5
 
 
 class Explained(NamedTuple):
-    """A message that was read: what it is, what is decided of it, and how many recipients got the mail after all."""
+    """A message that was read: what it is, its reports with what is proven of each, and what is decided of the bad ones."""
 
-    reading: Reading
+    kind: Kind
+    format: str
+    reports: Sequence[Report]
     weighed: Sequence[Weighed]
-    arrived: int
     contents: Contents
 
 
@@ -108,7 +108,7 @@ class Page:
         yield f"{shown(path)}: {_title(explained)}"
         for remark in explained.contents.remarks():
             yield from self._row(row("note", remark), indent=2)
-        beside = explained.contents.addresses_beside(explained.reading.reports)
+        beside = explained.contents.addresses_beside(explained.reports)
         for weighed in explained.weighed:
             yield from self._report(weighed, explained.contents, beside if len(explained.weighed) == 1 else [])
         yield ""
@@ -162,10 +162,10 @@ class Page:
 
 
 def _title(explained: Explained) -> str:
-    reading, count = explained.reading, len(explained.weighed)
+    count, arrived = len(explained.weighed), len(explained.reports) - len(explained.weighed)
     several = f" about {count} recipients" if count > 1 else ""
-    arrived = f"; {explained.arrived} got the mail" if explained.arrived else ""
-    return f"{_KINDS[reading.kind]} (read as {reading.format}){several}{arrived}"
+    others = f"; {arrived} got the mail" if arrived else ""
+    return f"{_KINDS[explained.kind]} (read as {explained.format}){several}{others}"
 
 
 def _address(found: DerivedFrom, beside: Sequence[Named]) -> str:
