@@ -104,6 +104,12 @@ NOTICE = "Return-Path: <>\nFrom: MAILER-DAEMON@example.net\nSubject: Undelivered
 ON_SEVERAL: dict[str, Callable[[Sequence[str]], str]] = {
     "groups": lambda to: DSN + "Reporting-MTA: dns; x\n\n" + "\n\n".join(f"Final-Recipient: rfc822; {a}" for a in to),
     "groups together": lambda to: DSN + "\n".join(f"Final-Recipient: rfc822; {a}" for a in to),
+    "groups together, originals first": lambda to: (
+        DSN + "\n".join(f"Original-Recipient: rfc822; {a}\nFinal-Recipient: rfc822; final-{a}" for a in to)
+    ),
+    "groups together, the first with its original": lambda to: (
+        DSN + f"Original-Recipient: rfc822; {to[0]}\n" + "\n".join(f"Final-Recipient: rfc822; {a}" for a in to)
+    ),
     "groups in two": lambda to: DSN + "X: y\n\n" + "\n\n".join(f"Final-Recipient: rfc822; {a}\n\nAction: failed" for a in to),
     "failed recipients": lambda to: NOTICE + "".join(f"X-Failed-Recipients: {a}\n" for a in to) + "\nnot delivered\n",
     "failed recipients in one field": lambda to: NOTICE + f"X-Failed-Recipients: {','.join(to)}\n\nnot delivered\n",

@@ -7,6 +7,7 @@ ones, and mislabel the part; so a group begins where a Final-Recipient begins, w
 
 import re
 from collections.abc import Iterator
+from itertools import islice, pairwise
 
 from ingest.reading.codes import status_code_in
 from ingest.reading.dates import parse_date
@@ -69,7 +70,9 @@ def _read_fields(content: bytes) -> Findings | None:
     about_message, groups = _groups(content)
     if not groups:
         return None
-    findings = tuple(dict.fromkeys(_finding(group, about_message) for group in groups))  # what is said twice counts once
+    findings = tuple(_finding(group, about_message) for group in groups)
+    if len(findings) > 1:
+        findings = tuple(dict.fromkeys(findings))  # what is said twice counts once
     bad = any(finding.action in (Action.FAILED, Action.DELAYED) for finding in findings)
     return Findings(kind=Kind.BOUNCE if bad else Kind.OTHER, format="rfc3464", findings=findings)
 
@@ -103,9 +106,10 @@ _ESSENTIAL = frozenset({"final-recipient", "original-recipient", "action", "stat
 _ABOUT_RECIPIENT = _ESSENTIAL | {"diagnostic-code", "x-actual-recipient"}
 _OF_RECIPIENT = _ABOUT_RECIPIENT | {"remote-mta", "last-attempt-date"}
 _EMPTY_LINES = re.compile(rb"\n[ \t]*\n\s*")
-# The original recipient may stand before the final one or behind it; what comes first in a block begins each of its groups.
-_NEXT_RECIPIENT = re.compile(rb"\n(?=final-recipient[ \t]*:)", re.IGNORECASE)
-_NEXT_ORIGINAL = re.compile(rb"\n(?=original-recipient[ \t]*:[^\n]*\nfinal-recipient[ \t]*:)", re.IGNORECASE)
+# Where a group begins that no empty line announces. The original recipient stands behind the final one or before it; the
+# block's first group shows which.
+_FINAL = re.compile(rb"\nfinal-recipient[ \t]*:", re.IGNORECASE)
+_ORIGINAL_AND_FINAL = re.compile(rb"(?:\noriginal-recipient[ \t]*:[^\n]*)?\nfinal-recipient[ \t]*:", re.IGNORECASE)
 
 
 def _blocks(content: bytes) -> Iterator[bytes]:
@@ -116,11 +120,10 @@ def _blocks(content: bytes) -> Iterator[bytes]:
             yield block
             continue
         original_is_first = 0 <= lower.find(b"original-recipient") < lower.find(b"final-recipient")
-        next_group = _NEXT_ORIGINAL if original_is_first else _NEXT_RECIPIENT
-        first, *others = next_group.split(b"\n" + block, _BLOCKS_MAX)
-        if others and first:  # what stands before the first recipient is about the message or about him
-            others[0] = first[1:] + b"\n" + others[0]
-        yield from others or (block,)
+        groups = (_ORIGINAL_AND_FINAL if original_is_first else _FINAL).finditer(b"\n" + block)
+        begins = [match.start() for match in islice(groups, _BLOCKS_MAX)]
+        # What stands before the first recipient is about the message or about him.
+        yield from (block[begin:end] for begin, end in pairwise([0, *begins[1:], len(block)]))
 
 
 def _is_about_message(fields: _Group) -> bool:
