@@ -30,16 +30,22 @@ _TOPICS = {
 }
 
 
+# Kinds that say what a person wants.
+_OF_PEOPLE = frozenset({Kind.COMPLAINT, Kind.UNSUBSCRIBE})
 #: The kind of a message that nothing can be read in.
 UNREADABLE = "unreadable"
 
 
 class Taken(msgspec.Struct, frozen=True, kw_only=True):
-    """What to publish for one message: `kind` is the message's, or UNREADABLE; `reports` is how many there are."""
+    """What to publish for one message: `kind` is the message's, or UNREADABLE; `reports` is how many there are.
+
+    `nameless` counts the complaints and unsubscribes among them that name nobody, so that nobody's address is kept from mail.
+    """
 
     message_id: str
     kind: str
     reports: int
+    nameless: int = 0
     records: tuple[Record, ...]
 
     def facts(self) -> dict[str, object]:
@@ -75,6 +81,7 @@ class Intake:
             message_id=raw.message_id,
             kind=reading.kind,
             reports=len(reports),
+            nameless=sum(report.recipient is None for report in reports) if reading.kind in _OF_PEOPLE else 0,
             records=(
                 Record(Topic.RAW, raw.message_id.encode(), encode(raw)),
                 *(Record(topic, _key(report), encode(report)) for report in reports),

@@ -208,6 +208,11 @@ MX_MESSAGES = counter(
     ("kind",),
     remedy="Many `unreadable`: `nullsender dead-letters list` shows each with its reason.",
 )
+MX_NAMELESS = counter(
+    "nullsender_mx_nameless_complaints_total",
+    "Complaints and unsubscribes recorded that name nobody whom we know: their providers blackened the address.",
+    remedy="Send with the token header or with signed return paths (docs/operations.md): most providers return those.",
+)
 MX_RECORDS = counter(
     "nullsender_mx_records_total",
     "Records that the MX put on the log, by topic: a message's bytes, its reports, or the dead letter that it became.",

@@ -123,6 +123,18 @@ def test_a_report_without_a_recipient_is_kept_under_its_message() -> None:
     assert taken.records[1].key == taken.message_id.encode()
 
 
+def test_complaints_that_name_nobody_are_counted() -> None:
+    fields = {to: f"Feedback-Type: abuse\r\nOriginal-Rcpt-To: {to}@example.org\r\n" for to in ("redacted", "jane")}
+    top = "From: fbl@example.net\r\nContent-Type: multipart/report; boundary=b\r\n\r\n--b\r\n"
+    part = "Content-Type: message/feedback-report\r\n\r\n"
+    nameless = {
+        to: INTAKE.take(f"{top}{part}{report}--b--\r\n".encode(), _source("fbl"), NOW).nameless for to, report in fields.items()
+    }
+
+    assert nameless == {"redacted": 1, "jane": 0}
+    assert INTAKE.take(PLAIN, _source("fbl"), NOW).nameless == 0
+
+
 def test_a_signed_return_path_is_proven_on_the_way() -> None:
     (_, record) = INTAKE.take(PLAIN, _source(SIGNED), NOW).records
 

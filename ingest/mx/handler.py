@@ -78,6 +78,7 @@ class MxHandler:
             return self._deferred()
         took_seconds = self._clock.monotonic_seconds() - started_seconds
         telemetry.MX_MESSAGES.labels(taken.kind).inc()
+        telemetry.MX_NAMELESS.inc(taken.nameless)
         for record in taken.records:
             telemetry.MX_RECORDS.labels(record.topic).inc()
         telemetry.MX_RECORDING.observe(took_seconds)
