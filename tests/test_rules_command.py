@@ -143,6 +143,21 @@ def test_rules_are_tried_on_the_log_and_the_list_stays_as_it_is(data: Path, mine
     assert store.feed_head() == before
 
 
+def test_a_machine_without_a_list_tries_rules_without_it(
+    data: Path, mine: Path, capsys: Printed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for file in (*data.glob("nullsender.sqlite*"), data / "secret-keys.json"):
+        file.unlink()
+
+    assert cli.main(["rules", "test", "--rules", str(mine)]) == 0
+    told = capsys.readouterr()
+
+    assert "there is no list here" in told.err
+    assert "-> hard mailbox-closed (mine.full)\n    2 recorded" in told.out
+    assert "the list:" not in told.out
+    assert not list(data.glob("*.sqlite*"))
+
+
 def test_without_a_name_the_rules_in_force_are_tried_against_ours_alone(
     data: Path, mine: Path, capsys: Printed, monkeypatch: pytest.MonkeyPatch
 ) -> None:

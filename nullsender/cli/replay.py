@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     logging.getLogger("mx").setLevel(logging.CRITICAL)  # what a reader makes of a message is told by us
     with parts.open_log(settings) as log:
         if topic is Topic.DEAD_LETTERS:
-            none_left = replay_letters(log, arguments.ids, span=span, intake=intake_of(settings), dry_run=arguments.dry_run)
+            none_left = replay_letters(log, arguments.ids, span=span, intake=_intake(settings), dry_run=arguments.dry_run)
             return 0 if none_left else EXIT_FAILED
         return 0 if _replay_topic(log, topic, span, settings, arguments) else EXIT_FAILED
 
@@ -74,7 +74,7 @@ def _replay_topic(log: Log, topic: Topic, span: Span, settings: Settings, argume
     )
     rules = Rules.load(own=settings.classify.rules)
     judge = _judge(log, span, settings, dry_run=arguments.dry_run)
-    rereader = Rereader(rules, intake_of(settings), span, rejudged, clock=parts.CLOCK)
+    rereader = Rereader(rules, _intake(settings), span, rejudged, clock=parts.CLOCK)
     summary = Summary(as_json=arguments.json)
     with ExitStack() as open_things:
         sink: Sink = open_things.enter_context(
@@ -127,7 +127,6 @@ def moment(text: str) -> datetime:
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def intake_of(settings: Settings) -> Intake:
-    """What reads messages and says how they are tied to mail that we sent."""
+def _intake(settings: Settings) -> Intake:
     keys = SigningKeys(parts.keys_of(settings).signing_keys)
     return Intake(keys=keys, trusted_sources=settings.mx.trusted_sources)

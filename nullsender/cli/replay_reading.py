@@ -59,7 +59,8 @@ class Decides(Protocol):
 class Rereader:
     """Reads records again. All of one replay are decided at the same moment, by which a later replay is told from it."""
 
-    def __init__(self, rules: Decides, intake: Intake, span: Span, rejudged: Rejudgement, *, clock: Clock) -> None:
+    def __init__(self, rules: Decides, intake: Intake | None, span: Span, rejudged: Rejudgement, *, clock: Clock) -> None:
+        """`intake` reads raw messages; reports are read again without one."""
         self.span = span
         self._rules = rules
         self._intake = intake
@@ -79,6 +80,7 @@ class Rereader:
     def _read_message(self, record: StoredRecord, raw: RawMessage) -> Iterator[Reread | Unreadable]:
         if raw.received_at not in self.span:
             return
+        assert self._intake is not None, "who reads the topic of raw messages needs an intake"
         for read in self._intake.take(raw.content, raw.source, raw.received_at).records:
             if read.topic is Topic.DEAD_LETTERS:
                 yield Unreadable(_where(record), decode(DeadLetter, read.value).reason)

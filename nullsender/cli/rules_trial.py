@@ -18,7 +18,6 @@ from classifiers.own_rules import with_own_rules
 from classifiers.rulebook import Example, Rulebook, read_rulebook
 from classifiers.rules import Rules
 from nullsender.cli import parts, store_parts
-from nullsender.cli.replay import intake_of
 from nullsender.cli.replay_against import Judge, reading_of
 from nullsender.cli.replay_reading import Decides, Rereader, Span
 from nullsender.cli.replay_summary import Summary
@@ -88,7 +87,7 @@ def _words(example: Example) -> str:
 
 
 def _try_on_log(settings: Settings, sides: Sides, summary: Summary, span: Span, limit: int) -> None:
-    rereader = Rereader(sides.on_trial, intake_of(settings), span, _TRIAL, clock=parts.CLOCK)
+    rereader = Rereader(sides.on_trial, None, span, _TRIAL, clock=parts.CLOCK)
     compared, asked = Compared(sides.in_force), Compared(sides.in_force, _list_of(settings))
     with parts.open_log(settings) as log, DryRun(asked, summary) as sink:
         trial = Replay(rereader, compared, sink, summary, limit=limit, clock=parts.CLOCK)
@@ -97,11 +96,15 @@ def _try_on_log(settings: Settings, sides: Sides, summary: Summary, span: Span, 
 
 
 def _list_of(settings: Settings) -> Judge | None:
-    try:
-        return store_parts.open_store(settings)
-    except Transient as trouble:
-        print(f"nullsender: {trouble}; nothing is said of the list", file=sys.stderr)
-        return None
+    """The list, where this machine has one: whoever decides reports needs none, and to look is not to make one."""
+    trouble = "there is no list here"
+    if settings.sqlite_file is None or settings.sqlite_file.exists():
+        try:
+            return store_parts.open_store(settings)
+        except Transient as transient:
+            trouble = str(transient)
+    print(f"nullsender: {trouble}; nothing is said of what would change on it", file=sys.stderr)
+    return None
 
 
 class Compared:
