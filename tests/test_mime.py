@@ -1,11 +1,13 @@
 """The bounded MIME scanner."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ingest.reading.charsets import decode_base64, decode_bytes, decode_words
 from ingest.reading.headers import parameters_of, read_fields, split_head
 from ingest.reading.mime import parse, text_of_html
-from nullsender.limits import PART_DEPTH_MAX, PARTS_MAX
+from nullsender.limits import HEADER_BYTES_MAX, HEADER_FIELDS_MAX, PART_DEPTH_MAX, PARTS_MAX
 
 
 def multipart(*parts: bytes, boundary: bytes = b"b") -> bytes:
@@ -100,6 +102,37 @@ def test_a_line_that_is_no_field_continues_the_one_before_only_where_asked() -> 
     assert read_fields(block, keep_stray_lines=True).get("diagnostic-code") == "smtp; 550 no such user"
 
 
+@given(
+    st.lists(
+        st.sampled_from([b"a", b"To", b"\xc4\xb0", b"\xff", b":", b" :", b"\t:", b" ", b"\t", b"\n", b"\n "]), max_size=30
+    ),
+    st.booleans(),
+)
+def test_a_field_has_one_value_however_it_is_asked_for(pieces: list[bytes], keep_stray_lines: bool) -> None:
+    fields = read_fields(b"".join(pieces), keep_stray_lines=keep_stray_lines)
+    values = fields.first_values()
+
+    assert values.keys() == fields.names()
+    assert (
+        values == {name: fields.get(name) for name in fields.names()} == {name: fields.all(name)[0] for name in fields.names()}
+    )
+    assert all(name in fields for name in values)
+    assert bool(fields) == bool(values)
+
+
+def test_a_letter_that_lower_case_makes_longer_moves_no_field() -> None:
+    fields = read_fields("Subject: İİİİ\nTO: a@example.org\nFrom: b".encode())
+
+    assert (fields.get("to"), fields.get("from")) == ("a@example.org", "b")
+
+
+def test_fields_beyond_our_bounds_are_said_to_be_missing() -> None:
+    assert not read_fields(b"To: a\n" * HEADER_FIELDS_MAX).is_cut
+    assert read_fields(b"To: a\n" * (HEADER_FIELDS_MAX + 1)).is_cut
+    assert read_fields(b"To: " + b"a" * HEADER_BYTES_MAX).is_cut
+    assert len(read_fields(b"To: a\n" * 2 * HEADER_FIELDS_MAX).all("to")) == HEADER_FIELDS_MAX
+
+
 def test_a_head_needs_a_field_in_its_first_line() -> None:
     assert split_head(b"hello there\nSubject: a\n\nb") == (b"", b"hello there\nSubject: a\n\nb")
 
@@ -111,6 +144,7 @@ def test_a_head_needs_a_field_in_its_first_line() -> None:
         ("text/plain;charset = utf-8 ;;", {"charset": "utf-8"}),
         ('multipart/mixed; boundary="a;b\\"c', {"boundary": 'a;b"c'}),
         ("text/plain; =; x", {}),
+        ('text/plain; charset="utf-8"; CHARSET=latin-1', {"charset": "utf-8"}),
     ],
 )
 def test_parameters(value: str, parameters: dict[str, str]) -> None:

@@ -41,7 +41,10 @@ def decode_bytes(data: bytes, charset: str = "") -> str:
     if codec is None and _ISO_2022_JP in data:  # no other charset uses this sequence, and many forget to say so
         codec = "iso2022_jp_ext"
     if codec is None:
-        return _decode_first(data, ("utf-8", "latin-1"))
+        try:
+            return data.decode()
+        except UnicodeDecodeError:
+            return data.decode("latin-1")
     if codec.startswith("iso2022") and not data.isascii():  # a 7-bit charset: the name is wrong
         return _decode_first(data, ("utf-8", "euc_jp", "cp932", "latin-1"))
     return data.decode(codec, "replace")
