@@ -64,6 +64,11 @@ class SignNumbers:
         self.providers = Providers(signs.providers)
         self._phases = {phase: texts.numbers(patterns) for phase, patterns in signs.phases.items()}
         self._providers = {name: texts.numbers(texts_of(provider)) for name, provider in signs.providers.items()}
+        self._numbers = texts.numbers(self.texts(signs))
+
+    def in_case(self, case: Case) -> bool:
+        """Whether anything tells a phase or a provider."""
+        return not self._numbers.isdisjoint(case.hits) or bool(case.providers(self.providers))
 
     def of_phases(self, phases: Iterable[str]) -> frozenset[int]:
         """The texts of these phases."""
@@ -84,6 +89,7 @@ class Condition:
         asked = (rule.texts, rule.unless, rule.statuses, rule.reply_codes, rule.phases, rule.providers)
         self.for_sure = sum(map(bool, asked)) == 1
         self._unless = texts.numbers(rule.unless)
+        self.asks_for_a_sign = bool(rule.phases or rule.providers)
         self._statuses = rule.statuses
         self._reply_codes = rule.reply_codes
         self._providers = rule.providers

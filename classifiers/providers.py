@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from classifiers.rulebook import Provider
+from nullsender.limits import HOSTS_REMEMBERED_MAX
 
 # Reports write "mx.example.com [192.0.2.1]" and "mx.example.com (192.0.2.1)".
 _AFTER_THE_HOST = re.compile(r"[\s\[(]")
@@ -19,6 +21,7 @@ class Providers:
 
     def __init__(self, providers: Mapping[str, Provider]) -> None:
         self._hosts = {host: name for name, provider in providers.items() for host in provider.hosts}
+        self._of_host = lru_cache(HOSTS_REMEMBERED_MAX)(self._end_of_host)
         self._names = {called: name for name, provider in providers.items() for called in (name, *provider.also_called)}
 
     def called(self, name: str | None) -> str | None:
@@ -29,7 +32,7 @@ class Providers:
         """The providers to which any of these hosts and mail domains belongs."""
         return {provider for host in hosts if host and (provider := self._of_host(host)) is not None}
 
-    def _of_host(self, host: str) -> str | None:
+    def _end_of_host(self, host: str) -> str | None:
         name = _AFTER_THE_HOST.split(host.lower(), 1)[0].rstrip(".")
         while name and name not in self._hosts:
             name = name.partition(".")[2]

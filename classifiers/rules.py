@@ -97,6 +97,7 @@ class Rules:
         self.version = book.version
         self._texts = Texts(_all_texts(book))
         signs = SignNumbers(book.signs, self._texts)
+        self._signs = signs
         self._providers = signs.providers
         self._early = signs.of_phases(name for name in _BEFORE_THE_RECIPIENT if name in book.signs.phases)
         self._conditions = tuple(Condition(rule, self._texts, signs) for rule in book.rules)
@@ -179,11 +180,19 @@ class Rules:
         return places
 
     def _first(self, case: Case) -> int | None:
-        """The place of the first rule that holds."""
+        """The place of the first rule that holds. Rules that ask for a sign are not asked where there is none: most replies."""
         conditions = self._conditions
+        signed = None
         for place in self._candidates(case):
             condition = conditions[place]
-            if condition.for_sure or condition.objection(case) is None:
+            if condition.for_sure:
+                return place
+            if condition.asks_for_a_sign:
+                if signed is None:
+                    signed = self._signs.in_case(case)
+                if not signed:
+                    continue
+            if condition.objection(case) is None:
                 return place
         return None
 
@@ -216,7 +225,8 @@ class Rules:
 
     def _doubt(self, case: Case, permanent: bool | None) -> Doubt | None:
         """What speaks against hard, whichever rule holds."""
-        if _is_temporary(case.reply):
+        status, reply_code = case.reply.status, case.reply.reply_code
+        if (status is not None and status[0] == "4") or (reply_code is not None and 400 <= reply_code < 500):
             return Doubt.TEMPORARY
         if not permanent:
             return Doubt.NOT_PERMANENT
@@ -312,8 +322,3 @@ def _as_written(reply: Reply, start: int, end: int) -> str:
         return written
     found = reply.text.lower().find(words)
     return reply.text[found : found + len(words)] if found >= 0 else words
-
-
-def _is_temporary(reply: Reply) -> bool:
-    """Whether either code is of class 4: "user unknown, try again" is a doubt, and doubt is soft."""
-    return (reply.status is not None and reply.status[0] == "4") or (reply.reply_code or 0) // 100 == 4

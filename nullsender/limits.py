@@ -256,6 +256,8 @@ DECIDING_WORDS_CHARACTERS_MAX = 200
 STATUSES_REMEMBERED_MAX = 512
 # Beginnings of replies, such as "550 5.1.1 ", whose codes are kept ready: most replies have one of a hundred.
 HEADS_REMEMBERED_MAX = 1_024
+# Hosts and mail domains whose provider is kept ready: most mail goes to a few hundred. A name has 253 characters at most.
+HOSTS_REMEMBERED_MAX = 1_024
 # Characters beyond ASCII whose plain form is kept ready: the letters of all alphabets and the common ones of Chinese.
 FOLDED_CHARACTERS_REMEMBERED_MAX = 4_096
 # One file of an operator's own rules: some 10,000 rules, which are compiled within seconds.
