@@ -15,6 +15,7 @@ MULTIPART = b"Content-Type: multipart/mixed; boundary=b\n\n"
 REPORT = b"Content-Type: multipart/report; boundary=b\n\n"
 DSN = REPORT + b"--b\nContent-Type: message/delivery-status\n\n"
 RECIPIENT = DSN + b"Final-Recipient: rfc822; a@example.org\n"
+GROUP = b"Final-Recipient: rfc822; a%d@example.org\nAction: failed\n"
 DIAGNOSTIC = RECIPIENT + b"Diagnostic-Code: smtp; "
 ARF = REPORT + b"--b\nContent-Type: message/feedback-report\n\n"
 ABUSE = ARF + b"Feedback-Type: abuse\n"
@@ -145,6 +146,15 @@ FAMILIES: Mapping[str, tuple[bytes, bytes]] = {
     # delivery reports
     "recipients": (DSN, b"Final-Recipient: rfc822; a@example.org\n\n"),
     "recipients that all differ": (DSN, b"Final-Recipient: rfc822; a%d@example.org\nAction: failed\nStatus: 5.1.1\n\n"),
+    "recipients with many words": (
+        DSN,
+        GROUP + b"Diagnostic-Code: smtp; 550 " + b"user unknown, listed, quota " * 45 + b"\n\n",
+    ),
+    "recipients with other characters": (
+        DSN,
+        GROUP + b"Diagnostic-Code: smtp; 550 " + "\u0130\u00e9\u0301".encode() * 200 + b"\n\n",
+    ),
+    "recipients with hosts": (DSN, GROUP + b"Diagnostic-Code: smtp; 550 " + b"mx.a.example.org [192.0.2.1] " * 45 + b"\n\n"),
     "recipients without empty lines": (DSN, b"Final-Recipient: rfc822; a@example.org\n"),
     "recipients without names": (DSN, b"Final-Recipient: x\n\n"),
     "fields of a report": (RECIPIENT, b"X-%d: y\n"),
