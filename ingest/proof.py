@@ -33,8 +33,9 @@ from nullsender.limits import (
 _ADDRESS = re.compile(rb"(?<![^\s<>,;:\"()@])[^\s<>,;:\"()@]{1,64}+@[0-9A-Za-z.-]{1,255}")
 # What our signed addresses look like in the head of the mail that came back: its Return-Path, its List-Unsubscribe.
 _SIGNED = re.compile(rb"(?<![\w.+=-])((?:b|unsubscribe)\+[^\s<>@]{1,100}+)@", re.IGNORECASE)
-#: Places that do not say whom the report is about, so that a token may: nowhere, and the To of a mail to several people.
-_GUESSED = frozenset({DerivedFrom.NOWHERE, DerivedFrom.ORIGINAL_TO})
+#: Places that do not say whom the report is about, so that a token may: nowhere, the To of a mail to several people, and the
+#: writer of an unsubscribe, who may have got the mail from another address of his.
+_GUESSED = frozenset({DerivedFrom.NOWHERE, DerivedFrom.ORIGINAL_TO, DerivedFrom.SENDER})
 
 SOMEONE_ELSE = "it names someone else than the address that the mail was sent to"
 SEVERAL_STREAMS = "it came to return paths of several streams, and does not say which of their mails it is about"

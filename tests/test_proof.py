@@ -281,6 +281,13 @@ def test_an_address_that_we_signed_in_the_returned_mail_proves_as_much_as_a_toke
     assert (other.proof, other.withheld) == (Proof.NONE, SOMEONE_ELSE)
 
 
+def test_whoever_sends_our_mail_back_to_unsubscribe_is_charged_to_the_address_that_we_sent_it_to() -> None:
+    asked = _report("forwarded@elsewhere.example", derived_from=DerivedFrom.SENDER)
+    (report,) = _prove(asked, kind=Kind.UNSUBSCRIBE, returned=f"Return-Path: <{_path()}>\n\n".encode())
+
+    assert (report.recipient, report.proof, report.withheld) == ("jane@example.org", Proof.TOKEN, None)
+
+
 def test_the_reverse_path_that_a_report_names_proves_like_one_in_the_returned_mail() -> None:
     (report,) = _prove(_report(None, mail_from=_path()), kind=Kind.COMPLAINT)
 
