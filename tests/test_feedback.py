@@ -102,6 +102,13 @@ def test_where_report_and_trace_differ_the_note_says_both() -> None:
     )
 
 
+def test_only_an_opt_out_says_by_removal_recipient_before_all_whom_it_is_about() -> None:
+    fields = "Original-Rcpt-To: a@b.example\nRemoval-Recipient: c@d.example"
+
+    assert _arf(f"Feedback-Type: abuse\n{fields}").recipient == "a@b.example"
+    assert _arf(f"Feedback-Type: opt-out\n{fields}").recipient == "c@d.example"
+
+
 def test_a_member_of_a_list_who_complains_is_not_the_list() -> None:
     """The provider knows both addresses of his domain; whom a mail was forwarded to, elsewhere, we have never sent to."""
     member = _arf("Feedback-Type: abuse\nOriginal-Rcpt-To: member@B.example", f"X-KumoRef: {_kumo('list@b.example')}")

@@ -6,7 +6,7 @@ Whom it is about says `complainer.py`, where the mail came from `origin.py`.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -16,8 +16,10 @@ from ingest.reading.dsn import host_name
 from ingest.reading.finding import Finding, Findings, TooManyRecipients
 from ingest.reading.headers import Headers, read_fields
 from ingest.reading.mailboxes import address_in_field, mailboxes_in
+from ingest.reading.mentions import is_address
 from ingest.reading.mime import Part
 from ingest.reading.origin import origin_of
+from ingest.reading.redaction import is_redacted
 from ingest.reading.returned import Returned
 from nullsender.events import DerivedFrom, Kind
 from nullsender.limits import NAME_CHARACTERS_MAX
@@ -30,11 +32,13 @@ _FIELD_BYTES = 2_000
 
 # Before RFC 5965 some providers reported an unsubscribe button as feedback of this type.
 _OPT_OUT = frozenset({"opt-out", "opt-out-list", "optout", "unsubscribe"})
+# The fields that name a recipient, most telling first; an opt-out says itself who is to be removed.
 _NAMES = (
     ("original-rcpt-to", DerivedFrom.ORIGINAL_RCPT_TO),
     ("original-recipient", DerivedFrom.ORIGINAL_RECIPIENT),
     ("removal-recipient", DerivedFrom.REMOVAL_RECIPIENT),
 )
+_NAMES_OF_OPT_OUT = (_NAMES[2], *_NAMES[:2])
 
 
 def read_arf(message: Part, parts: Sequence[Part], returned: Returned) -> Findings | None:
@@ -66,7 +70,8 @@ def _read(fields: Headers, message: Part, returned: Returned) -> Findings:
     feedback_type = _feedback_type(fields.get("feedback-type"))
     dates = (fields.get("arrival-date"), fields.get("received-date"), returned.headers.get("date"), message.headers.get("date"))
     origin = origin_of(fields, returned.headers)
-    found = complainers(_named(fields), returned, redacted="redacted-address" in fields)
+    named = _named(fields, _NAMES_OF_OPT_OUT if feedback_type in _OPT_OUT else _NAMES)
+    found = complainers(named, returned, redacted="redacted-address" in fields)
     unread = ("its report in JSON can not be read",) if feedback_type == "xarf" else ()
     common = Finding(
         feedback_type=feedback_type,
@@ -80,7 +85,10 @@ def _read(fields: Headers, message: Part, returned: Returned) -> Findings:
     return Findings(
         kind=Kind.UNSUBSCRIBE if feedback_type in _OPT_OUT else Kind.COMPLAINT,
         format="arf",
-        findings=tuple(msgspec.structs.replace(common, **place._asdict()) for place in found.places),
+        findings=tuple(
+            msgspec.structs.replace(common, recipient=place.recipient, derived_from=place.derived_from)
+            for place in found.places
+        ),
     )
 
 
@@ -100,11 +108,15 @@ def _failed_authentication(fields: Headers) -> tuple[str, ...]:
     return (f"authentication failed: {failed}{f', delivery: {became}' if became else ''}",) if failed else ()
 
 
-def _named(fields: Headers) -> Iterator[tuple[str, DerivedFrom]]:
-    """What the report calls its recipients (RFC 5965 3.2 allows several fields; some write several into one)."""
-    for name, derived_from in _NAMES:
-        for value in fields.all(name):
-            if "," in value:
-                yield from ((mailbox.address, derived_from) for mailbox in mailboxes_in(value))
-            else:
-                yield address_in_field(value), derived_from
+def _named(fields: Headers, names: Iterable[tuple[str, DerivedFrom]]) -> Iterator[tuple[str, DerivedFrom]]:
+    """What the first of the fields `names` that names somebody calls the recipients (RFC 5965 3.2 allows several)."""
+    for name, derived_from in names:
+        addresses = [address for value in fields.all(name) for address in _addresses_in(value)]
+        yield from ((address, derived_from) for address in addresses)
+        if any(is_address(address) and not is_redacted(address) for address in addresses):
+            return
+
+
+def _addresses_in(value: str) -> Iterable[str]:
+    """The address of a field; some write several into one."""
+    return [mailbox.address for mailbox in mailboxes_in(value)] if "," in value else [address_in_field(value)]
