@@ -57,6 +57,8 @@ def reasons(weighed: Weighed, *, verbose: bool) -> Iterator[Row]:
         yield _said(report, decision)
         yield row("codes", _codes(report, decision))
     yield row("rule", _rule(report, decision, weighing.rule))
+    if verbose and weighing.rule:
+        yield row("reason", f"nullsender rules show {decision.rule}")
     if decision.blocklist or decision.ip:
         yield row(
             "listed", f"{decision.ip or 'an address or domain of ours'} on {decision.blocklist or 'a list that is not named'}"
