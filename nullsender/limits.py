@@ -192,6 +192,8 @@ RECEIVED_ADDRESSES_MAX = 10
 TRACE_CHARACTERS_MAX = 4_000
 # Fields that are tried for it: honest mail has some dozens that begin with X-, and each is looked for in the whole head.
 TRACE_FIELDS_MAX = 200
+# Objects in a report of abuse in JSON, which has some dozens; a megabyte of empty ones would take 100 ms and 20 MB to make.
+XARF_OBJECTS_MAX = 5_000
 # Samples of mail in a report of abuse in JSON that are looked into: it is about one mail.
 XARF_SAMPLES_MAX = 5
 

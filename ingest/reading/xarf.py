@@ -19,7 +19,7 @@ from ingest.reading.mime import Part
 from ingest.reading.origin import origin_of
 from ingest.reading.returned import NOTHING_RETURNED, Returned
 from nullsender.events import DerivedFrom, Kind
-from nullsender.limits import NAME_CHARACTERS_MAX, XARF_SAMPLES_MAX
+from nullsender.limits import NAME_CHARACTERS_MAX, XARF_OBJECTS_MAX, XARF_SAMPLES_MAX
 
 _JSON_TYPES = frozenset({"application/json", "application/xarf+json", "text/json"})
 # The types of the class `messaging` (of `Activity` in version 3), and the protocols of those that are mail.
@@ -97,6 +97,8 @@ def read_xarf(parts: Iterable[Part]) -> Findings | None:
 
 
 def _abuse(content: bytes) -> _Abuse | None:
+    if content.count(b"{") > XARF_OBJECTS_MAX:
+        return None
     try:
         xarf = _decode(content)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
