@@ -262,18 +262,21 @@ HEADS_REMEMBERED_MAX = 1_024
 HOSTS_REMEMBERED_MAX = 1_024
 # Characters beyond ASCII whose plain form is kept ready: the letters of all alphabets and the common ones of Chinese.
 FOLDED_CHARACTERS_REMEMBERED_MAX = 4_096
-# One file of an operator's own rules: some 10,000 rules, which are compiled within seconds.
-OWN_RULES_BYTES_MAX = 4 * 2**20
 
-# --- explaining --------------------------------------------------------------------------------------------------------
-# A template is told from others by its beginning. A word of people is shorter than this in any language; what is longer is an id.
+# --- rules of one's own ------------------------------------------------------------------------------------------------
+# One file of them: some 25,000 rules, which is half a minute's work at each start.
+OWN_RULES_BYTES_MAX = 4 * 2**20
+# A template is told from others by its beginning. In any language a word is shorter than this; what is longer is an id.
 TEMPLATE_CHARACTERS_MAX = 300
 TEMPLATE_WORD_CHARACTERS_MAX = 24
+# Templates that are counted at once: with its example 1 KB each, or 5 where somebody means harm. Past that the rarest half is
+# let go, and said so.
+TEMPLATES_COUNTED_MAX = 20_000
 # How many of them are shown unless more are asked for, and how much of one's words a rule is made of: a line each.
 TEMPLATES_SHOWN = 20
 RULE_TEXT_CHARACTERS_MAX = 80
-# Templates that are counted at once: 1 KB each with its example. Past that the rarest half is let go, and said so.
-TEMPLATES_COUNTED_MAX = 50_000
+
+# --- explaining --------------------------------------------------------------------------------------------------------
 # Of a stranger's words, `nullsender explain` shows a person this many: more than any reply needs, less than a screen.
 SHOWN_CHARACTERS_MAX = 1_000
 # A page is as wide as its terminal within these columns: past the second lines are hard to read, below the first there are none.

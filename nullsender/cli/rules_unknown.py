@@ -21,7 +21,7 @@ from nullsender.cli.replay_reading import Decides, Span
 from nullsender.cli.replay_topic import Progress
 from nullsender.errors import Invalid
 from nullsender.events import Report, decode
-from nullsender.limits import RULE_TEXT_CHARACTERS_MAX, TEMPLATES_COUNTED_MAX
+from nullsender.limits import RULE_TEXT_CHARACTERS_MAX, SHOWN_CHARACTERS_MAX, TEMPLATES_COUNTED_MAX
 from nullsender.log import Log, Topic
 
 #: Where a rule goes when the settings name no file of one's own.
@@ -30,7 +30,7 @@ _SPECIAL = re.compile(r"[.^$*+?{}\[\]\\|()]")
 
 
 class Candidate(TypedDict):
-    """Replies of one template: how many reports, when the first and the last came, and the whole of the last one's words."""
+    """Replies of one template: how many reports, when the first and the last came, and the words of one."""
 
     template: str
     reports: int
@@ -105,7 +105,7 @@ class Unknown:
             return
         if len(self._by_template) >= self._templates_max:
             self._let_rare_ones_go()
-        example = report.diagnostic or ""
+        example = (report.diagnostic or "")[:SHOWN_CHARACTERS_MAX]
         self._by_template[template] = Candidate(template=template, reports=1, first=at, last=at, example=example)
 
     def _let_rare_ones_go(self) -> None:
