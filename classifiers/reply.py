@@ -21,6 +21,7 @@ from nullsender.limits import (
     FOLDED_CHARACTERS_REMEMBERED_MAX,
     HEADS_REMEMBERED_MAX,
     STATUSES_REMEMBERED_MAX,
+    STATUSES_TRIED_MAX,
 )
 
 #: A to Z in lower case, and every white space but the blank as a line's end.
@@ -159,14 +160,16 @@ def _most_telling(folded: bytes, status: str | None) -> str | None:
         return status
     digits = folded.translate(_DIGITS)
     best = None
-    at = digits.find(b"0.0")
-    while at >= 0:
+    at = -1
+    for _ in range(STATUSES_TRIED_MAX):
+        at = digits.find(b"0.0", at + 1)
+        if at < 0:
+            break
         code = _status_at(folded, at)
         if code is not None and (best is None or detail_of(code) > detail_of(best)):
             best = code
             if detail_of(code) == 2:
                 break
-        at = digits.find(b"0.0", at + 1)
     return status if best is None or (status is not None and detail_of(status) > detail_of(best)) else best
 
 

@@ -256,6 +256,8 @@ API_STOP_SECONDS_MAX = 10
 DECIDING_WORDS_CHARACTERS_MAX = 200
 # Status codes whose forms are kept ready: the registry has about 100, providers add about as many.
 STATUSES_REMEMBERED_MAX = 512
+# Places of a reply that are looked at for its status code: an IP address is three of them, and a wrapped reply has a few.
+STATUSES_TRIED_MAX = 40
 # Beginnings of replies, such as "550 5.1.1 ", whose codes are kept ready: most replies have one of a hundred.
 HEADS_REMEMBERED_MAX = 1_024
 # Hosts and mail domains whose provider is kept ready: most mail goes to a few hundred. A name has 253 characters at most.
