@@ -1,10 +1,11 @@
 """What deciding one SMTP reply takes: with our rules, step by step, and with ten to five thousand.
 
-    .venv/bin/python -m bench.rules [--rounds 40] [--rules 10 100 1000 5000]
+    .venv/bin/python -m bench.rules [--rounds 40] [--rules 10 100 200 1000 5000]
 
 The replies are the examples of our rules and the labelled ones of the tests, each of them once a round, so nothing is decided
 twice in a row. Of each the fastest round counts, and of all the median; on a shared machine the rest is the neighbours. More
 rules than ours are made of words of the same replies, put together at random: texts that begin to match everywhere.
+The first two hundred are ours: what ten cost less than those is what they do not find.
 """
 
 import argparse
@@ -37,7 +38,7 @@ def main() -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=40)
-    parser.add_argument("--rules", type=int, nargs="+", default=[10, 100, 1_000, 5_000])
+    parser.add_argument("--rules", type=int, nargs="+", default=[10, 100, 200, 1_000, 5_000])
     arguments = parser.parse_args()
     book = read_rulebook()
     replies = sorted(set(_replies(book)))
@@ -82,7 +83,8 @@ def measured(steps: dict[str, Step], replies: Sequence[str], rounds: int) -> dic
     for _ in range(rounds):
         for name, step in steps.items():
             fastest[name] = list(map(min, fastest[name], map(partial(_microseconds, step), replies)))
-    return fastest
+    clock = statistics.median(_microseconds(len, reply) for reply in replies)  # reading it takes its time too
+    return {name: [each - clock for each in took] for name, took in fastest.items()}
 
 
 def _microseconds(step: Step, reply: str) -> float:

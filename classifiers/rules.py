@@ -230,7 +230,7 @@ class Rules:
             return Doubt.TEMPORARY
         if not permanent:
             return Doubt.NOT_PERMANENT
-        return None if case.hits.keys().isdisjoint(self._early) else Doubt.TOO_EARLY
+        return None if self._early.isdisjoint(case.hits) else Doubt.TOO_EARLY
 
     def _words(self, case: Case, number: int | None) -> str | None:
         """The words of one hit as the server wrote them, where that can be told; without a hit the code."""
