@@ -42,6 +42,9 @@ def test_status_code(text: str, status: str | None) -> None:
         ("It responded as follows: [550 no such user]", 550),
         ("the message was refused (554 5.7.1 spam)", 554),
         ("250 2.0.0 Ok", 250),
+        ("gave up after 550 messages, host said 451 wait", 451),
+        ("refused with 4550 5.1.1, then 421 4.4.2 gone", 421),
+        ("code .550 5.1.1", None),
         ("message size 552000 exceeds 500 kB", None),
         ("will try for 450 minutes", None),
         ("port 25: 2001:db8:550:1::1 refused", None),
@@ -55,4 +58,5 @@ def test_reply_code(text: str, code: int | None) -> None:
 
 def test_a_reply_line_begins_with_its_code() -> None:
     assert has_reply_line("The server said:\n  <<< 550 no\n")
+    assert has_reply_line("550")
     assert not has_reply_line("room 550\n250 ok\n")

@@ -73,6 +73,11 @@ def test_the_mailboxes_of_a_list(value: str, addresses: list[str]) -> None:
         ("rfc822; victim@example.com <anna@example.org>", "anna@example.org"),
         ("rfc822; anna@example.org (victim@example.com)", "anna@example.org"),
         ('rfc822; "victim@example.com"@example.org', '"victim@example.com"@example.org'),
+        ("rfc822; mailto:anna@example.org", "anna@example.org"),
+        ("rfc822; @hop.example,@hop2.example:anna@example.org", "anna@example.org"),
+        ("rfc822; anna@example.org.", "anna@example.org"),
+        ('rfc822; "a:b"@example.org', '"a:b"@example.org'),
+        ("rfc822; anna:@example.org", "anna:@example.org"),
     ],
 )
 def test_the_address_in_a_field(value: str, address: str) -> None:

@@ -64,7 +64,9 @@ def _with_plain_line_ends(content: bytes) -> bytes:
     if b"\0" in data:
         data = data.replace(b"\0", b"")
     if b"\r" in data:
-        data = data.replace(b"\r\r\n", b"\n").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        data = data.replace(b"\r\n", b"\n")
+        if b"\r" in data:  # a gateway made CRCRLF of CRLF, or it is an old Macintosh's
+            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     data = data.removeprefix(b"\xef\xbb\xbf")
     first = len(data) - len(data.lstrip(b" \t\n"))
     data = data[data.rfind(b"\n", 0, first) + 1 :]  # empty lines in front
