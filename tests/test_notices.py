@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.reading import phrases
+from ingest.reading.auto_reply import is_challenge_in_reply
 from ingest.reading.mime import parse
 from ingest.reading.notice_words import Notice, read_notice
 from ingest.reading.said import Says, plain, said_in
@@ -121,3 +122,17 @@ def test_a_warning_that_says_that_it_has_given_up_is_a_failure() -> None:
 
     assert only(read(late.encode())).action is Action.DELAYED
     assert only(read(f"{late}It failed permanently.\n".encode())).action is Action.FAILED
+
+
+@pytest.mark.parametrize(
+    ("reply", "is_challenge"),
+    [
+        ("550 Your host requires confirmation. Visit https://gate.example.org/17", True),
+        ("550 5.7.1 Message is awaiting sender verification, see http://gate.example.org", True),
+        ("550 5.7.1 Sender verification failed, see https://help.example.org", False),
+        ("550 5.7.1 Blocked, to be delisted confirm that you are no robot: https://list.example.org", False),
+        ("550 Your host requires confirmation.", False),
+    ],
+)
+def test_a_reply_that_asks_for_a_proof_is_a_challenge(reply: str, is_challenge: bool) -> None:
+    assert is_challenge_in_reply(reply) is is_challenge

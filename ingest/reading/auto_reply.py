@@ -4,6 +4,8 @@ They come back to the same addresses as bounces do, from the same null sender. T
 still end somewhere (G2). A rejection that is dressed as a receipt, as Dovecot's Sieve sends it, is a bounce after all.
 """
 
+import re
+
 from ingest.reading.answer_signs import is_marked_as_answer
 from ingest.reading.bounce_signs import is_from_daemon, is_from_null_sender
 from ingest.reading.dsn import address_of_report, host_name
@@ -52,6 +54,17 @@ def read_auto_reply(message: Part, notice: Notice, source: Source) -> Findings |
 def is_challenge(notice: Notice) -> bool:
     """Whether it asks its sender to prove himself: the mail waits, and the address is good."""
     return notice.says(Says.CHALLENGE) and not notice.has_reply and not is_from_daemon(notice)
+
+
+# "Your server requires confirmation. Visit https://… to confirm it": a reply to RCPT TO by which a gateway asks its sender.
+_WANTS_PROOF = re.compile(
+    r"\b(?:requires?|needs?|awaits?|awaiting|pending)\s(?:\w{1,20}\s){0,3}(?:confirmation|verification)\b", re.IGNORECASE
+)
+
+
+def is_challenge_in_reply(reply: str) -> bool:
+    """Whether an SMTP reply asks the sender to prove himself at a web address; like other challenges it blames nobody."""
+    return "http" in reply and _WANTS_PROOF.search(reply) is not None
 
 
 def _is_automatic(message: Part, notice: Notice) -> bool:

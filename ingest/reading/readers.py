@@ -11,7 +11,7 @@ from functools import cached_property
 import msgspec
 
 from ingest.reading.amazon import read_amazon
-from ingest.reading.auto_reply import is_challenge, read_auto_reply, read_receipt
+from ingest.reading.auto_reply import is_challenge, is_challenge_in_reply, read_auto_reply, read_receipt
 from ingest.reading.bounce_signs import looks_like_a_bounce
 from ingest.reading.dsn import REPORT_TYPES, read_dsn, read_dsn_fields, where_fields_begin
 from ingest.reading.explanation import says_something
@@ -99,7 +99,9 @@ def _first_dsn(message: Part) -> Findings | None:
 
 
 def _is_disguised_challenge(found: Findings, mail: Mail) -> bool:
-    """Whether a challenge system wrote the DSN: nothing in it has failed for good, and its words want a proof."""
+    """Whether a challenge system wrote the DSN or the replies in it: they want a proof, and nothing has failed for good."""
+    if all(is_challenge_in_reply(finding.diagnostic or "") for finding in found.findings):
+        return True
     temporary = all((finding.status or "5").startswith("4") for finding in found.findings)
     return temporary and is_challenge(mail.notice)
 
