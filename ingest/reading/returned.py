@@ -45,7 +45,8 @@ class Returned(msgspec.Struct, frozen=True):
     def token(self) -> str | None:
         """Our own signed header, or what looks like one in CFBL-Feedback-ID; not yet checked."""
         token = self.headers.get(TOKEN_HEADER.lower())[:NAME_CHARACTERS_MAX]
-        return token or token_in_feedback_id(self.headers.get(FEEDBACK_ID_HEADER.lower())[:NAME_CHARACTERS_MAX])
+        feedback_id = self.headers.get(FEEDBACK_ID_HEADER.lower())[:NAME_CHARACTERS_MAX]
+        return token or (token_in_feedback_id(feedback_id) if feedback_id else None)
 
     def message_id(self) -> str | None:
         """RFC 5322 3.6.4, without its angle brackets."""
