@@ -65,7 +65,7 @@ class Headers:
     @property
     def is_cut(self) -> bool:
         """Whether our bounds cut fields away from the block, or keep some from being told."""
-        may_be_many = self._lower.count(b"\n") > HEADER_FIELDS_MAX  # each field begins a line
+        may_be_many = self._lower.count("\n") > HEADER_FIELDS_MAX  # each field begins a line
         return self._was_cut or (may_be_many and len(_NAME.findall(self._lower)) > HEADER_FIELDS_MAX)
 
     def __contains__(self, name: str) -> bool:
