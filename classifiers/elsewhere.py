@@ -100,6 +100,9 @@ _HEAD = (
     "the address itself can not receive mail. A rule may still call such a failure soft where its words leave a doubt, and a",
     "temporary answer is never hard.",
     "",
+    "*User unknown* and *no such user* make an address hard where they answered RCPT TO or the code says the same. A filter uses",
+    "these words too, after it has seen the content; where the report shows neither, they are soft and count as a strike.",
+    "",
     "| category | fault | hard | what it means |",
     "| --- | --- | --- | --- |",
 )
