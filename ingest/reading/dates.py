@@ -1,17 +1,17 @@
 """Dates of RFC 5322 section 3.3 as reports write them."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 _DATE_CHARACTERS_MAX = 100
 # As nearly every MTA writes it: Tue, 3 Mar 2026 10:05:00 +0100 (CET). Everything else is left to the standard library.
 _DATE = re.compile(
-    r"(?:[A-Za-z]{3}, {1,2})?([0-9]{1,2}) ([A-Z][a-z]{2}) ([12][0-9]{3}) ([0-9]{2}):([0-9]{2}):([0-9]{2})"
-    r" ([+-])([01][0-9])([0-5][0-9])(?: \([A-Za-z]{1,5}\))?"
+    r"(?:[A-Za-z]{3}, {1,2})?([0-9]{1,2}) ([A-Z][a-z]{2}) ([12][0-9]{3}) ([0-9]{2}:[0-9]{2}:[0-9]{2})"
+    r" ([+-][01][0-9][0-5][0-9])(?: \([A-Za-z]{1,5}\))?"
 )
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_MONTH_NUMBERS = {name: number for number, name in enumerate(_MONTHS, 1)}
+_MONTH_NUMBERS = {name: f"{number:02}" for number, name in enumerate(_MONTHS, 1)}
 
 
 def parse_timestamp(value: str) -> datetime | None:
@@ -35,10 +35,8 @@ def parse_date(value: str) -> datetime | None:
 
 def _usual(match: re.Match[str]) -> datetime:
     """Raises KeyError where the month is none, and ValueError where there is no such day or time."""
-    day, month, year, hour, minute, second, sign, zone_hours, zone_minutes = match.groups()
-    date = datetime(int(year), _MONTH_NUMBERS[month], int(day), int(hour), int(minute), int(second), tzinfo=UTC)
-    east = timedelta(hours=int(zone_hours), minutes=int(zone_minutes))
-    return date - east if sign == "+" else date + east
+    day, month, year, time, zone = match.groups()
+    return datetime.fromisoformat(f"{year}-{_MONTH_NUMBERS[month]}-{day:0>2}T{time}{zone}").astimezone(UTC)
 
 
 def _in_utc(date: datetime) -> datetime:

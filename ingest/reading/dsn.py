@@ -6,13 +6,14 @@ ones, and mislabel the part; so a group begins where a Final-Recipient begins, w
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice, pairwise
 
+from ingest.reading.charsets import decode_bytes
 from ingest.reading.codes import status_code_in
 from ingest.reading.dates import parse_date
 from ingest.reading.finding import Finding, Findings, TooManyRecipients, codes_and_words
-from ingest.reading.headers import read_fields
+from ingest.reading.headers import first_values_of
 from ingest.reading.mailboxes import address_in_field
 from ingest.reading.mentions import is_address
 from ingest.reading.mime import Part
@@ -26,6 +27,10 @@ REPORT_TYPES = frozenset(
 
 # The fields of one group: the first value of each by its name.
 _Group = dict[str, str]
+
+# An enum's members are slow to reach by their class.
+_BOUNCE, _FAILED, _DELAYED = Kind.BOUNCE, Action.FAILED, Action.DELAYED
+_ORIGINAL_RECIPIENT, _FINAL_RECIPIENT = DerivedFrom.ORIGINAL_RECIPIENT, DerivedFrom.FINAL_RECIPIENT
 
 _ACTIONS = {action.value: action for action in Action} | {
     "failure": Action.FAILED,
@@ -43,7 +48,7 @@ _ACTIONS = {action.value: action for action in Action} | {
 
 def read_dsn(part: Part) -> Findings | None:
     """What the delivery status part `part` says; None where no group of it is about a recipient."""
-    return _read_fields(part.content())
+    return _read_blocks(_decoded_blocks(part.content()))
 
 
 def where_fields_begin(text: str) -> int | None:
@@ -56,7 +61,7 @@ def where_fields_begin(text: str) -> int | None:
 
 def read_dsn_fields(text: str) -> Findings | None:
     """What the fields say that `text` begins with."""
-    return _read_fields(text.encode("utf-8", "replace"))
+    return _read_blocks(_blocks(text.strip()))
 
 
 _NAMES_RECIPIENT = re.compile(r"^(?:final|original)-recipient[ \t]*:", re.IGNORECASE | re.MULTILINE)
@@ -66,25 +71,25 @@ _FIRST_FIELD = re.compile(
 )
 
 
-def _read_fields(content: bytes) -> Findings | None:
-    about_message, groups = _groups(content)
+def _read_blocks(blocks: Sequence[str]) -> Findings | None:
+    about_message, groups = _groups(blocks)
     if not groups:
         return None
-    findings = tuple(_finding(group, about_message) for group in groups)
+    findings = tuple([_finding(group, about_message) for group in groups])
     if len(findings) > 1:
         findings = tuple(dict.fromkeys(findings))  # what is said twice counts once
-    bad = any(finding.action in (Action.FAILED, Action.DELAYED) for finding in findings)
-    return Findings(kind=Kind.BOUNCE if bad else Kind.OTHER, format="rfc3464", findings=findings)
+    for finding in findings:
+        if finding.action is _FAILED or finding.action is _DELAYED:
+            return Findings(kind=_BOUNCE, format="rfc3464", findings=findings)
+    return Findings(kind=Kind.OTHER, format="rfc3464", findings=findings)
 
 
-def _groups(content: bytes) -> tuple[_Group, list[_Group]]:
+def _groups(blocks: Sequence[str]) -> tuple[_Group, list[_Group]]:
     """The fields about the message, and one group of fields for each recipient."""
     about_message: _Group = {}
     groups: list[_Group] = []
-    for number, block in enumerate(_blocks(content)):
-        if number == _BLOCKS_MAX or len(groups) > REPORTS_MAX:
-            raise TooManyRecipients
-        fields = read_fields(block, keep_stray_lines=True).first_values()
+    for block in blocks:
+        fields = first_values_of(block)
         names = fields.keys()
         if names.isdisjoint(_ABOUT_RECIPIENT) or (not groups and _is_about_message(fields)):
             about_message = about_message or fields
@@ -95,8 +100,8 @@ def _groups(content: bytes) -> tuple[_Group, list[_Group]]:
             groups.append(fields)
             if "reporting-mta" in fields:  # the empty line after the fields about the message is missing
                 about_message = fields
-    if len(groups) > REPORTS_MAX:
-        raise TooManyRecipients
+            if len(groups) > REPORTS_MAX:
+                raise TooManyRecipients
     return about_message, groups
 
 
@@ -105,25 +110,46 @@ _BLOCKS_MAX = 2 * REPORTS_MAX + 1
 _ESSENTIAL = frozenset({"final-recipient", "original-recipient", "action", "status"})
 _ABOUT_RECIPIENT = _ESSENTIAL | {"diagnostic-code", "x-actual-recipient"}
 _OF_RECIPIENT = _ABOUT_RECIPIENT | {"remote-mta", "last-attempt-date"}
-_EMPTY_LINES = re.compile(rb"\n[ \t]*\n\s*")
+_EMPTY_LINES = re.compile(r"\n[ \t]*\n\s*", re.ASCII)
 # Where a group begins that no empty line announces. The original recipient stands behind the final one or before it; the
 # block's first group shows which.
-_FINAL = re.compile(rb"\nfinal-recipient[ \t]*:", re.IGNORECASE)
-_ORIGINAL_AND_FINAL = re.compile(rb"(?:\noriginal-recipient[ \t]*:[^\n]*)?\nfinal-recipient[ \t]*:", re.IGNORECASE)
+_FINAL = re.compile(r"\nfinal-recipient[ \t]*:", re.IGNORECASE)
+_ORIGINAL_AND_FINAL = re.compile(r"(?:\noriginal-recipient[ \t]*:[^\n]*)?\nfinal-recipient[ \t]*:", re.IGNORECASE)
 
 
-def _blocks(content: bytes) -> Iterator[bytes]:
-    """The field groups of the part: what stands between empty lines, and cut again where it names a second recipient."""
-    for block in _EMPTY_LINES.split(content.strip(), _BLOCKS_MAX):
-        lower = block.lower()
-        if lower.count(b"final-recipient") < 2:
-            yield block
-            continue
-        original_is_first = 0 <= lower.find(b"original-recipient") < lower.find(b"final-recipient")
-        groups = (_ORIGINAL_AND_FINAL if original_is_first else _FINAL).finditer(b"\n" + block)
-        begins = [match.start() for match in islice(groups, _BLOCKS_MAX)]
-        # What stands before the first recipient is about the message or about him.
-        yield from (block[begin:end] for begin, end in pairwise([0, *begins[1:], len(block)]))
+def _decoded_blocks(content: bytes) -> Sequence[str]:
+    """The blocks of a report part. Each is decoded by itself: one recipient's server writes UTF-8, the next one's Latin-1."""
+    if content.isascii() and _ESCAPE not in content:
+        return _blocks(content.decode().strip())
+    return [decode_bytes(block.encode("latin-1")) for block in _blocks(content.strip().decode("latin-1"))]
+
+
+_ESCAPE = 0x1B  # begins a charset in ASCII clothing (ISO-2022)
+
+
+def _blocks(text: str) -> Sequence[str]:
+    """The field groups of the part: what stands between empty lines, and cut again where it names a second recipient.
+
+    `TooManyRecipients` where there are more blocks than so many recipients can need.
+    """
+    blocks = _EMPTY_LINES.split(text, _BLOCKS_MAX)
+    if text.lower().count("final-recipient") > 1:
+        blocks = [group for block in blocks for group in _groups_in_block(block)]
+    if len(blocks) > _BLOCKS_MAX:
+        raise TooManyRecipients
+    return blocks
+
+
+def _groups_in_block(block: str) -> Iterator[str]:
+    lower = block.lower()
+    if lower.count("final-recipient") < 2:
+        yield block
+        return
+    original_is_first = 0 <= lower.find("original-recipient") < lower.find("final-recipient")
+    groups = (_ORIGINAL_AND_FINAL if original_is_first else _FINAL).finditer("\n" + block)
+    begins = [match.start() for match in islice(groups, _BLOCKS_MAX)]
+    # What stands before the first recipient is about the message or about him.
+    yield from (block[begin:end] for begin, end in pairwise([0, *begins[1:], len(block)]))
 
 
 def _is_about_message(fields: _Group) -> bool:
@@ -132,15 +158,17 @@ def _is_about_message(fields: _Group) -> bool:
 
 
 def _finding(fields: _Group, about_message: _Group) -> Finding:
+    field, field_about_message = fields.get, about_message.get
     recipient, derived_from = address_of_report(
-        fields.get("original-recipient", ""), fields.get("final-recipient", ""), fields.get("x-actual-recipient", "")
+        field("original-recipient", ""), field("final-recipient", ""), field("x-actual-recipient", "")
     )
-    status_field = fields.get("status", "")
+    status_field = field("status", "")
     status = status_code_in(status_field)
-    words = _diagnostic(fields.get("diagnostic-code", "")) or _comment(status_field)
-    diagnostic, status_in_words, reply_code = codes_and_words(words)
-    action = action_of(fields.get("action", "") or about_message.get("action", ""), status or status_in_words)
-    if action is Action.FAILED and status and status.startswith("2"):
+    diagnostic, status_in_words, reply_code = codes_and_words(
+        _diagnostic(field("diagnostic-code", "")) or _comment(status_field)
+    )
+    action = action_of(field("action", "") or field_about_message("action", ""), status or status_in_words)
+    if action is _FAILED and status and status.startswith("2"):
         status = None  # it did not fail with success
     return Finding(
         recipient=recipient,
@@ -149,10 +177,10 @@ def _finding(fields: _Group, about_message: _Group) -> Finding:
         status=status or status_in_words,
         reply_code=reply_code,
         diagnostic=diagnostic,
-        remote_mta=host_name(fields.get("remote-mta", "")),
-        reporting_mta=host_name(about_message.get("reporting-mta", "") or fields.get("reporting-mta", "")),
-        occurred_at=parse_date(fields.get("last-attempt-date", "") or about_message.get("arrival-date", "")),
-        original_envelope_id=about_message.get("original-envelope-id", "")[:NAME_CHARACTERS_MAX] or None,
+        remote_mta=host_name(field("remote-mta", "")),
+        reporting_mta=host_name(field_about_message("reporting-mta", "") or field("reporting-mta", "")),
+        occurred_at=parse_date(field("last-attempt-date", "") or field_about_message("arrival-date", "")),
+        original_envelope_id=field_about_message("original-envelope-id", "")[:NAME_CHARACTERS_MAX] or None,
     )
 
 
@@ -164,8 +192,8 @@ def address_of_report(original: str, final: str, actual: str = "") -> tuple[str 
     original_address = _address(original)
     final_address = _address(final) or _address(actual)
     if original_address and not (final_address and _is_spoilt(original_address, final_address)):
-        return original_address, DerivedFrom.ORIGINAL_RECIPIENT
-    return final_address, DerivedFrom.FINAL_RECIPIENT if final_address else DerivedFrom.NOWHERE
+        return original_address, _ORIGINAL_RECIPIENT
+    return final_address, _FINAL_RECIPIENT if final_address else DerivedFrom.NOWHERE
 
 
 # RFC 3461 section 4: xtext writes "+" as +2B.
@@ -179,8 +207,18 @@ def _is_spoilt(original: str, final: str) -> bool:
     return final.replace('"', "") == original or _XTEXT.sub(lambda octet: chr(int(octet[1], 16)), original) == final
 
 
+# As nearly every MTA writes it: nothing around the address but its type.
+_USUAL_ADDRESS = re.compile(
+    r"rfc822; ?([a-z0-9_][a-z0-9_.+=-]{0,63}@[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,5})", re.IGNORECASE | re.ASCII
+)
+
+
 def _address(value: str) -> str | None:
-    address = address_in_field(value) if value else ""
+    if not value:
+        return None
+    if usual := _USUAL_ADDRESS.fullmatch(value):
+        return usual[1]
+    address = address_in_field(value)
     return address if is_address(address) else None
 
 
@@ -190,20 +228,22 @@ _ACTION_WORD = re.compile(r"[a-z]{1,20}")
 def action_of(value: str, status: str | None) -> Action:
     """The action that the field's value names; where it names none, what the status's class says (RFC 3463 3.1)."""
     value = value.lower()
-    word = _ACTION_WORD.search(value)
-    action = _ACTIONS.get(value) or (_ACTIONS.get(word.group()) if word else None)
+    action = _ACTIONS.get(value)
+    if action is None and (word := _ACTION_WORD.search(value)):
+        action = _ACTIONS.get(word.group())
     if action is not None:
         return action
     by_class = {"2": Action.DELIVERED, "4": Action.DELAYED}
     return by_class.get((status or "5")[0], Action.FAILED)
 
 
-_DIAGNOSTIC_TYPE = re.compile(r"^\s{0,20}[\w.+-]{1,40}\s{0,20};\s{0,20}")
+_DIAGNOSTIC_TYPE = re.compile(r"\s{0,20}[\w.+-]{1,40}\s{0,20};\s{0,20}")
 
 
 def _diagnostic(value: str) -> str:
     """RFC 3464 2.3.6: diagnostic-type ";" text. The type says nothing that the text does not."""
-    return _DIAGNOSTIC_TYPE.sub("", value, count=1)
+    typed = _DIAGNOSTIC_TYPE.match(value)
+    return value[typed.end() :] if typed else value
 
 
 def _comment(status: str) -> str:

@@ -79,9 +79,9 @@ class Explanations:
 
         RFC 5321 4.2.1: every line but the last has a hyphen behind its code. The other lines stand in the notice's transcript.
         """
-        code = beginning[:3]
-        if not _UNFINISHED_REPLY.match(beginning) or f" {code} " in beginning:
+        if not is_unfinished(beginning):
             return beginning
+        code = beginning[:3]
         replies = [line.strip(" <\t") for line in self._notice.lines if line.lstrip(" <\t").startswith(code)]
         begins = next((number for number, line in enumerate(replies) if one_line(line) == beginning), None)
         if begins is None:
@@ -141,6 +141,11 @@ def whole_of(notice: Notice) -> str:
 
 _HEARD = "<<< "
 _UNFINISHED_REPLY = re.compile(r"[45]\d\d-")
+
+
+def is_unfinished(reply: str) -> bool:
+    """Whether it is a reply of several lines without its last one (RFC 5321 4.2.1)."""
+    return reply[3:4] == "-" and _UNFINISHED_REPLY.match(reply) is not None and f" {reply[:3]} " not in reply
 
 
 def _paragraph(lines: Sequence[str], place: Naming, end: int) -> tuple[str, int]:

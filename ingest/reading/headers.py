@@ -21,7 +21,9 @@ _STRAY_LINE = re.compile(r"\n(?![ \t]|[!-9;-~]++:)")
 # Section 2.2.3: a value goes on in every line that begins with white space.
 _VALUE = r".*+(?:\n[ \t].*+)*+"
 _FOLDED = re.compile(_VALUE)
-_FIELD = re.compile(rf"\n([!-9;-~]++):({_VALUE})")
+# ... and here in every line that does not begin with a name.
+_FIELD = re.compile(r"\n([!-9;-~]++):(.*+(?:\n(?![!-9;-~]++:).*+)*+)")
+_BROKEN = re.compile(r"\n[ \t]*")
 _FOLD = re.compile(r"\n[ \t]+")
 
 
@@ -53,14 +55,6 @@ class Headers:
     def names(self) -> frozenset[str]:
         """The names of the fields, in lower case."""
         return frozenset(_NAME.findall(self._lower))
-
-    def first_values(self) -> dict[str, str]:
-        """The first value of every field by its name: for who asks for most of a small block."""
-        values: dict[str, str] = {}
-        for name, value in _FIELD.findall(self._text):
-            if (name := name.lower()) not in values:
-                values[name] = _unfolded(value)
-        return values
 
     @property
     def is_cut(self) -> bool:
@@ -101,17 +95,37 @@ def _unfolded(value: str) -> str:
 NO_HEADERS = Headers("")
 
 
+def first_values_of(block: str) -> dict[str, str]:
+    """The first value of every field in a small `block` by its name, in lower case: for who asks for most of them.
+
+    A line that is neither a field nor folded continues the field before it, because many an MTA forgets to indent the second
+    line of a Diagnostic-Code.
+    """
+    text = _with_plain_names("\n" + block[:HEADER_BYTES_MAX])
+    values: dict[str, str] = {}
+    for name, value in _FIELD.findall(text):
+        if (name := name.lower()) not in values:
+            bounded = value[:HEADER_VALUE_CHARACTERS_MAX]
+            values[name] = (_BROKEN.sub(" ", bounded) if "\n" in bounded else bounded).strip()
+    return values
+
+
+def _with_plain_names(text: str) -> str:
+    """`text` with each field's name directly followed by its colon."""
+    if not text.isascii():
+        text = text.replace("\u0130", "I\u0307")  # the same letter; the one whose lower case is longer than itself
+    if " :" in text or "\t:" in text:
+        text = _SPACE_BEFORE_COLON.sub(r"\1:", text)
+    return text
+
+
 def read_fields(block: bytes, *, keep_stray_lines: bool = False) -> Headers:
     """The fields in `block` (line ends are LF already).
 
     A line that is neither a field nor folded is left out; with `keep_stray_lines` it continues the field before it,
     because many an MTA forgets to indent the second line of a Diagnostic-Code.
     """
-    text = "\n" + decode_bytes(block[:HEADER_BYTES_MAX])
-    if not text.isascii():
-        text = text.replace("\u0130", "I\u0307")  # the same letter; the one whose lower case is longer than itself
-    if " :" in text or "\t:" in text:
-        text = _SPACE_BEFORE_COLON.sub(r"\1:", text)
+    text = _with_plain_names("\n" + decode_bytes(block[:HEADER_BYTES_MAX]))
     if keep_stray_lines:
         text = text[:1] + _STRAY_LINE.sub("\n ", text[1:])
     return Headers(text, was_cut=len(block) >= HEADER_BYTES_MAX)

@@ -21,7 +21,10 @@ def lacks_its_phase(finding: Finding) -> bool:
     if finding.status == "5.1.1" or not finding.diagnostic:
         return False
     words = finding.diagnostic.lower()
-    return any(sign in words for sign in _DOUBTFUL) and "(in reply to" not in words
+    for sign in _DOUBTFUL:
+        if sign in words:
+            return "(in reply to" not in words
+    return False
 
 
 def with_phases(findings: Iterable[Finding], notice: str) -> tuple[Finding, ...]:

@@ -14,7 +14,7 @@ from ingest.reading.amazon import read_amazon
 from ingest.reading.auto_reply import is_challenge, is_challenge_in_reply, read_auto_reply, read_receipt
 from ingest.reading.bounce_signs import looks_like_a_bounce
 from ingest.reading.dsn import REPORT_TYPES, read_dsn, read_dsn_fields, where_fields_begin
-from ingest.reading.explanation import says_something
+from ingest.reading.explanation import is_unfinished, says_something
 from ingest.reading.feedback import read_feedback
 from ingest.reading.finding import Finding, Findings, TooManyRecipients
 from ingest.reading.mime import Part, parse
@@ -24,6 +24,8 @@ from ingest.reading.phases import lacks_its_phase, with_phases
 from ingest.reading.returned import NOTHING_RETURNED, Returned, returned_message
 from ingest.reading.unsubscribe import read_client_unsubscribe, read_signed_unsubscribe, read_unsubscribe
 from nullsender.events import Action, DerivedFrom, Kind, Source
+
+_DELAYED = Action.DELAYED  # an enum's members are slow to reach by their class
 
 
 class Mail:
@@ -94,16 +96,23 @@ def _with_other_address(found: Findings, returned: Returned) -> Findings:
 
 
 def _first_dsn(message: Part) -> Findings | None:
-    parts = (part for part in message.walk() if part.media_type in REPORT_TYPES)
-    return next(filter(None, map(read_dsn, parts)), None)
+    for part in message.walk():
+        if part.media_type in REPORT_TYPES and (found := read_dsn(part)):
+            return found
+    return None
 
 
 def _is_disguised_challenge(found: Findings, mail: Mail) -> bool:
     """Whether a challenge system wrote the DSN or the replies in it: they want a proof, and nothing has failed for good."""
-    if all(is_challenge_in_reply(finding.diagnostic or "") for finding in found.findings):
-        return True
-    temporary = all((finding.status or "5").startswith("4") for finding in found.findings)
-    return temporary and is_challenge(mail.notice)
+    first = found.findings[0]
+    if is_challenge_in_reply(first.diagnostic or ""):
+        return all(is_challenge_in_reply(finding.diagnostic or "") for finding in found.findings)
+    if not (first.status or "5").startswith("4") or _MAIL_SYSTEM in mail.message.headers.get("from").lower():
+        return False
+    return all((finding.status or "5").startswith("4") for finding in found.findings) and is_challenge(mail.notice)
+
+
+_MAIL_SYSTEM = "mailer-daemon"  # challenges come from the name of a person or a product, or from nobody
 
 
 def _completed(found: Findings, mail: Mail, notice: Notice | None = None) -> Findings:
@@ -115,12 +124,18 @@ def _completed(found: Findings, mail: Mail, notice: Notice | None = None) -> Fin
         findings = explained(findings, mail.message, notice or mail.notice, mail.returned, mail.source)
     if any(map(lacks_its_phase, findings)):
         findings = with_phases(findings, (notice or mail.notice).text)
-    return msgspec.structs.replace(found, findings=tuple(map(_as_it_means, findings)))
+    if any(map(_has_expired, findings)):
+        findings = tuple(map(_as_it_means, findings))
+    return found if findings is found.findings else msgspec.structs.replace(found, findings=findings)
+
+
+def _has_expired(finding: Finding) -> bool:
+    return finding.action is _DELAYED and "expired" in (finding.diagnostic or "").lower()
 
 
 def _as_it_means(finding: Finding) -> Finding:
     """OpenSMTPD calls its last word `delayed` too (4.4.7, RFC 3463 3.5), and says that the time has expired."""
-    if finding.action is not Action.DELAYED or "expired" not in (finding.diagnostic or "").lower():
+    if not _has_expired(finding):
         return finding
     note = "its action is delayed, but it says that its time has expired"
     return msgspec.structs.replace(finding, action=Action.FAILED, notes=(*finding.notes, note))
@@ -128,7 +143,7 @@ def _as_it_means(finding: Finding) -> Finding:
 
 def _is_complete(finding: Finding) -> bool:
     diagnostic = finding.diagnostic or ""
-    return bool(finding.recipient) and says_something(diagnostic) and diagnostic[3:4] != "-"
+    return finding.recipient is not None and says_something(diagnostic) and not is_unfinished(diagnostic)
 
 
 def _read_bounce_without_report(mail: Mail) -> Findings | None:
