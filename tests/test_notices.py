@@ -18,6 +18,7 @@ LISTS = {
     Says.WORDS: phrases.WORDS,
     Says.DELAYED: phrases.DELAYED,
     Says.GIVEN_UP: phrases.GIVEN_UP,
+    Says.DELIVERED: phrases.DELIVERED,
     Says.CHALLENGE: phrases.CHALLENGES,
     Says.ANSWER: phrases.AUTO_REPLY_SUBJECTS,
     Says.PERSON: phrases.PERSONS,

@@ -26,7 +26,7 @@ def looks_like_a_bounce(message: Part, notice: Notice, source: Source) -> bool:
     subject_says_so = not answer and Says.SUBJECT in notice.subject_says
     replies = notice.has_reply
     words_say_so = replies or Says.WORDS in notice.words_say or (from_daemon and notice.has_both_codes)
-    if not words_say_so and not (subject_says_so and from_daemon):
+    if not words_say_so and (not (subject_says_so and from_daemon) or notice.says(Says.DELIVERED)):
         return False
     if not from_daemon and not _is_marked_as_bounce(message) and answers_for_a_person(message, notice):
         return False

@@ -25,7 +25,7 @@ _REPLY = re.compile(
     rf"[45][0-5]\d(?<!\w...)(?:(?P<status>[ -]{{1,2}}#?[245]\.\d{{1,3}}\.\d{{1,3}}(?!\w|\.\d))|{_AFTER})", re.DOTALL
 )
 _ANNOUNCED = re.compile(
-    r"(?:[:\]>;]|\b(?:said|replied|response|responded|returned|error|code|was|is|with|status|reason|reply|smtp)\b)"
+    r"(?:[:\]>;]|<--|\b(?:said|replied|response|responded|returned|error|code|was|is|with|status|reason|reply|smtp)\b)"
     r"[\s:;<'\"(\[#]{0,6}\Z",
     re.IGNORECASE,
 )

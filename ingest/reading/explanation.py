@@ -38,12 +38,13 @@ class Explanations:
         end = self._next_recipient(place)
         near, near_end = _paragraph(lines, place, end)
         if _has_code(near):
-            return near
+            return f"{near} {self._state_of_account}".strip() if alone else near
         if replies := self._replies_about(place, alone=alone) or self._codes_below(places, place):
             return f"{near} {replies}".strip()
         behind = _joined(lines[near_end:end])
         if not place.is_listed:
-            return f"{near} {behind}".strip()
+            words = f"{near} {behind}".strip()
+            return words if _has_code(behind) or not alone else self._paragraphs_with_codes or words
         if says_something(near):
             return near
         if not says_something(behind):
@@ -107,6 +108,14 @@ class Explanations:
         return _joined(self._notice.lines[: next((naming.line for naming in self._namings if naming.is_listed), 0)])
 
     @cached_property
+    def _state_of_account(self) -> str:
+        """A sentence before the addresses about the account that says more than the reply: the 550 of one that is disabled."""
+        if "account" not in self._notice.text:
+            return ""
+        state = _STATE_OF_ACCOUNT.search(self._before_addresses)
+        return state.group() if state else ""
+
+    @cached_property
     def _whole(self) -> str:
         return whole_of(self._notice)
 
@@ -131,6 +140,7 @@ def _ends_of_lists(namings: Sequence[Naming]) -> list[Naming]:
     return ends
 
 
+_STATE_OF_ACCOUNT = re.compile(r"\baccount (?:is|was|has been) [^.:]{1,60}\.")
 _PARAGRAPHS = re.compile(r"\n[ \t]*\n")
 
 

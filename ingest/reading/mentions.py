@@ -78,8 +78,13 @@ def _start_of_local_part(text: str, at: int, forms: Iterable[_Form]) -> int:
     for form in forms:
         match = form.local_reversed.match(reversed_left)
         if match is not None:
-            return at - len(match.group()[::-1].lstrip("'.*=`|"))
+            local = match.group()[::-1].lstrip("'.*=`|")
+            return at - len(_X400_PREFIX.sub("", local) if "=" in local else local)
     return at
+
+
+# Exchange 5.5 writes the X.400 form of an address: SMTP=user@example.org;
+_X400_PREFIX = re.compile(r"^smtp=(?=.)", re.IGNORECASE)
 
 
 def is_domain(domain: str) -> bool:

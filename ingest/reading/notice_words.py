@@ -27,10 +27,13 @@ _FOLLOWING = r"(?:the )?(?:following is|included is|enclosed is|here is)[^\n]{0,
 _A_COPY = r"a (?:copy|summary) of (?:the|your)[^\n]{0,30}(?:message|mail)[^\n]{0,30}(?:below|follow|attached|is:|:$)"
 _FIRST_LINES = r"the (?:first|header)[^\n]{0,40}(?:message|mail)[^\n]{0,10}(?:follow|below|is following)"
 _ORIGINAL = (
-    r"(?:your )?(?:original|unsent|returned|undelivered|rejected|bounced|failed|old|forwarded)[ -](?:message|mail|e-?mail)"
-    r"(?: headers?| text| info)?(?: follows?| below| is attached| attached| \(max[^\n]{0,20}|)[ \t.:*=_#|-]{0,90}$"
+    r"(?:your |the |start of (?:the )?|here is your )?"
+    r"(?:original|unsent|returned|undelivered|rejected|bounced|failed|old|forwarded)[ -](?:message|mail|e-?mail)"
+    r"(?: headers?| text| info| details)?"
+    r"(?: (?:as )?follows?| below| is attached| attached| \(max[^\n]{0,20}|)[ \t.:*=_#|-]{0,90}$"
 )
-_HEADERS = r"message (?:headers?|text|body)(?: follows?| below| suppressed)[ \t.:*=_#|-]{0,90}$"
+_HEADERS = r"(?:the )?message (?:headers?|text|body)(?: follows?| below| suppressed)[ \t.:*=_#|-]{0,90}$"
+_READS = r": message contains \[\d{1,3}\] file attach|your message reads\b"  # MDaemon, Smail
 _ELSEWHERE = (
     r"mensaje original|mensagem original|message d.{1,3}origine|urspr(?:ü|u)ngliche nachricht|messaggio originale"
     r"|(?:И|и)сходное (?:письмо|сообщение)|原始邮件|元のメール"
@@ -43,7 +46,7 @@ _REPLY = r"^[ \t<>=:]{0,12}[45][0-5]\d(?:[ \t-]|$)"
 _REPORT_FIELD = r"^(?:final|original)-recipient[ \t]*:"
 _CODES = r"\b[45][0-5]\d[ -]#?[45]\.\d{1,3}\.\d{1,3}\b"
 _IS_ORIGINAL, _IS_QUOTED, _IS_REPLY, _IS_REPORT_FIELD, _IS_CODES = range(5)
-_ANNOUNCED = (_COPY, _FOLLOWING, _A_COPY, _FIRST_LINES, _ORIGINAL, _HEADERS, _ELSEWHERE)
+_ANNOUNCED = (_COPY, _FOLLOWING, _A_COPY, _FIRST_LINES, _ORIGINAL, _HEADERS, _READS, _ELSEWHERE)
 _ORIGINALS = [*(rf"^[ \t>*=_#|-]*(?:{words})" for words in _ANNOUNCED), _HEAD_BEGINS]
 _LINES = Patterns(
     [*_ORIGINALS, _QUOTED, _REPLY, _REPORT_FIELD, _CODES],

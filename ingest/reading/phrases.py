@@ -110,8 +110,17 @@ DELAYED = (
 # ... and the words by which a notice that also speaks of delays has given up all the same.
 GIVEN_UP = (
     "failed permanently", "permanent error", "permanent fatal", "permanent failure", "given up", "giving up",
-    "in the queue too long", "not going to try again", "retry timeout", "was aborted", "returned to you", "(failure)",
-    "delivery failure", "has failed", "failure notice", "returned mail", "too many hops", "mail delivery failed",
+    "in the queue too long", "not going to try again", "retry timeout", "was aborted", "been returned to you",
+    "being returned to you", "is returned to you", "was returned to you", "(failure)", "delivery failure", "has failed",
+    "failure notice", "returned mail", "too many hops", "mail delivery failed",
+)  # fmt: skip
+
+# A notice of good news: OpenSMTPD and others send one who asked for it.
+DELIVERED = (
+    "successfully delivered", "delivered successfully", "successfully relayed", "relayed successfully",
+    "was relayed to these recipients", "successfully sent", "delivery successful", "notification: success",
+    "status notification (success)", "status notification (relay)", "erfolgreich zugestellt", "remis avec succès",
+    "entregado correctamente", "consegnato correttamente", "entregue com êxito", "успешно доставлен", "成功送达",
 )  # fmt: skip
 
 # Mail that wants its sender to prove himself before it is delivered.

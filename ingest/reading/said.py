@@ -23,6 +23,7 @@ class Says(IntEnum):
     CHALLENGE = 5
     ANSWER = 6
     PERSON = 7
+    DELIVERED = 8
 
 
 _LISTS = {
@@ -34,6 +35,7 @@ _LISTS = {
     Says.CHALLENGE: phrases.CHALLENGES,
     Says.ANSWER: phrases.AUTO_REPLY_SUBJECTS,
     Says.PERSON: phrases.PERSONS,
+    Says.DELIVERED: phrases.DELIVERED,
 }
 _LISTS_NUMBER = len(_LISTS)
 _NUMBERED = [(int(says), phrase) for says, list_ in _LISTS.items() for phrase in list_] + [
