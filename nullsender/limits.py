@@ -153,6 +153,8 @@ HEADER_VALUE_CHARACTERS_MAX = 16_000
 # Parts of one message, all levels together, and how deep they may lie. The deepest honest report has five levels.
 PARTS_MAX = 200
 PART_DEPTH_MAX = 12
+# Values of Content-Type whose charset is remembered, of at most 1,000 characters: the same twenty stand in nearly all mail.
+CONTENT_TYPES_KEPT_MAX = 200
 # Lines that look like a boundary but may not be one: an honest message has a handful.
 BOUNDARIES_TRIED_MAX = 1_000
 # The human words of a notice: bounces that say it in six languages have 8 KB, HTML ones 60 KB.

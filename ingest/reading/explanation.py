@@ -7,11 +7,11 @@ address, and transcripts of a dialogue hold it anywhere. What is taken are whole
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
-from functools import cached_property
 from operator import attrgetter
 
 from ingest.reading.codes import has_reply_line, reply_code_in, status_code_in
 from ingest.reading.finding import one_line
+from ingest.reading.lazy import lazy
 from ingest.reading.namings import Naming
 from ingest.reading.notice_words import Notice
 
@@ -102,12 +102,12 @@ class Explanations:
         address = place.address.lower()
         return _joined([line for line in self._reply_lines if alone or address in line.lower()])
 
-    @cached_property
+    @lazy
     def _before_addresses(self) -> str:
         """What stands before the first address that is listed: some systems say there why, and behind only what to do."""
         return _joined(self._notice.lines[: next((naming.line for naming in self._namings if naming.is_listed), 0)])
 
-    @cached_property
+    @lazy
     def _state_of_account(self) -> str:
         """A sentence before the addresses about the account that says more than the reply: the 550 of one that is disabled."""
         if "account" not in self._notice.text:
@@ -115,15 +115,15 @@ class Explanations:
         state = _STATE_OF_ACCOUNT.search(self._before_addresses)
         return state.group() if state else ""
 
-    @cached_property
+    @lazy
     def _whole(self) -> str:
         return whole_of(self._notice)
 
-    @cached_property
+    @lazy
     def _reply_lines(self) -> list[str]:
         return [line for line in self._notice.lines if has_reply_line(line)]
 
-    @cached_property
+    @lazy
     def _paragraphs_with_codes(self) -> str:
         text = self._notice.text
         if _CODE.search(text) is None:

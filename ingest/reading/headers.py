@@ -40,21 +40,34 @@ class Headers:
 
     def get(self, name: str) -> str:
         """The first value of the field `name` (lower case), or `""`."""
-        mark = f"\n{name}:"
-        place = self._lower.find(mark)
-        return self._value(place + len(mark)) if place >= 0 else ""
+        place = self._lower.find(f"\n{name}:")
+        return self._value(place + len(name) + 2) if place >= 0 else ""
 
     def all(self, name: str) -> tuple[str, ...]:
         """The values of the field `name` (lower case), in order; at most `HEADER_FIELDS_MAX` of them."""
-        return tuple(islice(self._values(f"\n{name}:"), HEADER_FIELDS_MAX))
+        mark = f"\n{name}:"
+        place = self._lower.find(mark)
+        if place < 0:
+            return ()
+        return tuple(islice(self._values(mark, place), HEADER_FIELDS_MAX))
 
     def text(self, name: str) -> str:
         """The first value of the field `name` with its encoded words (RFC 2047) decoded."""
-        return decode_words(self.get(name))
+        value = self.get(name)
+        return decode_words(value) if "=?" in value else value
 
     def names(self) -> frozenset[str]:
         """The names of the fields, in lower case."""
         return frozenset(_NAME.findall(self._lower))
+
+    @property
+    def has_several(self) -> bool:
+        """Whether there are fields of two different names at least."""
+        first = _NAME.search(self._lower)
+        if first is None:
+            return False
+        name = first.group(1)
+        return any(other.group(1) != name for other in _NAME.finditer(self._lower, first.end()))
 
     @property
     def is_cut(self) -> bool:
@@ -65,14 +78,10 @@ class Headers:
     def __contains__(self, name: str) -> bool:
         return f"\n{name}:" in self._lower
 
-    def __len__(self) -> int:
-        return len(self.names())
-
     def __bool__(self) -> bool:
         return _NAME.search(self._lower) is not None
 
-    def _values(self, mark: str) -> Iterator[str]:
-        place = self._lower.find(mark)
+    def _values(self, mark: str, place: int) -> Iterator[str]:
         while place >= 0:
             yield self._value(place + len(mark))
             place = self._lower.find(mark, place + len(mark))
@@ -84,7 +93,7 @@ class Headers:
             ends = len(text)
         elif text.startswith((" ", "\t"), ends + 1) and (folded := _FOLDED.match(text, begins)):
             return _unfolded(folded.group())
-        return text[begins:ends][:HEADER_VALUE_CHARACTERS_MAX].strip()
+        return text[begins : min(ends, begins + HEADER_VALUE_CHARACTERS_MAX)].strip()
 
 
 def _unfolded(value: str) -> str:
@@ -129,6 +138,11 @@ def read_fields(block: bytes, *, keep_stray_lines: bool = False) -> Headers:
     if keep_stray_lines:
         text = text[:1] + _STRAY_LINE.sub("\n ", text[1:])
     return Headers(text, was_cut=len(block) >= HEADER_BYTES_MAX)
+
+
+def fields_in(text: str) -> Headers:
+    """The fields in a block that is decoded already, as `read_fields` finds them."""
+    return Headers(_with_plain_names("\n" + text[:HEADER_BYTES_MAX]), was_cut=len(text) >= HEADER_BYTES_MAX)
 
 
 def split_head(data: bytes) -> tuple[bytes, bytes]:

@@ -8,12 +8,21 @@ evidence stay as they came.
 import binascii
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 import msgspec
 
 from ingest.reading.charsets import decode_base64, decode_bytes
 from ingest.reading.headers import NO_HEADERS, Headers, parameters_of, read_fields, split_head
-from nullsender.limits import BOUNDARIES_TRIED_MAX, PART_DEPTH_MAX, PARTS_MAX, READ_BYTES_MAX, TEXT_BYTES_MAX
+from nullsender.limits import (
+    BOUNDARIES_TRIED_MAX,
+    CONTENT_TYPES_KEPT_MAX,
+    NAME_CHARACTERS_MAX,
+    PART_DEPTH_MAX,
+    PARTS_MAX,
+    READ_BYTES_MAX,
+    TEXT_BYTES_MAX,
+)
 
 # RFC 2046 5.2.1 and RFC 6532 3.7: a part that is a whole message.
 MESSAGE_TYPES = frozenset({"message/rfc822", "message/global", "message/rfc2822", "text/rfc822"})
@@ -49,7 +58,8 @@ class Part(msgspec.Struct, frozen=True):
     def text(self) -> str:
         """The body as text, at most `TEXT_BYTES_MAX` bytes of it; tags taken off where it is HTML."""
         body = self.body[: 2 * TEXT_BYTES_MAX]
-        text = decode_bytes(_decoded(body, self.headers)[:TEXT_BYTES_MAX], self.parameters.get("charset", ""))
+        charset = _charset_of(self.headers.get("content-type")[:NAME_CHARACTERS_MAX])
+        text = decode_bytes(_decoded(body, self.headers)[:TEXT_BYTES_MAX], charset)
         return text_of_html(text) if self.media_type == "text/html" else text
 
 
@@ -61,18 +71,21 @@ def parse(content: bytes) -> Part:
 def _with_plain_line_ends(content: bytes) -> bytes:
     """Line ends as LF, NUL and byte order mark taken out, and the line that an mbox puts in front of a message."""
     data = content[:READ_BYTES_MAX]
-    if b"\0" in data:
+    if 0 in data:
         data = data.replace(b"\0", b"")
-    if b"\r" in data:
-        data = data.replace(b"\r\n", b"\n")
-        if b"\r" in data:  # a gateway made CRCRLF of CRLF, or it is an old Macintosh's
-            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    if 13 in data:  # CR
+        if _LONE_CR.search(data) is not None:  # a gateway made CRCRLF of CRLF, or it is an old Macintosh's
+            data = data.replace(b"\r\n", b"\n").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        data = data.replace(b"\r", b"")
     data = data.removeprefix(b"\xef\xbb\xbf")
     first = len(data) - len(data.lstrip(b" \t\n"))
     data = data[data.rfind(b"\n", 0, first) + 1 :]  # empty lines in front
     if data.startswith((b"From ", b">From ")):
         data = data.partition(b"\n")[2]
     return data
+
+
+_LONE_CR = re.compile(rb"\r(?!\n)")
 
 
 class _Scanner:
@@ -123,6 +136,11 @@ def _media_type(content_type: str) -> str:
     if "/" in media_type:
         return media_type
     return "multipart/mixed" if "boundary" in parameters_of(content_type) else "text/plain"
+
+
+@lru_cache(maxsize=CONTENT_TYPES_KEPT_MAX)
+def _charset_of(content_type: str) -> str:
+    return parameters_of(content_type).get("charset", "")
 
 
 def _between_boundaries(body: bytes, boundary: str) -> Iterator[bytes]:

@@ -5,10 +5,10 @@ line are none of the notice's, so everything else reads what this module leaves.
 """
 
 import re
-from functools import cached_property
 
 from ingest.reading.codes import has_reply_line
-from ingest.reading.headers import read_fields
+from ingest.reading.headers import fields_in
+from ingest.reading.lazy import lazy
 from ingest.reading.mime import MESSAGE_TYPES, Part
 from ingest.reading.returned import NOTHING_RETURNED, Returned
 from ingest.reading.said import Said, Says, plain, said_in
@@ -75,17 +75,21 @@ class Notice:
         """The notice up to that place in its text."""
         return Notice(self._message, self.text[:position], self._behind, self._kinds_of_lines, is_cut=self.is_cut)
 
-    @cached_property
+    @lazy
     def lines(self) -> tuple[str, ...]:
         """The text line by line."""
-        return tuple([line[:NOTICE_LINE_CHARACTERS_MAX].rstrip() for line in self.text.split("\n")[:NOTICE_LINES_MAX]])
+        lines = self.text.split("\n", NOTICE_LINES_MAX)
+        del lines[NOTICE_LINES_MAX:]
+        if len(self.text) > NOTICE_LINE_CHARACTERS_MAX:
+            lines = [line[:NOTICE_LINE_CHARACTERS_MAX] for line in lines]
+        return tuple([line.rstrip() for line in lines])
 
-    @cached_property
+    @lazy
     def unquoted(self) -> str:
         """The text without the lines that it quotes."""
         return _QUOTED_LINE.sub("", self.text) if _IS_QUOTED in self._kinds_of_lines else self.text
 
-    @cached_property
+    @lazy
     def has_reply(self) -> bool:
         """Whether a line is a negative SMTP reply, and not one that a person quotes."""
         if _IS_QUOTED in self._kinds_of_lines:
@@ -102,32 +106,32 @@ class Notice:
         """Whether somewhere in it a reply code and an enhanced status code stand together, as in `550 5.1.1`."""
         return _IS_CODES in self._kinds_of_lines
 
-    @cached_property
+    @lazy
     def returned(self) -> Returned:
         """The returned mail behind the words."""
         return _returned_in(self._behind) if self._behind else NOTHING_RETURNED
 
-    @cached_property
+    @lazy
     def sender(self) -> str:
         """The From, in plain form."""
         return plain(self._message.headers.text("from")[:_SENDER_CHARACTERS_MAX])
 
-    @cached_property
+    @lazy
     def subject(self) -> str:
         """The Subject, in plain form."""
         return plain(self._message.headers.text("subject"))
 
-    @cached_property
+    @lazy
     def sender_says(self) -> Said:
         """What its From says."""
         return said_in(self.sender)
 
-    @cached_property
+    @lazy
     def subject_says(self) -> Said:
         """What its Subject says."""
         return said_in(self.subject)
 
-    @cached_property
+    @lazy
     def words_say(self) -> Said:
         """What its words say, but for those that it quotes."""
         return said_in(plain(self.unquoted))
@@ -174,8 +178,8 @@ def _returned_in(text: str) -> Returned:
     if begins is None:
         return NOTHING_RETURNED
     head = text[begins.start() :]
-    fields = read_fields(head.partition("\n\n")[0].encode("utf-8", "replace"))
-    return Returned(head.encode("utf-8", "replace"), fields) if len(fields) > 1 else NOTHING_RETURNED
+    fields = fields_in(head.partition("\n\n")[0])
+    return Returned(head.encode("utf-8", "replace"), fields) if fields.has_several else NOTHING_RETURNED
 
 
 _HEAD_FIELD = re.compile(r"^[A-Za-z][A-Za-z0-9-]{1,40}:[ \t]?\S", re.MULTILINE)

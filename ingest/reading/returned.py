@@ -65,6 +65,6 @@ def returned_message(message: Part) -> Returned:
             fields = read_fields(part.content().lstrip(b"\n").partition(b"\n\n")[0])
         else:
             continue
-        if len(fields) > 1 or FEEDBACK_ID_HEADER.lower() in fields:  # RFC 9477 lets a report redact all but that
+        if fields.has_several or FEEDBACK_ID_HEADER.lower() in fields:  # RFC 9477 lets a report redact all but that
             return Returned(part.content().lstrip(b"\n"), fields)
     return NOTHING_RETURNED

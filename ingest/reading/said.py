@@ -79,4 +79,9 @@ def plain(text: str) -> str:
     text = text[:NOTICE_CHARACTERS_MAX].lower()
     if not text.isascii():
         text = text.replace("\u2019", "'").replace("\xad", "")
-    return " ".join(text.split())
+    words = text.replace("\n", " ").replace("\t", " ")
+    if not words.isascii() or not words.isprintable():  # there may be other white space in it
+        return " ".join(words.split())
+    while "  " in words:  # halves every run of spaces
+        words = words.replace("  ", " ")
+    return words.strip(" ")

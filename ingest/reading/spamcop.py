@@ -51,4 +51,4 @@ def _returned(message: Part) -> Returned:
         return NOTHING_RETURNED
     content = text[begins.end() :].encode("utf-8", "replace")
     fields = read_fields(content.partition(b"\n\n")[0])
-    return Returned(content, fields) if len(fields) > 1 else NOTHING_RETURNED
+    return Returned(content, fields) if fields.has_several else NOTHING_RETURNED

@@ -155,4 +155,4 @@ def _mail_in(sample: bytes) -> Returned | None:
     """The mail that a sample is; None where it is something else, such as lines of a log."""
     content = sample.replace(b"\r\n", b"\n").lstrip(b"\n")
     fields = read_fields(content.partition(b"\n\n")[0])
-    return Returned(content, fields) if len(fields) > 1 else None
+    return Returned(content, fields) if fields.has_several else None
