@@ -20,11 +20,6 @@ from ingest.reading.mime import Part
 from nullsender.events import Action, DerivedFrom, Kind
 from nullsender.limits import NAME_CHARACTERS_MAX, REPORTS_MAX
 
-# RFC 3464 2.1, RFC 6533 section 3, and what has been seen where an MTA or a gateway mislabelled the part.
-REPORT_TYPES = frozenset(
-    {"message/delivery-status", "message/global-delivery-status", "text/delivery-status", "application/delivery-status"}
-)
-
 # The fields of one group: the first value of each by its name.
 _Group = dict[str, str]
 
@@ -44,6 +39,20 @@ _ACTIONS = {action.value: action for action in Action} | {
     "deferred": Action.DELAYED,
     "delay": Action.DELAYED,
 }
+
+
+def is_report(part: Part) -> bool:
+    """Whether `part` is a delivery status part: by its type, or by how it begins where a gateway has lost the type.
+
+    RFC 3464 2.1 is message/delivery-status, RFC 6533 section 3 message/global-delivery-status; text/, application/ and x- are
+    seen too. Notes makes application/octet-stream of it.
+    """
+    if part.media_type.endswith("delivery-status"):
+        return True
+    return part.media_type == "application/octet-stream" and _BEGINS.match(part.content()) is not None
+
+
+_BEGINS = re.compile(rb"\s{0,9}(?:reporting-mta|final-recipient|original-envelope-id)[ \t]*:", re.IGNORECASE)
 
 
 def read_dsn(part: Part) -> Findings | None:
@@ -247,8 +256,11 @@ def _diagnostic(value: str) -> str:
 
 
 def _comment(status: str) -> str:
-    """What stands in brackets behind a status code: MTAs that send no Diagnostic-Code write the reason there."""
-    return status.partition("(")[2].rpartition(")")[0]
+    """What stands in brackets behind a status code: MTAs that send no Diagnostic-Code write the reason there.
+
+    Some write a reply instead of the code, `Status: 553 Too large`, which is all reason.
+    """
+    return status.partition("(")[2].rpartition(")")[0] or ("" if status_code_in(status) else status)
 
 
 def host_name(value: str) -> str | None:

@@ -13,7 +13,7 @@ import msgspec
 from ingest.reading.amazon import read_amazon
 from ingest.reading.auto_reply import is_challenge, is_challenge_in_reply, read_auto_reply, read_receipt
 from ingest.reading.bounce_signs import looks_like_a_bounce
-from ingest.reading.dsn import REPORT_TYPES, read_dsn, read_dsn_fields, where_fields_begin
+from ingest.reading.dsn import is_report, read_dsn, read_dsn_fields, where_fields_begin
 from ingest.reading.explanation import is_unfinished, says_something
 from ingest.reading.feedback import read_feedback
 from ingest.reading.finding import Finding, Findings, TooManyRecipients
@@ -70,7 +70,7 @@ def _read_status_part(mail: Mail) -> Findings | None:
     found = _first_dsn(mail.message)
     if found is None:
         return None
-    if mail.is_cut and deque(mail.message.walk(), maxlen=1)[0].media_type in REPORT_TYPES:
+    if mail.is_cut and is_report(deque(mail.message.walk(), maxlen=1)[0]):
         raise TooManyRecipients  # it is the report itself that is cut
     if found.kind is Kind.BOUNCE and _is_disguised_challenge(found, mail):
         return Findings(kind=Kind.AUTO_REPLY, format="challenge-response", findings=(Finding(),))
@@ -97,7 +97,7 @@ def _with_other_address(found: Findings, returned: Returned) -> Findings:
 
 def _first_dsn(message: Part) -> Findings | None:
     for part in message.walk():
-        if part.media_type in REPORT_TYPES and (found := read_dsn(part)):
+        if is_report(part) and (found := read_dsn(part)):
             return found
     return None
 

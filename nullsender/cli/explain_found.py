@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from ingest.reading.dsn import REPORT_TYPES
+from ingest.reading.dsn import is_report
 from ingest.reading.headers import Headers
 from ingest.reading.mailboxes import address_in_field, mailboxes_of
 from ingest.reading.mentions import is_address
@@ -20,8 +20,8 @@ from nullsender.limits import EXPLAINED_ADDRESSES_MAX, PARTS_SHOWN_MAX, READ_BYT
 _FIELD = re.compile(rb"^(original-recipient|final-recipient)[ \t]*:([^\n]{0,1000})", re.IGNORECASE | re.MULTILINE)
 _FIELDS = {b"original-recipient": DerivedFrom.ORIGINAL_RECIPIENT, b"final-recipient": DerivedFrom.FINAL_RECIPIENT}
 _TRUST = list(DerivedFrom)
-#: Parts that say by themselves what a message is; a message should have one of them.
-_TELLING = REPORT_TYPES | {"message/feedback-report", "message/disposition-notification"}
+#: Parts that say by themselves, as a delivery status does, what a message is; a message should have one of them.
+_TELLING = frozenset({"message/feedback-report", "message/disposition-notification"})
 
 
 class Named(NamedTuple):
@@ -63,7 +63,7 @@ class Contents:
             yield f"read up to byte {READ_BYTES_MAX:,} of {len(self._content):,}; what stands behind that was not looked at"
         elif self._is_cut():
             yield "the message is cut: the end of its last part is missing"
-        telling = [part.media_type for part in self._message.walk() if part.media_type in _TELLING]
+        telling = [part.media_type for part in self._message.walk() if part.media_type in _TELLING or is_report(part)]
         if len(telling) > 1:
             yield f"the message is several things at once ({', '.join(telling[:PARTS_SHOWN_MAX])}); the surest was read"
 
@@ -73,7 +73,7 @@ class Contents:
 
     def _named(self) -> Iterator[Named]:
         for part in self._message.walk():
-            if part.media_type in REPORT_TYPES:
+            if is_report(part):
                 yield from _in_fields(part)
         yield from _in(self._message.headers, DerivedFrom.FAILED_RECIPIENTS, "x-failed-recipients")
         returned = returned_message(self._message).headers
