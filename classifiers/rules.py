@@ -95,7 +95,7 @@ class Rules:
     def __init__(self, book: Rulebook) -> None:
         """Compile `book` and prove it on its own examples; `Misconfigured` where a text or an example fails."""
         self.version = book.version
-        self._texts = Texts(_all_texts(book))
+        self._texts = Texts(_all_texts(book), _own_texts(book))
         signs = SignNumbers(book.signs, self._texts)
         self._signs = signs
         self._providers = signs.providers
@@ -141,8 +141,7 @@ class Rules:
         `provider` is a name of rules/signs.toml (any case; unknown names are ignored), `status` and `reply_code` what is
         known beside the text.
         """
-        reply = read_reply(text, status, reply_code)
-        case = Case(reply, self._texts.scan(reply.folded), self._providers.called(provider) if provider else None)
+        case = self._case_of_reply(text, status, reply_code, provider)
         return self._decision(case, self._first(case), status)
 
     def weigh(self, report: Report) -> Weighing:
@@ -169,6 +168,10 @@ class Rules:
         reply = read_reply(report.diagnostic, report.status, report.reply_code)
         hosts = (report.remote_mta or report.reporting_mta or "", domain_of(report.recipient or ""))
         return Case(reply, self._texts.scan(reply.folded), None, hosts)
+
+    def _case_of_reply(self, text: str, status: str | None, reply_code: int | None, provider: str | None) -> Case:
+        reply = read_reply(text, status, reply_code)
+        return Case(reply, self._texts.scan(reply.folded), self._providers.called(provider) if provider else None)
 
     def _candidates(self, case: Case) -> list[int]:
         """The places of all rules of which a text or a code is there, in the stated order; some stand there twice."""
@@ -264,11 +267,15 @@ class Rules:
         return tuple(map(tuple, places))
 
     def _require_decides(self, rule: Rule, example: Example, own: Set[str]) -> None:
-        decision = self.decide_reply(example.text or "", example.status, example.reply_code, example.provider)
-        ours_overruled = decision.rule in own and rule.name not in own  # which is what theirs are for
-        if decision.rule != rule.name and not ours_overruled:
+        case = self._case_of_reply(example.text or "", example.status, example.reply_code, example.provider)
+        place = self._first(case)
+        decides = NO_RULE if place is None else self._conditions[place].rule.name
+        if decides not in own:
+            self._decision(case, place, example.status)  # whose words are then found without delay when it comes to mail
+        ours_overruled = decides in own and rule.name not in own  # which is what theirs are for
+        if decides != rule.name and not ours_overruled:
             raise Misconfigured(
-                f"rule {rule.name}: its example {example.text!r} is decided by {decision.rule}; "
+                f"rule {rule.name}: its example {example.text!r} is decided by {decides}; "
                 f"the rule does not fit its example, or the other stands before it"
             )
 
@@ -300,6 +307,10 @@ def _all_texts(book: Rulebook) -> Iterator[str]:
         yield from rule.texts
         yield from rule.unless
     yield from SignNumbers.texts(book.signs)
+
+
+def _own_texts(book: Rulebook) -> set[str]:
+    return {text for rule in book.rules if rule.name in book.own for text in rule.texts + rule.unless}
 
 
 def _permanent(condition: Condition | None, reply: Reply, status: str | None, action: Action | None) -> bool | None:

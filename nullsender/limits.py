@@ -256,6 +256,9 @@ API_STOP_SECONDS_MAX = 10
 # --- deciding ----------------------------------------------------------------------------------------------------------
 # How far back from the end of a match its words are looked for, and how many of them an outcome quotes.
 DECIDING_WORDS_CHARACTERS_MAX = 200
+# Texts of an operator's rules whose beginnings are told by an automaton of their own. One is made in 2 milliseconds and takes
+# some 10 KB; few of an operator's rules decide on one day.
+OWN_TEXTS_REMEMBERED_MAX = 256
 # Status codes whose forms are kept ready: the registry has about 100, providers add about as many.
 STATUSES_REMEMBERED_MAX = 512
 # Places of a reply that are looked at for its status code: an IP address is three of them, and a wrapped reply has a few.
