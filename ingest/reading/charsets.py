@@ -38,7 +38,7 @@ _ISO_2022_JP = b"\x1b$"
 def decode_bytes(data: bytes, charset: str = "") -> str:
     """`data` as text. Known charsets by their codec, all others as UTF-8 or, where it is not that, Latin-1."""
     codec = _CODECS.get(charset.lower()) if charset else None
-    if codec is None and _ISO_2022_JP in data:  # no other charset uses this sequence, and many forget to say so
+    if codec is None and data.find(_ISO_2022_JP) >= 0:  # no other charset uses this sequence, and many forget to say so
         codec = "iso2022_jp_ext"
     if codec is None:
         try:

@@ -7,7 +7,6 @@ evidence stay as they came.
 
 import binascii
 import re
-from collections.abc import Iterator
 from functools import lru_cache
 
 import msgspec
@@ -143,30 +142,27 @@ def _charset_of(content_type: str) -> str:
     return parameters_of(content_type).get("charset", "")
 
 
-def _between_boundaries(body: bytes, boundary: str) -> Iterator[bytes]:
+def _between_boundaries(body: bytes, boundary: str) -> list[bytes]:
     """The bytes between the delimiter lines of a multipart (RFC 2046 5.1.1); the last may lack its end."""
     delimiter = b"\n--" + (boundary.encode("utf-8", "replace") or _guessed_boundary(body))
-    data = b"\n" + body
-    start = -1  # where the part that is open begins
-    position = 0
-    for _ in range(BOUNDARIES_TRIED_MAX):
-        found = data.find(delimiter, position)
-        if found < 0:
-            break
-        position = found + len(delimiter)
-        line_end = data.find(b"\n", position)
-        if line_end < 0:
-            line_end = len(data)
-        rest_of_line = data[position : min(line_end, position + 100)].strip()
-        if rest_of_line and rest_of_line != b"--":  # another boundary that only begins with ours
+    parts: list[bytes] = []
+    pieces: list[bytes] = []  # of the part that is open
+    is_open = False
+    for piece in (b"\n" + body).split(delimiter, BOUNDARIES_TRIED_MAX)[1:]:
+        rest_of_line, _, begins = piece.partition(b"\n")
+        ending = rest_of_line[:100].strip()
+        if ending and ending != b"--":  # another boundary that only begins with ours
+            pieces += (delimiter, piece)
             continue
-        if start >= 0:
-            yield data[start:found]
-        if rest_of_line:
-            return
-        start, position = line_end + 1, line_end
-    if 0 <= start < len(data):
-        yield data[start:]
+        if is_open:
+            parts.append(b"".join(pieces))
+        if ending:
+            return parts
+        pieces = [begins]
+        is_open = True
+    if is_open and (last := b"".join(pieces)):
+        parts.append(last)
+    return parts
 
 
 _BOUNDARY_LINE = re.compile(rb"^--([^\s].{0,200}?)[ \t]*$", re.MULTILINE)
