@@ -1,14 +1,16 @@
 """From bytes to text, whatever a stranger calls his charset.
 
 Python's codec names are not charsets: `zlib`, `rot13` and `idna` are codecs too. So the names that we honour stand in a
-list; for every other one the bytes are read as UTF-8 if they are that, and as Latin-1 if not, which always works.
+list; for every other one the bytes are read as UTF-8 if they are that. If not, what looks like Japanese or Chinese is read as
+such, and everything else as Latin-1, which always works.
 """
 
 import binascii
 import re
+from codecs import getincrementaldecoder
 from collections.abc import Iterable
 
-from nullsender.limits import HEADER_VALUE_CHARACTERS_MAX
+from nullsender.limits import CHARSET_GUESS_BYTES_MAX, HEADER_VALUE_CHARACTERS_MAX
 
 # IANA names and the aliases that mail carries, to the codec that reads them. A superset stands for its subset where
 # software mislabels (windows-1252 for iso-8859-1, GB 18030 for GB 2312), as browsers do.
@@ -36,7 +38,7 @@ _ISO_2022_JP = b"\x1b$"
 
 
 def decode_bytes(data: bytes, charset: str = "") -> str:
-    """`data` as text. Known charsets by their codec, all others as UTF-8 or, where it is not that, Latin-1."""
+    """`data` as text. Known charsets by their codec, all others as UTF-8 or, where it is not that, as what it looks like."""
     codec = _CODECS.get(charset.lower()) if charset else None
     if codec is None and data.find(_ISO_2022_JP) >= 0:  # no other charset uses this sequence, and many forget to say so
         codec = "iso2022_jp_ext"
@@ -44,10 +46,37 @@ def decode_bytes(data: bytes, charset: str = "") -> str:
         try:
             return data.decode()
         except UnicodeDecodeError:
-            return data.decode("latin-1")
+            return _guessed(data)
     if codec.startswith("iso2022") and not data.isascii():  # a 7-bit charset: the name is wrong
         return _decode_first(data, ("utf-8", "euc_jp", "cp932", "latin-1"))
     return data.decode(codec, "replace")
+
+
+def _guessed(data: bytes) -> str:
+    """`data`, whose charset nobody told and which is no UTF-8: Japanese by its kana, Chinese by its pairs, else Latin-1.
+
+    As Latin-1 the letters of a sentence would join the address in it, for those scripts put no space between.
+    """
+    beginning = data[:CHARSET_GUESS_BYTES_MAX]
+    for codec in ("euc_jp", "cp932"):
+        if _KANA.search(_beginning_as(codec, beginning)):
+            return data.decode(codec, "replace")
+    if _ALONE.search(beginning) is None and _MANY_PAIRS.search(beginning) and _beginning_as("gb18030", beginning):
+        return data.decode("gb18030", "replace")
+    return data.decode("latin-1")
+
+
+def _beginning_as(codec: str, beginning: bytes) -> str:
+    """`beginning` in that codec, up to its last whole letter; "" where it is not valid in it."""
+    try:
+        return getincrementaldecoder(codec)().decode(beginning)
+    except UnicodeDecodeError:
+        return ""
+
+
+_KANA = re.compile("(?:[\u3041-\u30fe][^\u3041-\u30fe]{0,40}){3}")
+_ALONE = re.compile(rb"(?<![\x80-\xff])[\x80-\xff](?![\x80-\xff])")
+_MANY_PAIRS = re.compile(rb"(?:[\x80-\xff]{2}[\x00-\x7f]{0,40}){4}")
 
 
 def _decode_first(data: bytes, codecs: Iterable[str]) -> str:

@@ -46,7 +46,7 @@ class Explanations:
             words = f"{near} {behind}".strip()
             return words if _has_code(behind) or not alone else self._paragraphs_with_codes or words
         if says_something(near):
-            return near
+            return f"{near} {self._paragraphs_with_codes}".strip() if alone else near
         if not says_something(behind):
             return self._paragraphs_with_codes or self._before_addresses
         if _has_code(behind):

@@ -8,6 +8,7 @@ evidence stay as they came.
 import binascii
 import re
 from functools import lru_cache
+from html.entities import html5
 
 import msgspec
 
@@ -190,15 +191,33 @@ def _with_plain_ends(data: bytes) -> bytes:
 
 _OPENS_HIDDEN = re.compile(r"<(style|script|head|title)\b[^<>]{0,1000}>", re.IGNORECASE)
 _LINE_TAG = re.compile(r"<(?:br|/p|/div|/tr|/li|/h[1-6]|p|div|tr|li|/td)\b[^<>]{0,2000}>", re.IGNORECASE)
+# A link to an address whose words are only a name: Exchange's recipients, where its notice is HTML alone.
+_MAIL_LINK = re.compile(
+    r"<a\b[^<>]{0,200}?\bhref=[\"']?mailto:([^\"'<>?\s]{3,320})[^<>]{0,200}>([^<>@]{1,200})(?=</a)", re.IGNORECASE
+)
 _TAG = re.compile(r"</?[a-zA-Z!][^<>]{0,4000}>")
-_ENTITY = re.compile(r"&(lt|gt|amp|quot|nbsp|#39|#x27|#64|apos);")
-_ENTITIES = {"lt": "<", "gt": ">", "amp": "&", "quot": '"', "nbsp": " ", "#39": "'", "#x27": "'", "#64": "@", "apos": "'"}
+_ENTITY = re.compile(r"&([A-Za-z][A-Za-z0-9]{1,30}|#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6});")
 
 
 def text_of_html(html: str) -> str:
     """The words of `html`, with line breaks where a browser would show them."""
-    text = _LINE_TAG.sub("\n", _without_hidden(html).replace("\n", " "))
-    return _ENTITY.sub(lambda match: _ENTITIES[match.group(1)], _TAG.sub("", text))
+    text = _without_hidden(html).replace("\n", " ")
+    if "mailto:" in text:
+        text = _MAIL_LINK.sub(r"\2 &lt;\1&gt;", text)
+    text = _LINE_TAG.sub("\n", text)
+    text = _TAG.sub("", text)
+    return _ENTITY.sub(_character, text) if "&" in text else text
+
+
+def _character(entity: re.Match[str]) -> str:
+    """What a browser shows for `entity`; the entity as it stands where there is none such."""
+    name = entity[1]
+    if name[0] != "#":
+        shown = html5.get(f"{name};", entity[0])
+    else:
+        point = int(name[2:], 16) if name[1] in "xX" else int(name[1:])
+        shown = chr(point) if point < 0x110000 and not 0xD800 <= point < 0xE000 else entity[0]
+    return " " if shown == "\xa0" else shown
 
 
 def _without_hidden(html: str) -> str:

@@ -75,6 +75,7 @@ _NAMES_THE_NEXT = re.compile(r"[\"']?\s?<(?=[^<>\s@]{1,128}@)")
 # What stands between two addresses of one list, also where the list goes on in the next line.
 _NEXT_IN_LIST = re.compile(r"[\s\"'>)\]}]*+(?:(?:[,;&\u3001\uff0c]|\b(?:and|und|et|y|e|en|och|og|и)\b)[\s\"'<(\[{]*+){1,2}")
 _BETWEEN_CHARACTERS_MAX = 40
+_DIGITS = re.compile(r"\d+")
 
 
 class _Namer:
@@ -82,7 +83,7 @@ class _Namer:
 
     def __init__(self, lines: Sequence[str]) -> None:
         self._lines = lines
-        self._last_line = self._last_end = -1
+        self._last_line = self._last_start = self._last_end = -1
         self._last_way: Way | None = None
 
     def in_line(self, number: int) -> Iterator[Naming]:
@@ -95,9 +96,9 @@ class _Namer:
                 name_start = start
                 continue
             name_start = None
-            is_next = self._is_next_in_list(number, start)
+            is_next = self._is_next_in_list(number, start) or self._is_alike_last_line(number, start, end)
             way = self._last_way if is_next else self._way(number, address, start, end)
-            self._last_line, self._last_end, self._last_way = number, end, way
+            self._last_line, self._last_start, self._last_end, self._last_way = number, start, end, way
             if way is not None:
                 yield Naming(address, number, start, end, way, is_next)
 
@@ -108,6 +109,15 @@ class _Namer:
         last, line = self._lines[self._last_line], self._lines[number]
         between = line[self._last_end : start] if number == self._last_line else f"{last[self._last_end :]} {line[:start]}"
         return len(between) < _BETWEEN_CHARACTERS_MAX and _NEXT_IN_LIST.fullmatch(between) is not None
+
+    def _is_alike_last_line(self, number: int, start: int, end: int) -> bool:
+        """Whether this line and the one above differ in their addresses and numbers only: `1. anna@…` above `2. bert@…`."""
+        if number - self._last_line != 1 or self._last_line < 0 or start == 0:
+            return False
+        last, line = self._lines[self._last_line], self._lines[number]
+        if line[end:] != last[self._last_end :]:
+            return False
+        return _DIGITS.sub("", line[:start]) == _DIGITS.sub("", last[: self._last_start])
 
     def _way(self, number: int, address: str, start: int, end: int) -> Way | None:
         way = _way(self._lines[number], address, start, end)
@@ -120,15 +130,18 @@ class _Namer:
 _BULLETS = " \t<>\"'`([{*|=\u2022\u00b7\u2013\u2014\uff1c\u300a#-"
 _OPENS = " \t<\"'`([{\uff1c"  # what opens an address in the middle of a line
 _COLONS = (":", "\uff1a", "=")
+_NUMBERED = re.compile(r"^[ \t]*\d{1,3}[.)][ \t]+")
 # Who is named because he helps; he may be listed, but then he is a recipient.
-_HELPERS = ("postmaster@", "abuse@", "mailer-daemon@", "support@", "helpdesk@", "hostmaster@", "webmaster@", "infocenter@")
+_HELPERS = (
+    "postmaster@", "abuse@", "mailer-daemon@", "support@", "help@", "helpdesk@", "hostmaster@", "webmaster@", "infocenter@",
+)  # fmt: skip
 _BEFORE_CHARACTERS = 100
 _LABEL_CHARACTERS = 48
 
 
 def _way(line: str, address: str, start: int, end: int) -> Way | None:
     """How the address is named, or None where it stands for somebody who did not fail to receive."""
-    before = line[max(0, start - _BEFORE_CHARACTERS) : start].lower()
+    before = _NUMBERED.sub("", line[max(0, start - _BEFORE_CHARACTERS) : start].lower(), count=1)
     if before.strip(_BULLETS) in ("", ">"):
         return None if line[end:].lstrip(" >").startswith(WROTE) else Way.LISTED
     before = before.rstrip(_OPENS)
@@ -144,8 +157,14 @@ def _way(line: str, address: str, start: int, end: int) -> Way | None:
         return None
     if before.endswith(_COLONS):
         return Way.LABELLED if _is_label(before[-_LABEL_CHARACTERS:]) else Way.PASSING
+    if _REPLY_ABOUT.search(before) and "sender" not in line:
+        return Way.TOLD
     told = word in WORDS_BEFORE_RECIPIENTS or before.endswith(ENDINGS_BEFORE_RECIPIENTS)
     return Way.TOLD if told else Way.PASSING
+
+
+# `550 5.1.1 <user@example.org>...`, for what a server answers to RCPT TO; to MAIL FROM it speaks of a sender.
+_REPLY_ABOUT = re.compile(r"^[ \t<>=:]{0,12}[45][0-5]\d[ -](?:[45]\.\d{1,3}\.\d{1,3})?$")
 
 
 def _is_label(before: str) -> bool:

@@ -1,6 +1,8 @@
 """What a notice says in words: who did not get the mail and why. For bounces without a report part, and parts with gaps."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import takewhile
+from operator import attrgetter
 
 import msgspec
 
@@ -130,7 +132,15 @@ def _surest_of_others(message: Part, namings: Sequence[Naming], returned: Return
     if way >= Way.LABELLED:
         return surest
     addressed = {address.lower() for address in returned.recipients()}
-    return tuple(address for address in surest if address.lower() in addressed) or (surest if way is Way.TOLD else surest[:1])
+    if addressees := tuple(address for address in surest if address.lower() in addressed):
+        return addressees
+    return surest if way is Way.TOLD else _first_list(naming for naming in others if naming.way is way)
+
+
+def _first_list(namings: Iterable[Naming]) -> tuple[str, ...]:
+    """The address that is named first, and those that stand in one list with it."""
+    first, *others = namings
+    return _distinct([first.address, *(naming.address for naming in takewhile(attrgetter("is_next"), others))])
 
 
 def _own_addresses(message: Part, returned: Returned, source: Source) -> frozenset[str]:

@@ -4,6 +4,8 @@ It names whom we wrote to, it carries our token, and its signature may prove tha
 whoever wrote the report until `ingest/proof.py` has checked it.
 """
 
+import re
+
 import msgspec
 
 from ingest.reading.headers import NO_HEADERS, Headers, read_fields
@@ -12,7 +14,7 @@ from ingest.reading.mentions import is_address
 from ingest.reading.mime import HEAD_TYPES, MESSAGE_TYPES, Part
 from ingest.signing.token import FEEDBACK_ID_HEADER, TOKEN_HEADER, token_in_feedback_id
 from nullsender.events import DerivedFrom
-from nullsender.limits import NAME_CHARACTERS_MAX
+from nullsender.limits import NAME_CHARACTERS_MAX, RECEIVED_FIELDS_MAX
 
 # Fields that a receiver writes into the mail with the address that it accepted it for, most telling first. Microsoft's
 # feedback loop (JMRP) names the complainer in the first.
@@ -32,7 +34,16 @@ class Returned(msgspec.Struct, frozen=True):
                 if is_address(address := value.strip().strip("<>")):
                     return address, DerivedFrom.DELIVERED_TO
         recipients = self.recipients()
-        return (recipients[0], DerivedFrom.ORIGINAL_TO) if len(recipients) == 1 else (None, DerivedFrom.NOWHERE)
+        if len(recipients) == 1:
+            return recipients[0], DerivedFrom.ORIGINAL_TO
+        received_for = self._received_for() if not recipients else ()
+        return (received_for[0], DerivedFrom.DELIVERED_TO) if len(received_for) == 1 else (None, DerivedFrom.NOWHERE)
+
+    def _received_for(self) -> tuple[str, ...]:
+        """The addresses that servers on its way received it for (RFC 5321 4.4, the For clause), each once."""
+        values = self.headers.all("received")[:RECEIVED_FIELDS_MAX]
+        found = (match[1] for value in values if (match := _RECEIVED_FOR.search(value)))
+        return tuple({address.lower(): address for address in found if is_address(address)}.values())
 
     def recipients(self) -> tuple[str, ...]:
         """The addresses of its To fields, each once."""
@@ -53,6 +64,7 @@ class Returned(msgspec.Struct, frozen=True):
         return self.headers.get("message-id").strip("<> \t")[:NAME_CHARACTERS_MAX] or None
 
 
+_RECEIVED_FOR = re.compile(r"\sfor\s+<([^<>\s]{3,320})>", re.IGNORECASE)
 NOTHING_RETURNED = Returned()
 
 
