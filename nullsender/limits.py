@@ -159,6 +159,8 @@ CONTENT_TYPES_KEPT_MAX = 200
 BOUNDARIES_TRIED_MAX = 1_000
 # The human words of a notice: bounces that say it in six languages have 8 KB, HTML ones 60 KB.
 TEXT_BYTES_MAX = 96 * 2**10
+# The beginning of a text whose charset nobody told, by which it is guessed: a notice's first sentences are within it.
+CHARSET_GUESS_BYTES_MAX = 4_000
 # Words before the copy of the original that the readers of plain text look at, in characters and lines.
 NOTICE_CHARACTERS_MAX = 20_000
 NOTICE_LINES_MAX = 600
