@@ -15,7 +15,7 @@ from sqlalchemy import Engine, QueuePool, text
 
 from classifiers.consumer import ClassifyStage
 from classifiers.rules import Rules
-from nullsender.cli.stages import consume
+from nullsender.cli.running.stages import consume
 from nullsender.clock import SystemClock
 from nullsender.consume import Handler
 from nullsender.events import Report, encode

@@ -13,7 +13,7 @@ from ingest.intake import Intake
 from ingest.signing.keys import SigningKeys
 from nullsender.cli import dead_letters
 from nullsender.cli.dead_letters import chosen, open_letters, read_letters
-from nullsender.cli.replay_letters import replay_letters
+from nullsender.cli.replaying.letters import replay_letters
 from nullsender.clock import SystemClock
 from nullsender.errors import Invalid, Transient
 from nullsender.events import DeadLetter, Source, encode

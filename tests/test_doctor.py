@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from nullsender import config, limits
-from nullsender.cli import doctor_installation, doctor_machine, main, parts, store_parts
-from nullsender.cli.beats import BeatFile
-from nullsender.cli.doctor_dns import is_public, look_up
-from nullsender.cli.findings import Checked, State, checked
+from nullsender.cli import main, parts, store_parts
+from nullsender.cli.checking import installation, machine
+from nullsender.cli.checking.dns import is_public, look_up
+from nullsender.cli.checking.findings import Checked, State, checked
+from nullsender.cli.running.beats import BeatFile
 from nullsender.clock import FakeClock, SystemClock
 from nullsender.config import Settings
 from nullsender.errors import Misconfigured
@@ -23,7 +24,7 @@ from tests.servers.dns import Zone, dns_server, resolver_at
 from tests.servers.kafka import Kafka
 from tests.servers.postgres import Postgres
 
-CHECKS = {**doctor_machine.CHECKS, **doctor_installation.CHECKS}
+CHECKS = {**machine.CHECKS, **installation.CHECKS}
 
 
 def settings_of(data: Path, **variables: str) -> Settings:
@@ -108,7 +109,7 @@ no-such-package==1 \\
 no-such-either==1 ; sys_platform == "win32" \\
 """
 
-    old, missing = doctor_machine.against_pins(pins)
+    old, missing = machine.against_pins(pins)
 
     assert old.state is State.DOUBT
     assert old.text.startswith("msgspec is of version")
@@ -133,7 +134,7 @@ def test_an_unsound_sqlite_is_told(installed: Settings, monkeypatch: pytest.Monk
 def test_a_disk_that_is_full_or_slow_is_told(
     installed: Settings, monkeypatch: pytest.MonkeyPatch, bound: str, value: float, state: State, words: str
 ) -> None:
-    monkeypatch.setattr(doctor_machine, bound, value)
+    monkeypatch.setattr(machine, bound, value)
 
     assert_found("data folder", installed, state, words)
 
@@ -251,7 +252,7 @@ def test_an_old_server_and_a_clock_that_is_wrong_are_told(
     assert found("store", settings).state is State.OK
     assert_found("secret keys", settings, State.DOUBT, "copy it from where it is")
 
-    monkeypatch.setattr(doctor_installation, "POSTGRESQL_VERSION_MIN", (99, 1))
+    monkeypatch.setattr(installation, "POSTGRESQL_VERSION_MIN", (99, 1))
     monkeypatch.setattr(parts, "CLOCK", FakeClock(SystemClock().now() - timedelta(seconds=60)))
     result = found("store", settings)
 
@@ -346,7 +347,7 @@ def test_a_name_that_only_this_machine_knows_is_no_mx(tmp_path: Path) -> None:
 
 
 def test_without_an_answer_nothing_is_said_to_be_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nullsender.cli.doctor_dns.DNS_SECONDS_MAX", 0.2)
+    monkeypatch.setattr("nullsender.cli.checking.dns.DNS_SECONDS_MAX", 0.2)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind(("127.0.0.1", 0))
         findings = list(look_up(["a.example.org", "b.example.org"], "mx.example.org", resolver_at(silent.getsockname()[1])))

@@ -20,9 +20,9 @@ from ingest.signing.return_path import ReturnPaths
 from nullsender import config
 from nullsender.cli import main, store_parts
 from nullsender.cli.explain import Explainer, explain_files
-from nullsender.cli.explain_marks import Look
-from nullsender.cli.explain_page import Page
-from nullsender.cli.explain_ties import Ties
+from nullsender.cli.explaining.marks import Look
+from nullsender.cli.explaining.page import Page
+from nullsender.cli.explaining.ties import Ties
 from nullsender.cli.reply import reply_lines
 from nullsender.events import Source
 from nullsender.limits import MESSAGE_BYTES_MAX, READ_BYTES_MAX, REPORTS_MAX

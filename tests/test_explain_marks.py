@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nullsender.cli.explain_marks import Look, excerpt, lines_of, marked
+from nullsender.cli.explaining.marks import Look, excerpt, lines_of, marked
 
 
 @pytest.mark.parametrize(

@@ -14,12 +14,12 @@ import pytest
 
 from nullsender import telemetry
 from nullsender.cli import main
-from nullsender.cli.beats import BeatFile, living
-from nullsender.cli.heart import Heart
-from nullsender.cli.notify import Notify
-from nullsender.cli.pipeline import Pipeline
-from nullsender.cli.stages import LoopWatch
-from nullsender.cli.stopping import Stop
+from nullsender.cli.running.beats import BeatFile, living
+from nullsender.cli.running.heart import Heart
+from nullsender.cli.running.notify import Notify
+from nullsender.cli.running.pipeline import Pipeline
+from nullsender.cli.running.stages import LoopWatch
+from nullsender.cli.running.stopping import Stop
 from nullsender.clock import FakeClock, SystemClock
 from nullsender.consume import Status
 from nullsender.errors import Misconfigured, Transient
@@ -150,9 +150,9 @@ def test_a_loop_that_is_told_to_stop_is_not_stuck(tmp_path: Path) -> None:
 STUCK_ROLE = """
 import re, sys, threading
 from pathlib import Path
-from nullsender.cli import heart
-from nullsender.cli.notify import Notify
-from nullsender.cli.stopping import Stop
+from nullsender.cli.running import heart
+from nullsender.cli.running.notify import Notify
+from nullsender.cli.running.stopping import Stop
 from nullsender.clock import SystemClock
 
 heart.STUCK_SECONDS, heart.STUCK_SECONDS_MAX, heart.BEAT_SECONDS = 0.2, 1.0, 0.1
@@ -189,7 +189,7 @@ def test_what_a_killed_process_left_counts_for_nothing_and_is_swept_away(tmp_pat
     program = f"""
 import time
 from pathlib import Path
-from nullsender.cli.beats import BeatFile
+from nullsender.cli.running.beats import BeatFile
 BeatFile(Path({str(tmp_path)!r}), "mx").write(0.0, ready=True, troubles=[])
 print(flush=True)
 time.sleep(60)

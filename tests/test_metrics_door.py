@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from nullsender.cli.beats import living
+from nullsender.cli.running.beats import living
 from tests.waiting import wait_for
 
 

@@ -14,8 +14,8 @@ from classifiers.own_rules import RESERVED, with_own_rules
 from classifiers.rulebook import FILES, Rulebook, read_rulebook
 from classifiers.rules import Rules
 from nullsender import cli
-from nullsender.cli.doctor_installation import CHECKS
-from nullsender.cli.findings import State, checked
+from nullsender.cli.checking.findings import State, checked
+from nullsender.cli.checking.installation import CHECKS
 from nullsender.config import load
 from nullsender.errors import Misconfigured
 from nullsender.events import Fault, Result

@@ -14,10 +14,10 @@ from ingest.intake import Intake
 from ingest.signing.keys import SigningKeys
 from nullsender import cli
 from nullsender.cli import parts, store_parts
-from nullsender.cli.replay_against import KnownByLog
-from nullsender.cli.replay_reading import ALWAYS, Rereader, Span
-from nullsender.cli.replay_summary import Summary
-from nullsender.cli.replay_topic import DryRun, Progress, Publishing, Replay
+from nullsender.cli.replaying.against import KnownByLog
+from nullsender.cli.replaying.reading import ALWAYS, Rereader, Span
+from nullsender.cli.replaying.summary import Summary
+from nullsender.cli.replaying.topic import DryRun, Progress, Publishing, Replay
 from nullsender.clock import FakeClock, SystemClock
 from nullsender.config import load
 from nullsender.consume import ConsumeLoop

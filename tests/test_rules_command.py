@@ -13,9 +13,9 @@ from classifiers.rulebook import read_rulebook
 from classifiers.rules import NO_RULE, Rules
 from nullsender import cli
 from nullsender.cli import parts, store_parts
-from nullsender.cli.replay_reading import ALWAYS, Span
-from nullsender.cli.reply_line import read_reply_line
-from nullsender.cli.rules_unknown import Candidate, Unknown, rule_for
+from nullsender.cli.explaining.reply_line import read_reply_line
+from nullsender.cli.replaying.reading import ALWAYS, Span
+from nullsender.cli.ruling.unknown import Candidate, Unknown, rule_for
 from nullsender.config import load
 from nullsender.errors import Invalid
 from nullsender.events import Decision, Fault, Outcome, Report, Result, encode

@@ -10,11 +10,11 @@ import pytest
 
 from classifiers.consumer import ClassifyStage
 from nullsender.cli import parts
-from nullsender.cli.heart import Heart
-from nullsender.cli.notify import Notify
-from nullsender.cli.role import Role
-from nullsender.cli.stages import consume
-from nullsender.cli.stopping import Stop
+from nullsender.cli.running.heart import Heart
+from nullsender.cli.running.notify import Notify
+from nullsender.cli.running.role import Role
+from nullsender.cli.running.stages import consume
+from nullsender.cli.running.stopping import Stop
 from nullsender.clock import FakeClock, SystemClock
 from nullsender.config import Settings
 from nullsender.consume import ConsumeLoop

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from nullsender.cli.supervise import Supervisor
+from nullsender.cli.running.supervise import Supervisor
 from nullsender.clock import FakeClock, SystemClock
 from nullsender.errors import Misconfigured
 from nullsender.limits import HEALTHY_AFTER_SECONDS, RESTART_SECONDS_MAX, RESTART_SECONDS_MIN
@@ -182,7 +182,7 @@ def test_a_role_does_not_outlive_a_supervisor_that_was_killed() -> None:
     program = f"""
 import os, sys
 from pathlib import Path
-from nullsender.cli.supervise import Supervisor
+from nullsender.cli.running.supervise import Supervisor
 from nullsender.clock import SystemClock
 supervisor = Supervisor(
     {{"role": {ENDS_WITH_ITS_INPUT!r}}}, environment=os.environ, metrics_folder=Path("nowhere"), clock=SystemClock()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pysqlite3.dbapi2 as sqlite
 import pytest
 
-from nullsender.cli.beats import BeatFile
+from nullsender.cli.running.beats import BeatFile
 from nullsender.clock import SystemClock
 from tests.system import System
 from tests.waiting import wait_for

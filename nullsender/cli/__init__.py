@@ -1,6 +1,11 @@
 """The command `nullsender`: every door for an operator, one file a command.
 
-This package is the wiring: it may import everything, nothing imports it. Only the command that was called is loaded.
+This package is the wiring: it may import everything, nothing imports it. Only the command that was called is loaded. What a
+command is made of, where that is more than one file, lies in a room of its own:
+
+    running/       how roles run                             explaining/    what `explain` and `reply` show
+    checking/      what `doctor` looks at                    replaying/     what `replay` does
+    ruling/        rules that are not in force
 """
 
 import argparse

@@ -4,8 +4,9 @@ import argparse
 
 from api.app import open_api
 from api.server import serve
-from nullsender.cli import parts, role, store_parts
-from nullsender.cli.pipeline import Pipeline
+from nullsender.cli import parts, store_parts
+from nullsender.cli.running import role
+from nullsender.cli.running.pipeline import Pipeline
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

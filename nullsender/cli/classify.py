@@ -4,8 +4,9 @@ import argparse
 
 from classifiers.consumer import ClassifyStage
 from classifiers.rules import Rules
-from nullsender.cli import parts, role
-from nullsender.cli.stages import consume
+from nullsender.cli import parts
+from nullsender.cli.running import role
+from nullsender.cli.running.stages import consume
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

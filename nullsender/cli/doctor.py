@@ -5,11 +5,12 @@ import json
 from collections.abc import Sequence
 
 from nullsender import config
-from nullsender.cli import EXIT_MISCONFIGURED, doctor_dns, doctor_installation, doctor_machine, parts
-from nullsender.cli.findings import Check, Checked, State, checked
+from nullsender.cli import EXIT_MISCONFIGURED, parts
+from nullsender.cli.checking import dns, installation, machine
+from nullsender.cli.checking.findings import Check, Checked, State, checked
 from nullsender.config import Settings, Shown
 
-CHECKS: dict[str, Check] = {**doctor_machine.CHECKS, **doctor_installation.CHECKS, **doctor_dns.CHECKS}
+CHECKS: dict[str, Check] = {**machine.CHECKS, **installation.CHECKS, **dns.CHECKS}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

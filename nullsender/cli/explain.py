@@ -1,7 +1,7 @@
 """`nullsender explain`: what each message means, what it would do to the list, and why.
 
 The same readers, proofs, rules and policy as the pipeline, without its log. For a person the answer is a page
-(`explain_page.py`), with `--json` one object a line (`explain_objects.py`). Whatever a file holds, it gets an answer.
+(`explaining/page.py`), with `--json` one object a line (`explaining/objects.py`). Whatever a file holds, it gets an answer.
 """
 
 import argparse
@@ -19,13 +19,13 @@ from classifiers.rules import ARRIVED, Rules
 from ingest.reading.report import Unreadable, read_message
 from nullsender import config
 from nullsender.cli import parts
-from nullsender.cli.explain_found import Contents
-from nullsender.cli.explain_marks import Look
-from nullsender.cli.explain_objects import object_of_file, object_of_unread
-from nullsender.cli.explain_page import Explained, Page, Unread
-from nullsender.cli.explain_ties import Ties, ties_of
-from nullsender.cli.explain_why import Weighed
-from nullsender.cli.replay_against import Judge
+from nullsender.cli.explaining.also_found import Contents
+from nullsender.cli.explaining.marks import Look
+from nullsender.cli.explaining.objects import object_of_file, object_of_unread
+from nullsender.cli.explaining.page import Explained, Page, Unread
+from nullsender.cli.explaining.ties import Ties, ties_of
+from nullsender.cli.explaining.why import Weighed
+from nullsender.cli.replaying.against import Judge
 from nullsender.config import Settings
 from nullsender.errors import Invalid
 from nullsender.events import Outcome, Report, Source

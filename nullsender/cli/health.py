@@ -4,7 +4,7 @@ import argparse
 import socket
 
 from nullsender.cli import EXIT_FAILED, parts
-from nullsender.cli.beats import Beat, living
+from nullsender.cli.running.beats import Beat, living
 
 _AT_WORK = "is at work"
 ROLES = ("mx", "classify", "suppress", "follow", "api", "up")

@@ -10,8 +10,9 @@ import uvloop
 from ingest.mx.server import MxSettings, serve
 from ingest.mx.session import SessionLimits
 from ingest.signing.keys import SigningKeys
-from nullsender.cli import parts, role
-from nullsender.cli.stopping import Stop
+from nullsender.cli import parts
+from nullsender.cli.running import role
+from nullsender.cli.running.stopping import Stop
 from nullsender.config import Settings
 from nullsender.errors import Misconfigured
 from nullsender.limits import BEAT_SECONDS

@@ -1,8 +1,9 @@
 """`nullsender replay`: what was recorded once more, through today's readers and rules.
 
-Without a topic these are the dead letters (`replay_letters.py`). With `--topic` it is what a topic holds: reports are decided
-by today's rules, raw messages are read by today's readers first, and what is read otherwise than the list knows it goes through
-the log as a re-judgement (`replay_topic.py`). `--dry-run` only says what would change. Running it again changes nothing more.
+Without a topic these are the dead letters (`replaying/letters.py`). With `--topic` it is what a topic holds: reports are
+decided by today's rules, raw messages are read by today's readers first, and what is read otherwise than the list knows it goes
+through the log as a re-judgement (`replaying/topic.py`). `--dry-run` only says what would change. Running it again changes
+nothing more.
 """
 
 import argparse
@@ -16,11 +17,11 @@ from classifiers.rules import Rules
 from ingest.intake import Intake
 from ingest.signing.keys import SigningKeys
 from nullsender.cli import EXIT_FAILED, parts, store_parts
-from nullsender.cli.replay_against import Judge, KnownByLog
-from nullsender.cli.replay_letters import replay_letters
-from nullsender.cli.replay_reading import READ_AGAIN, Rereader, Span
-from nullsender.cli.replay_summary import Summary
-from nullsender.cli.replay_topic import DryRun, Publishing, Replay, Sink
+from nullsender.cli.replaying.against import Judge, KnownByLog
+from nullsender.cli.replaying.letters import replay_letters
+from nullsender.cli.replaying.reading import READ_AGAIN, Rereader, Span
+from nullsender.cli.replaying.summary import Summary
+from nullsender.cli.replaying.topic import DryRun, Publishing, Replay, Sink
 from nullsender.config import Settings
 from nullsender.errors import Invalid, Transient
 from nullsender.events import Rejudgement

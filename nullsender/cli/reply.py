@@ -16,11 +16,11 @@ from classifiers.rulebook import Example
 from classifiers.rules import Rules, Weighing
 from nullsender.cli import EXIT_FAILED, parts
 from nullsender.cli.explain import look_of, standard_input
-from nullsender.cli.explain_objects import decided, listed
-from nullsender.cli.explain_page import Page
-from nullsender.cli.explain_ties import Ties
-from nullsender.cli.explain_why import Weighed
-from nullsender.cli.reply_line import read_reply_line, report_of
+from nullsender.cli.explaining.objects import decided, listed
+from nullsender.cli.explaining.page import Page
+from nullsender.cli.explaining.reply_line import read_reply_line, report_of
+from nullsender.cli.explaining.ties import Ties
+from nullsender.cli.explaining.why import Weighed
 from nullsender.errors import Invalid
 from nullsender.events import Decision, Outcome
 

@@ -1,8 +1,8 @@
 """`nullsender rules`: which rules there are, what other rules would change, and what no rule knows.
 
 `list` and `show` tell the rules in the order in which they are tried, an operator's own (`classify.rules`) before ours. `test`
-tries rules on the reports that the log keeps (`rules_trial.py`), `unknown` shows the candidates for new ones
-(`rules_unknown.py`). Nothing is written by any of them.
+tries rules on the reports that the log keeps (`ruling/trial.py`), `unknown` shows the candidates for new ones
+(`ruling/unknown.py`). Nothing is written by any of them.
 """
 
 import argparse
@@ -12,8 +12,10 @@ from pathlib import Path
 
 from classifiers.own_rules import with_own_rules
 from classifiers.rulebook import Place, Rule, Rulebook, read_rulebook
-from nullsender.cli import parts, rules_trial, rules_unknown
+from nullsender.cli import parts
 from nullsender.cli.replay import moment
+from nullsender.cli.ruling import trial
+from nullsender.cli.ruling import unknown as candidates
 from nullsender.errors import Invalid
 from nullsender.limits import REPLAY_DIFFERENCES_MAX, TEMPLATES_SHOWN
 
@@ -30,12 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     test.add_argument("--file", type=Path, metavar="FILE", help="replies as `nullsender reply --json` takes them, not the log")
     test.add_argument("--json", action="store_true", help="one JSON object a line for each report that is decided otherwise")
     test.add_argument("--limit", type=int, default=REPLAY_DIFFERENCES_MAX, metavar="N", help="stop after so many (%(default)s)")
-    test.set_defaults(action=rules_trial.run)
+    test.set_defaults(action=trial.run)
     unknown = actions.add_parser("unknown", help="replies that no rule knows, by template, the most frequent first")
     unknown.add_argument("--json", action="store_true", help="one JSON object a line for each template")
     unknown.add_argument("--limit", type=int, default=TEMPLATES_SHOWN, metavar="N", help="show so many (%(default)s)")
     unknown.add_argument("--as-rule", type=int, metavar="N", help="write a rule for the N-th of them, ready to be completed")
-    unknown.set_defaults(action=rules_unknown.run)
+    unknown.set_defaults(action=candidates.run)
     for action in (listing, show, test, unknown):
         action.add_argument("--rules", type=Path, metavar="PATH", help="own rules instead of those of classify.rules")
     for action in (test, unknown):

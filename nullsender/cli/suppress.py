@@ -8,8 +8,9 @@ from datetime import datetime
 from functools import partial
 from typing import Protocol
 
-from nullsender.cli import parts, role, store_parts
-from nullsender.cli.stages import consume
+from nullsender.cli import parts, store_parts
+from nullsender.cli.running import role
+from nullsender.cli.running.stages import consume
 from nullsender.clock import SteadyTime
 from nullsender.errors import Transient
 from nullsender.limits import EXPIRE_BATCH_MAX, EXPIRE_EVERY_SECONDS

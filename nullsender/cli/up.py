@@ -51,11 +51,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _supervise(settings: Settings, file: Path | None) -> None:
     from nullsender.cli import keys, parts, store_parts
-    from nullsender.cli.heart import Heart
     from nullsender.cli.mx import mx_settings
-    from nullsender.cli.notify import Notify
-    from nullsender.cli.stopping import stop_on_signals
-    from nullsender.cli.supervise import Supervisor
+    from nullsender.cli.running.heart import Heart
+    from nullsender.cli.running.notify import Notify
+    from nullsender.cli.running.stopping import stop_on_signals
+    from nullsender.cli.running.supervise import Supervisor
     from nullsender.telemetry import start_logging
 
     start_logging(settings.log_level)

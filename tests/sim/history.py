@@ -12,7 +12,7 @@ from random import Random
 
 from classifiers.rules import Rules
 from nullsender.cli.dead_letters import open_letters
-from nullsender.cli.replay_letters import replay_letters
+from nullsender.cli.replaying.letters import replay_letters
 from nullsender.errors import Transient
 from nullsender.limits import EXPIRE_BATCH_MAX
 from nullsender.log import Position, mark_of, wait_until_durable

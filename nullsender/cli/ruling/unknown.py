@@ -16,9 +16,9 @@ from classifiers.outcome import Category
 from classifiers.rules import NO_RULE, Rules
 from classifiers.templates import constant_words, example_of, template_of
 from nullsender.cli import parts
-from nullsender.cli.explain_marks import shown
-from nullsender.cli.replay_reading import Decides, Span
-from nullsender.cli.replay_topic import Progress
+from nullsender.cli.explaining.marks import shown
+from nullsender.cli.replaying.reading import Decides, Span
+from nullsender.cli.replaying.topic import Progress
 from nullsender.errors import Invalid
 from nullsender.events import Report, decode
 from nullsender.limits import RULE_TEXT_CHARACTERS_MAX, SHOWN_CHARACTERS_MAX, TEMPLATES_COUNTED_MAX

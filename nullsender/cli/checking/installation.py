@@ -5,9 +5,9 @@ from datetime import timedelta
 
 from nullsender import config
 from nullsender.cli import parts, store_parts
-from nullsender.cli.beats import living
-from nullsender.cli.doctor_dns import is_public
-from nullsender.cli.findings import Check, Finding, doubt, wrong
+from nullsender.cli.checking.dns import is_public
+from nullsender.cli.checking.findings import Check, Finding, doubt, wrong
+from nullsender.cli.running.beats import living
 from nullsender.config import Settings
 from nullsender.limits import (
     BOOTSTRAP_KEY_CHARACTERS_MIN,

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ingest.intake import Intake
 from nullsender.cli.dead_letters import chosen, open_letters, read_letters
-from nullsender.cli.replay_reading import ALWAYS, Span
+from nullsender.cli.replaying.reading import ALWAYS, Span
 from nullsender.events import DeadLetter
 from nullsender.log import Log, Record, Topic, wait_until_durable
 

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Protocol
 
-from nullsender.cli.replay_reading import Span
+from nullsender.cli.replaying.reading import Span
 from nullsender.errors import Invalid
 from nullsender.events import Decision, Outcome, decode
 from nullsender.limits import REPLAY_OUTCOMES_HELD_MAX

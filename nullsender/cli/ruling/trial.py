@@ -18,11 +18,11 @@ from classifiers.own_rules import with_own_rules
 from classifiers.rulebook import Example, Rulebook, read_rulebook
 from classifiers.rules import Rules
 from nullsender.cli import parts, store_parts
-from nullsender.cli.replay_against import Judge, reading_of
-from nullsender.cli.replay_reading import Decides, Rereader, Span
-from nullsender.cli.replay_summary import Summary
-from nullsender.cli.replay_topic import DryRun, Replay
-from nullsender.cli.reply_line import read_reply_line, report_of
+from nullsender.cli.explaining.reply_line import read_reply_line, report_of
+from nullsender.cli.replaying.against import Judge, reading_of
+from nullsender.cli.replaying.reading import Decides, Rereader, Span
+from nullsender.cli.replaying.summary import Summary
+from nullsender.cli.replaying.topic import DryRun, Replay
 from nullsender.config import Settings
 from nullsender.errors import Invalid, Transient
 from nullsender.events import Decision, Outcome, Rejudgement

@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import IO, NamedTuple
 
-from nullsender.cli.explain_marks import shown
-from nullsender.cli.replay_reading import Unreadable
+from nullsender.cli.explaining.marks import shown
+from nullsender.cli.replaying.reading import Unreadable
 from nullsender.events import Outcome
 from nullsender.limits import REPLAY_EXAMPLE_CHARACTERS_MAX, REPLAY_EXAMPLES_MAX
 from suppression.policy import Cause, Did

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pysqlite3.dbapi2 as sqlite
 
+import nullsender
 from nullsender.cli import parts
-from nullsender.cli.findings import Check, Finding, doubt, wrong
+from nullsender.cli.checking.findings import Check, Finding, doubt, wrong
 from nullsender.config import Settings
 from nullsender.limits import DISK_FILES_FREE_MIN, DISK_FREE_BYTES_MIN, FSYNC_SECONDS_MAX
 
-_ROOT = Path(__file__).parent.parent.parent
+_ROOT = Path(nullsender.__file__).parents[1]
 _PINS = _ROOT / "requirements" / "run.txt"
 _OURS = ("nullsender", "ingest", "classifiers", "suppression", "api")
 _SQLITE_SOUND_FROM = (3, 51, 3)  # before that, two connections can corrupt a write-ahead log that is reset

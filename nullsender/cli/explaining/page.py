@@ -12,12 +12,12 @@ A report takes a dozen lines at most, unless everything is asked for.
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from nullsender.cli.explain_found import Contents, Named
-from nullsender.cli.explain_list import on_the_list, on_the_list_today
-from nullsender.cli.explain_marks import Look, Paint, excerpt, lines_of, marked, shown
-from nullsender.cli.explain_ties import Ties
-from nullsender.cli.explain_why import Row, Weighed, headline, reasons, row
-from nullsender.cli.replay_against import Judge
+from nullsender.cli.explaining.also_found import Contents, Named
+from nullsender.cli.explaining.marks import Look, Paint, excerpt, lines_of, marked, shown
+from nullsender.cli.explaining.on_list import on_the_list, on_the_list_today
+from nullsender.cli.explaining.ties import Ties
+from nullsender.cli.explaining.why import Row, Weighed, headline, reasons, row
+from nullsender.cli.replaying.against import Judge
 from nullsender.events import DerivedFrom, Kind, Outcome, Report, Result
 from suppression.policy import PolicySettings
 

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from nullsender.cli.replay_against import Judge
+from nullsender.cli.replaying.against import Judge
 from nullsender.events import Action, Outcome, Proof, Result
 from suppression.policy import EVERYWHERE, Cause, Claim, PolicySettings, claim_of
 

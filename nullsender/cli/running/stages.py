@@ -9,8 +9,8 @@ from typing import Protocol
 
 from nullsender import telemetry
 from nullsender.cli import parts
-from nullsender.cli.role import Role
-from nullsender.cli.stopping import Stop
+from nullsender.cli.running.role import Role
+from nullsender.cli.running.stopping import Stop
 from nullsender.clock import Clock
 from nullsender.consume import ConsumeLoop, Handler, Status
 from nullsender.in_hand import InHandFiles

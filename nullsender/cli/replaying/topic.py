@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import IO
 
-from nullsender.cli.replay_against import Judge
-from nullsender.cli.replay_reading import Reread, Rereader, Unreadable
-from nullsender.cli.replay_summary import Summary
+from nullsender.cli.replaying.against import Judge
+from nullsender.cli.replaying.reading import Reread, Rereader, Unreadable
+from nullsender.cli.replaying.summary import Summary
 from nullsender.clock import Clock
 from nullsender.events import Outcome, decode, encode
 from nullsender.limits import POLL_RECORDS_MAX, REPLAY_FILES, REPLAY_PROGRESS_SECONDS

@@ -11,7 +11,7 @@ from classifiers.outcome import MEANINGS, Category
 from classifiers.reply import read_reply
 from classifiers.rulebook import Rule
 from classifiers.rules import Candidate, Doubt, Weighing
-from nullsender.cli.explain_marks import Marked, marked, shown
+from nullsender.cli.explaining.marks import Marked, marked, shown
 from nullsender.events import Action, Decision, Kind, Outcome, Report, Result
 from nullsender.limits import CANDIDATES_SHOWN, RULE_WORDS_SHOWN_MAX
 

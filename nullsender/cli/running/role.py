@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from nullsender import config, telemetry
 from nullsender.cli import parts
-from nullsender.cli.heart import Heart
-from nullsender.cli.notify import Notify
-from nullsender.cli.stopping import Stop, stop_on_signals
+from nullsender.cli.running.heart import Heart
+from nullsender.cli.running.notify import Notify
+from nullsender.cli.running.stopping import Stop, stop_on_signals
 from nullsender.config import Endpoint, Settings
 from nullsender.errors import Misconfigured
 from nullsender.telemetry import start_logging

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from nullsender.cli.beats import living
+from nullsender.cli.running.beats import living
 from nullsender.clock import Clock
 from nullsender.errors import NullsenderError
 from nullsender.limits import (

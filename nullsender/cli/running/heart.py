@@ -21,9 +21,9 @@ from types import TracebackType
 from typing import Self
 
 from nullsender.cli import EXIT_FAILED
-from nullsender.cli.beats import BeatFile
-from nullsender.cli.notify import Notify
-from nullsender.cli.stopping import Stop
+from nullsender.cli.running.beats import BeatFile
+from nullsender.cli.running.notify import Notify
+from nullsender.cli.running.stopping import Stop
 from nullsender.clock import Clock
 from nullsender.limits import BEAT_SECONDS, STUCK_SECONDS, STUCK_SECONDS_MAX
 

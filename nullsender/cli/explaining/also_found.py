@@ -13,7 +13,7 @@ from ingest.reading.mailboxes import address_in_field, mailboxes_of
 from ingest.reading.mentions import is_address
 from ingest.reading.mime import Part, parse
 from ingest.reading.returned import returned_message
-from nullsender.cli.explain_marks import shown
+from nullsender.cli.explaining.marks import shown
 from nullsender.events import DerivedFrom, Report
 from nullsender.limits import EXPLAINED_ADDRESSES_MAX, PARTS_SHOWN_MAX, READ_BYTES_MAX
 

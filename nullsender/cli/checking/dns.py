@@ -11,7 +11,7 @@ import dns.name
 import dns.resolver
 import dns.reversename
 
-from nullsender.cli.findings import Check, Finding, doubt, wrong
+from nullsender.cli.checking.findings import Check, Finding, doubt, wrong
 from nullsender.config import Settings
 from nullsender.limits import DNS_SECONDS_MAX
 

@@ -1,0 +1,1 @@
+"""What `explain` and `reply` show: the page for a person, the object for a program, and why."""

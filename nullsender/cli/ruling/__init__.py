@@ -1,0 +1,1 @@
+"""What `rules` does with rules that are not in force: try them, and find what they could be for."""
