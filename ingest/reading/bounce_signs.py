@@ -25,7 +25,11 @@ def looks_like_a_bounce(message: Part, notice: Notice, source: Source) -> bool:
     answer = _ANSWER.match(notice.subject) is not None
     subject_says_so = not answer and Says.SUBJECT in notice.subject_says
     replies = notice.has_reply
-    words_say_so = replies or Says.WORDS in notice.words_say or (from_daemon and notice.has_both_codes)
+    words_say_so = (
+        replies
+        or Says.WORDS in notice.words_say
+        or (from_daemon and (notice.has_both_codes or Says.DELAYED in notice.words_say))
+    )
     if not words_say_so and (not (subject_says_so and from_daemon) or notice.says(Says.DELIVERED)):
         return False
     if not from_daemon and not _is_marked_as_bounce(message) and answers_for_a_person(message, notice):

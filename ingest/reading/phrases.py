@@ -105,7 +105,9 @@ DELAYED = (
     "not yet been delivered", "still trying", "will retry", "do not need to resend", "has not yet been",
     "not been delivered yet", "advisory-only", "status notification (delay)", "warning: message",
     "could not be delivered for the last", "delayed 24 hours", "noch nicht zugestellt", "wurde verzögert", "a été retardé",
-    "ha sido retrasad", "está atrasad", "задержан", "отложена", "遅延",
+    "n'a pas encore été", "est différée", "ha sido retrasad", "se ha retrasado", "aún no se ha entregado", "está atrasad",
+    "ainda não foi entregue", "in ritardo", "non è stato ancora", "is vertraagd", "nog niet bezorgd", "är försenad",
+    "er forsinket", "opóźnion", "задержан", "отложена", "遅延", "暂时无法", "继续尝试", "將繼續嘗試",
 )  # fmt: skip
 # ... and the words by which a notice that also speaks of delays has given up all the same.
 GIVEN_UP = (
