@@ -190,6 +190,34 @@ def test_base64_that_is_broken_is_read_as_far_as_it_goes(data: bytes) -> None:
     assert decode_base64(data) is not None
 
 
+@pytest.mark.parametrize(
+    ("html", "words"),
+    [
+        ("&#97;&#x4E;&commat;example&period;org", "aN@example.org"),
+        ("&#55296;&#x110000;&nosuchname;&#99999999;&", "&#55296;&#x110000;&nosuchname;&#99999999;&"),
+        ("one&nbsp;two&#160;three", "one two three"),
+        ('<a class=x href="mailto:anna@example.org?subject=y"><b>Anna</b> Ano</a>', "Anna Ano <anna@example.org>"),
+        ('<a href="mailto:anna@example.org">Anna</a>', "Anna <anna@example.org>"),
+        ('<a href="mailto:anna@example.org">anna@example.org</a>', "anna@example.org"),
+    ],
+)
+def test_what_html_hides_of_an_address_is_shown(html: str, words: str) -> None:
+    assert text_of_html(html) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "charset"),
+    [
+        ("次の宛先anna@example.orgへのメールは配信できませんでした。", "cp932"),
+        ("次の宛先anna@example.orgへのメールは配信できませんでした。", "euc_jp"),
+        ("您发送到anna@example.org的邮件无法投递。用户不存在。", "gb18030"),
+        ("Die Zustellung an müller@example.org schlug fehl: Größe überschritten", "latin-1"),
+    ],
+)
+def test_a_charset_that_nobody_told_is_guessed(text: str, charset: str) -> None:
+    assert decode_bytes(text.encode(charset)) == text
+
+
 def test_html_is_read_as_it_is_shown() -> None:
     html = "<style>p{}</style><p>Dear&nbsp;<b>&lt;a@example.org&gt;</b><br>bye<script>x</script>"
 

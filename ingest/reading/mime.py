@@ -193,7 +193,9 @@ _OPENS_HIDDEN = re.compile(r"<(style|script|head|title)\b[^<>]{0,1000}>", re.IGN
 _LINE_TAG = re.compile(r"<(?:br|/p|/div|/tr|/li|/h[1-6]|p|div|tr|li|/td)\b[^<>]{0,2000}>", re.IGNORECASE)
 # A link to an address whose words are only a name: Exchange's recipients, where its notice is HTML alone.
 _MAIL_LINK = re.compile(
-    r"<a\b[^<>]{0,200}?\bhref=[\"']?mailto:([^\"'<>?\s]{3,320})[^<>]{0,200}>([^<>@]{1,200})(?=</a)", re.IGNORECASE
+    r"<a\b[^<>]{0,200}?\bhref=[\"']?mailto:([^\"'<>?\s]{3,320})[^<>]{0,200}>"
+    r"((?:[^<>@]{1,100}+|<(?!/a)[^<>@]{0,100}+>){1,20}+)(?=</a)",
+    re.IGNORECASE,
 )
 _TAG = re.compile(r"</?[a-zA-Z!][^<>]{0,4000}>")
 _ENTITY = re.compile(r"&([A-Za-z][A-Za-z0-9]{1,30}|#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6});")
