@@ -33,7 +33,7 @@ _ORIGINAL = (
     r"(?: (?:as )?follows?| below| is attached| attached| \(max[^\n]{0,20}|)[ \t.:*=_#|-]{0,90}$"
 )
 _HEADERS = r"(?:the )?message (?:headers?|text|body)(?: follows?| below| suppressed)[ \t.:*=_#|-]{0,90}$"
-_READS = r": message contains \[\d{1,3}\] file attach|your message reads\b"  # MDaemon, Smail
+_READS = r": message contains \[\d{1,3}\] file attach|your message (?:reads|follows)\b"  # MDaemon, Smail
 _ELSEWHERE = (
     r"mensaje original|mensagem original|message d.{1,3}origine|urspr(?:ü|u)ngliche nachricht|messaggio originale"
     r"|(?:И|и)сходное (?:письмо|сообщение)|原始邮件|元のメール"
