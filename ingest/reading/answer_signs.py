@@ -8,8 +8,10 @@ from ingest.reading.mime import MESSAGE_TYPES, Part
 from ingest.reading.notice_words import Notice
 from ingest.reading.said import Says
 
+_ANSWER, _SUBJECT = Says.ANSWER, Says.SUBJECT  # an enum's members are slow to reach by their class
+
 # Fields that only automatic answers carry. RFC 3834 section 5 is Auto-Submitted; the others are what was there before it.
-_MARKS = (
+_MARKS = frozenset((
     "x-autoreply",
     "x-auto-reply",
     "x-autoreply-from",
@@ -25,7 +27,7 @@ _MARKS = (
     "x-apple-action",
     "x-fc-machinegenerated",
     "x-ms-exchange-inbox-rules-loop",
-)
+))  # fmt: skip
 
 
 def is_marked_as_answer(message: Part, notice: Notice) -> bool:
@@ -34,9 +36,9 @@ def is_marked_as_answer(message: Part, notice: Notice) -> bool:
     Of the subject it is what stands first: a bounce puts the subject of our mail behind its own (`Returned: On holiday`).
     """
     return (
-        any(name in message.headers for name in _MARKS)
+        not message.headers.names().isdisjoint(_MARKS)
         or "auto_reply" in message.headers.get("precedence").lower().replace("-", "_")
-        or notice.subject_says.comes_first(Says.ANSWER, Says.SUBJECT)
+        or notice.subject_says.comes_first(_ANSWER, _SUBJECT)
     )
 
 
@@ -54,6 +56,7 @@ def brings_mail_back(message: Part, notice: Notice) -> bool:
 
     What a person's program quotes of the mail that it answers has no such fields.
     """
-    if any(part.media_type in MESSAGE_TYPES for part in message.children):
-        return True
+    for part in message.children:
+        if part.media_type in MESSAGE_TYPES:
+            return True
     return "received" in notice.returned.headers or "message-id" in notice.returned.headers

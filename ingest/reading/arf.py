@@ -52,6 +52,8 @@ def _report_part(message: Part, parts: Sequence[Part]) -> Part | None:
     for part in parts:
         if _TYPE in part.media_type:
             return part
+    if message.media_type != "multipart/report" and _TYPE not in message.headers.get("content-type").lower():
+        return None
     called = message.parameters.get("report-type", "").lower()
     if called != _TYPE and (called or message.media_type != "multipart/report"):
         return None

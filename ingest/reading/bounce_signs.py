@@ -32,7 +32,8 @@ def looks_like_a_bounce(message: Part, notice: Notice, source: Source) -> bool:
     )
     if not words_say_so and (not (subject_says_so and from_daemon) or notice.says(Says.DELIVERED)):
         return False
-    if not from_daemon and not _is_marked_as_bounce(message) and answers_for_a_person(message, notice):
+    marked = _is_marked_as_bounce(message)
+    if not from_daemon and not marked and answers_for_a_person(message, notice):
         return False
     returned = returns_a_message(message, notice)
     weight = (
@@ -42,7 +43,7 @@ def looks_like_a_bounce(message: Part, notice: Notice, source: Source) -> bool:
         + replies
         + is_from_null_sender(message, source)
         + returned
-        + 3 * _is_marked_as_bounce(message)
+        + 3 * marked
     )
     if answer:
         weight -= 3
@@ -72,9 +73,12 @@ def is_from_null_sender(message: Part, source: Source) -> bool:
 
 def returns_a_message(message: Part, notice: Notice) -> bool:
     """Whether mail came back inside it, as a part or behind the words."""
-    return notice.was_cut or any(child.media_type in MESSAGE_TYPES for child in message.children)
+    return notice.was_cut or (message.children != () and any(child.media_type in MESSAGE_TYPES for child in message.children))
 
 
 def _is_conversation(message: Part) -> bool:
     """Whether it stands in a thread or on a list: those carry mail about bounces, and quote it."""
-    return any(name in message.headers for name in ("in-reply-to", "references", "list-id", "list-post", "x-mailing-list"))
+    return not message.headers.names().isdisjoint(_OF_A_CONVERSATION)
+
+
+_OF_A_CONVERSATION = frozenset(("in-reply-to", "references", "list-id", "list-post", "x-mailing-list"))

@@ -34,7 +34,7 @@ class Explanations:
         if places is None:
             return self._paragraphs_with_codes or self._whole
         lines = self._notice.lines
-        place = max(places, key=attrgetter("way"))
+        place = places[0] if len(places) == 1 else max(places, key=attrgetter("way"))
         end = self._next_recipient(place)
         near, near_end = _paragraph(lines, place, end)
         if _has_code(near):
@@ -57,7 +57,7 @@ class Explanations:
 
     def _codes_below(self, places: Sequence[Naming], place: Naming) -> str:
         """What stands with a code where the address is listed again: Exchange tells the user first, then administrators."""
-        last = next((other for other in reversed(places) if other.is_listed), place)
+        last = next((other for other in reversed(places) if other.is_listed), place) if len(places) > 1 else place
         if last is place:
             return ""
         reason, _ = _paragraph(self._notice.lines, last, self._next_recipient(last))
@@ -92,6 +92,8 @@ class Explanations:
 
     def _next_recipient(self, place: Naming) -> int:
         """The line where the next address stands that is named as surely, or the end."""
+        if self._namings[-1].line <= place.line:
+            return len(self._notice.lines)
         behind = bisect_right(self._namings, place.line, key=attrgetter("line"))
         address = place.address.lower()
         others = (n for n in self._namings[behind:] if n.way >= place.way and n.address.lower() != address)
@@ -99,6 +101,8 @@ class Explanations:
 
     def _replies_about(self, place: Naming, *, alone: bool) -> str:
         """The SMTP replies of the notice: all, or those that name the recipient."""
+        if not self._reply_lines:
+            return ""
         address = place.address.lower()
         return _joined([line for line in self._reply_lines if alone or address in line.lower()])
 
@@ -121,6 +125,8 @@ class Explanations:
 
     @lazy
     def _reply_lines(self) -> list[str]:
+        if not self._notice.has_replies:
+            return []
         return [line for line in self._notice.lines if has_reply_line(line)]
 
     @lazy
@@ -180,13 +186,13 @@ _RULERS = " \t*=_-#+~"
 
 
 def _joined(lines: Sequence[str]) -> str:
-    return one_line(" ".join(line for line in lines if line.strip(_RULERS)))
+    return one_line(" ".join([line for line in lines if line.strip(_RULERS)]))
 
 
 def _has_code(words: str) -> bool:
     if _CODE.search(words) is None:  # most words have none, and where there is one is harder to tell
         return False
-    return reply_code_in(words) is not None or status_code_in(words) is not None
+    return status_code_in(words) is not None or reply_code_in(words) is not None
 
 
 _CODE = re.compile(r"[245](?:\d\d|\.\d)")

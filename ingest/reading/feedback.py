@@ -19,6 +19,7 @@ def read_feedback(message: Part, returned: Returned) -> Findings | None:
         found = read_xarf(parts) or read_arf(message, parts, returned)
         if found is not None:
             return found
-    if SPAMCOP in message.headers.get("from").lower():
+    sender = message.headers.get("from").lower()
+    if SPAMCOP in sender:
         return read_spamcop(message)
-    return read_older_loop(message, returned)
+    return read_older_loop(message, sender, returned)

@@ -30,12 +30,13 @@ _FOLD = re.compile(r"\n[ \t]+")
 class Headers:
     """The fields of one header block. Immutable; asking for a field that is not there gives `""` or `()`."""
 
-    __slots__ = ("_lower", "_text", "_was_cut")
+    __slots__ = ("_lower", "_names", "_text", "_was_cut")
 
     def __init__(self, text: str, *, was_cut: bool = False) -> None:
         """`text`: each field begins with LF and its name, directly followed by a colon. `read_fields` makes it so."""
         self._text = text
         self._lower = text.lower()  # every place in the one is the same place in the other
+        self._names: frozenset[str] | None = None  # until somebody asks
         self._was_cut = was_cut
 
     def get(self, name: str) -> str:
@@ -58,7 +59,9 @@ class Headers:
 
     def names(self) -> frozenset[str]:
         """The names of the fields, in lower case."""
-        return frozenset(_NAME.findall(self._lower))
+        if self._names is None:
+            self._names = frozenset(_NAME.findall(self._lower))
+        return self._names
 
     @property
     def has_several(self) -> bool:
@@ -123,7 +126,7 @@ def _with_plain_names(text: str) -> str:
     """`text` with each field's name directly followed by its colon."""
     if not text.isascii():
         text = text.replace("\u0130", "I\u0307")  # the same letter; the one whose lower case is longer than itself
-    if " :" in text or "\t:" in text:
+    if " :" in text or ("\t" in text and "\t:" in text):
         text = _SPACE_BEFORE_COLON.sub(r"\1:", text)
     return text
 

@@ -5,7 +5,7 @@ written by writer@example.org. Whoever is named wrongly here is suppressed in an
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
@@ -33,8 +33,18 @@ _TOKEN = re.compile(
 _ROUTE = re.compile(r"@[^\":]*:")
 
 
-def mailboxes_in(value: str) -> Iterator[Mailbox]:
+def mailboxes_in(value: str) -> Iterable[Mailbox]:
     """The mailboxes of a field such as To, in order. Of one that has angle brackets, what stands beside them is a name."""
+    if usual := _USUAL.fullmatch(value):
+        return (Mailbox(usual.group(1), True),) if _is_mailbox(usual.group(1)) else ()
+    return _mailboxes_in_tokens(value)
+
+
+# Anna Miller <anna@example.org>: most fields are no more than that, and need not be taken into tokens.
+_USUAL = re.compile(r"[^\"<>(),;@]*+<([^\s\"<>()\[\],;:@]++@[^\s\"<>()\[\],;:@]++)>")
+
+
+def _mailboxes_in_tokens(value: str) -> Iterator[Mailbox]:
     bracketed: list[str] = []
     bare: list[str] = []
     for kind, text in (*islice(_tokens(value), FIELD_TOKENS_MAX), ("ends", "")):

@@ -5,6 +5,7 @@ We look at every `@` and take what may belong to it on both sides, which is line
 
 import re
 from collections.abc import Iterable
+from string import ascii_letters, digits
 from typing import NamedTuple
 
 from nullsender.limits import ADDRESS_CHARACTERS_MAX, ADDRESSES_TRIED_MAX
@@ -15,11 +16,19 @@ _ADDED = r".!#$%&'*+/=?^`{|}~-"  # RFC 5322 3.2.3: what atext and the dot add to
 _LETTER = "[^\\W\u3000-\u9fff\uac00-\ud7af\uff00-\uffef]"
 
 
+_LABELS_MAX = 11
+
+
 class _Form(NamedTuple):
     """How the two sides of an address look; the local part is matched on the reversed text, from the @ to the left."""
 
     local_reversed: re.Pattern[str]
     domain: re.Pattern[str]
+
+    def local_before(self, left: str) -> str:
+        """The local part that `left` ends with, or `""`."""
+        match = self.local_reversed.match(left[::-1])
+        return match.group()[::-1] if match is not None else ""
 
 
 def _form(letter: str) -> _Form:
@@ -27,12 +36,17 @@ def _form(letter: str) -> _Form:
     label = rf"(?:{letter}|-){{1,63}}"
     return _Form(
         local_reversed=re.compile(rf"(?:{letter}|[{_ADDED}]){{1,128}}"),
-        domain=re.compile(rf"(?:{label}\.){{0,10}}{label}|\[[\w.:]{{3,60}}\]"),
+        domain=re.compile(rf"(?:{label}\.){{0,{_LABELS_MAX - 1}}}{label}|\[[\w.:]{{3,60}}\]"),
     )
 
 
-_ASCII_FORMS = (_form("[A-Za-z0-9_]"),)
+_ASCII_FORM = _form("[A-Za-z0-9_]")
+_ASCII_FORMS = (_ASCII_FORM,)
 _FORMS = (_form(_LETTER), _form(r"\w"))  # RFC 6532 3.2 has more letters than ASCII's
+# A domain as nearly all are: no longer than one label may be, so that only its dots are to be looked at.
+_USUAL_DOMAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,62}+(?![A-Za-z0-9_.-])")
+_ATEXT = f"{ascii_letters}{digits}_{_ADDED}"
+_NOT_FIRST = "'.*=`|"  # what is in front of an address rather than its first letter
 
 
 class Mention(NamedTuple):
@@ -46,27 +60,40 @@ class Mention(NamedTuple):
 def mentions_in(text: str) -> list[Mention]:
     """Every address in `text`, in order. One written `<a@b>` is given without its brackets."""
     mentions: list[Mention] = []
+    at = text.find("@")
+    if at < 0:
+        return mentions
     forms = _ASCII_FORMS if text.isascii() else _FORMS
-    at = -1
     for _ in range(ADDRESSES_TRIED_MAX):
-        at = text.find("@", at + 1)
-        if at < 0:
-            break
         mention = _around(text, at, forms)
         if mention is not None:
             mentions.append(mention)
             at = mention.end - 1
+        at = text.find("@", at + 1)
+        if at < 0:
+            break
     return mentions
 
 
 def _around(text: str, at: int, forms: Iterable[_Form]) -> Mention | None:
     """The address whose `@` stands at `at`, or None where there is none around it."""
     for form in forms:
-        domain = form.domain.match(text, at + 1)
-        if domain is not None and is_domain(domain.group()):
+        end = _end_of_domain(text, at + 1, form)
+        if is_domain(text[at + 1 : end]):
             start = _start_of_local_part(text, at, forms)
-            return Mention(text[start : domain.end()], start, domain.end()) if start < at else None
+            return Mention(text[start:end], start, end) if start < at else None
     return None
+
+
+def _end_of_domain(text: str, begins: int, form: _Form) -> int:
+    """Where the domain ends that begins there; the same place where none does."""
+    usual = _USUAL_DOMAIN.match(text, begins) if form is _ASCII_FORM else None
+    if usual is not None:
+        domain = usual.group().rstrip(".")
+        if ".." not in domain and domain.count(".") < _LABELS_MAX:
+            return begins + len(domain)
+    match = form.domain.match(text, begins)
+    return match.end() if match is not None else begins
 
 
 def _start_of_local_part(text: str, at: int, forms: Iterable[_Form]) -> int:
@@ -74,11 +101,11 @@ def _start_of_local_part(text: str, at: int, forms: Iterable[_Form]) -> int:
     if text[at - 1 : at] == '"':  # RFC 5321 4.1.2: "joe smith"@example.org
         opening = text.rfind('"', max(0, at - 66), at - 1)
         return opening if opening >= 0 else at
-    reversed_left = text[max(0, at - 128) : at][::-1]
+    left = text[max(0, at - 128) : at]
     for form in forms:
-        match = form.local_reversed.match(reversed_left)
-        if match is not None:
-            local = match.group()[::-1].lstrip("'.*=`|")
+        local = left[len(left.rstrip(_ATEXT)) :] if form is _ASCII_FORM else form.local_before(left)
+        if local:
+            local = local.lstrip(_NOT_FIRST)
             return at - len(_X400_PREFIX.sub("", local) if "=" in local else local)
     return at
 

@@ -55,7 +55,7 @@ def explained(
 
 def _with_all_words(findings: Sequence[Finding], explanations: Explanations) -> tuple[Finding, ...]:
     alone = len(findings) == 1
-    explained = (_with_words(finding, explanations, alone=alone) for finding in findings[:EXPLAINED_RECIPIENTS_MAX])
+    explained = [_with_words(finding, explanations, alone=alone) for finding in findings[:EXPLAINED_RECIPIENTS_MAX]]
     return (*explained, *findings[EXPLAINED_RECIPIENTS_MAX:])
 
 
@@ -68,7 +68,7 @@ def _with_words(finding: Finding, explanations: Explanations, *, alone: bool) ->
     if finding.action not in (Action.FAILED, Action.DELAYED):
         return finding
     diagnostic = finding.diagnostic or ""
-    if says_something(diagnostic):
+    if diagnostic and says_something(diagnostic):
         return with_diagnostic(finding, explanations.end_of_reply(diagnostic))
     heard = explanations.heard_about(finding.recipient)
     if finding.status and status_code_in(heard) not in (None, finding.status):
@@ -100,7 +100,9 @@ def _recipients(
 def _in_failed_recipients_field(message: Part) -> tuple[str, ...]:
     """X-Failed-Recipients, as Exim and Google write it."""
     values = message.headers.all("x-failed-recipients")
-    if (values and message.headers.is_cut) or any(
+    if not values:
+        return ()
+    if message.headers.is_cut or any(
         len(value) >= HEADER_VALUE_CHARACTERS_MAX or value.count(",") >= REPORTS_MAX for value in values
     ):
         raise TooManyRecipients

@@ -9,5 +9,5 @@ _WORDS_BYTES = 2_000
 
 def format_of(notice: Notice) -> str:
     """The name of the system whose mark the notice bears in its From, its Subject or its first words, or `notice`."""
-    said = (notice.sender_says, notice.subject_says, notice.words_say)
-    return _NAMES[min(each.format(_WORDS_BYTES) for each in said)]
+    by_sender, by_subject = notice.sender_says.format(_WORDS_BYTES), notice.subject_says.format(_WORDS_BYTES)
+    return _NAMES[min(by_sender, by_subject, notice.words_say.format(_WORDS_BYTES))]

@@ -89,6 +89,11 @@ class Notice:
         """The text without the lines that it quotes."""
         return _QUOTED_LINE.sub("", self.text) if _IS_QUOTED in self._kinds_of_lines else self.text
 
+    @property
+    def has_replies(self) -> bool:
+        """Whether a line is a negative SMTP reply, quoted by a person or not."""
+        return _IS_REPLY in self._kinds_of_lines
+
     @lazy
     def has_reply(self) -> bool:
         """Whether a line is a negative SMTP reply, and not one that a person quotes."""

@@ -23,12 +23,11 @@ _AOL_SUBJECT = "client tos notification"
 _AOL_LOOP = "scomp"
 
 
-def read_older_loop(message: Part, returned: Returned) -> Findings | None:
-    """What the report says, or None where `message` is none."""
+def read_older_loop(message: Part, sender: str, returned: Returned) -> Findings | None:
+    """What the report says, or None where `message` is none; `sender` is its From in lower case."""
     fields = message.headers
     if _COMPLAINER in fields:  # its way to us stands above its way to the complainer, so where it came from can not be told
         return _complaint("jmrp", fields, Returned(headers=fields), NO_ORIGIN)
-    sender = fields.get("from").lower()
     if _is_microsofts(fields, sender, returned):
         origin = origin_of(NO_HEADERS, returned.headers)
         reported = fields.get("subject").lower().removeprefix(_MICROSOFT_SUBJECT)

@@ -38,6 +38,7 @@ _LISTS = {
     Says.DELIVERED: phrases.DELIVERED,
 }
 _LISTS_NUMBER = len(_LISTS)
+_NUMBERS_END = _LISTS_NUMBER + len(phrases.FORMATS)
 _NUMBERED = [(int(says), phrase) for says, list_ in _LISTS.items() for phrase in list_] + [
     (_LISTS_NUMBER + place, mark) for place, marks in enumerate(phrases.FORMATS.values()) for mark in marks
 ]
@@ -61,8 +62,11 @@ class Said:
 
     def format(self, bytes_max: int) -> int:
         """The place in `phrases.FORMATS` of the first that has a mark in the first so many bytes; their number if none has."""
-        marks = [number - _LISTS_NUMBER for number, end in self._ends.items() if number >= _LISTS_NUMBER and end <= bytes_max]
-        return min(marks, default=len(phrases.FORMATS))
+        first = _NUMBERS_END
+        for number, end in self._ends.items():
+            if _LISTS_NUMBER <= number < first and end <= bytes_max:
+                first = number
+        return first - _LISTS_NUMBER
 
 
 SAYS_NOTHING = Said({})
@@ -78,10 +82,9 @@ def plain(text: str) -> str:
     """`text` in the form that the phrases are written in: lower case, single spaces, straight apostrophes."""
     text = text[:NOTICE_CHARACTERS_MAX].lower()
     if not text.isascii():
-        text = text.replace("\u2019", "'").replace("\xad", "")
-    words = text.replace("\n", " ").replace("\t", " ")
-    if not words.isascii() or not words.isprintable():  # there may be other white space in it
-        return " ".join(words.split())
-    while "  " in words:  # halves every run of spaces
+        return " ".join(text.replace("\u2019", "'").replace("\xad", "").split())
+    lines = [line.strip() for line in text.split("\n")]
+    words = " ".join([line for line in lines if line]).replace("\t", " ")
+    while "  " in words:  # halves every run of spaces, which costs less than a list of all words
         words = words.replace("  ", " ")
-    return words.strip(" ")
+    return words
