@@ -157,7 +157,7 @@ def _way(line: str, address: str, start: int, end: int) -> Way | None:
         return None
     if before.endswith(_COLONS):
         return Way.LABELLED if _is_label(before[-_LABEL_CHARACTERS:]) else Way.PASSING
-    if _REPLY_ABOUT.search(before) and "sender" not in line:
+    if _REPLY_ABOUT.search(before) and "sender" not in line.lower():
         return Way.TOLD
     told = word in WORDS_BEFORE_RECIPIENTS or before.endswith(ENDINGS_BEFORE_RECIPIENTS)
     return Way.TOLD if told else Way.PASSING
