@@ -171,6 +171,10 @@ REPORTS_MAX = 1_000
 # The words of a remote MTA: a reply may have many lines, and some MTAs put whole web pages there. The longest that says
 # anything new is some 1,500 characters (Exchange's administrator part); the rest is traces.
 DIAGNOSTIC_CHARACTERS_MAX = 4_000
+# The words of one message about all its recipients, of which each gets the same share: so a message on 60 loses nothing, and
+# one on 1,000 keeps 250 characters of each, more than nearly every reply has. The codes are read before. Each reply is decided
+# by itself, so without this the words of a thousand, of a kilobyte each, would take as long again as reading them.
+DIAGNOSTICS_CHARACTERS_MAX = 250_000
 # Places where an @ stands that are looked at in one text.
 ADDRESSES_TRIED_MAX = 2_000
 # What a field such as To is made of (names, addresses, commas), and fields of one name that are looked into. RFC 5322 3.6
@@ -288,7 +292,8 @@ RULE_TEXT_CHARACTERS_MAX = 80
 # --- explaining --------------------------------------------------------------------------------------------------------
 # Of a stranger's words, `nullsender explain` shows a person this many: more than any reply needs, less than a screen.
 SHOWN_CHARACTERS_MAX = 1_000
-# A page is as wide as its terminal within these columns: past the second lines are hard to read, below the first there are none.
+# A page is as wide as its terminal within these columns: past the second lines are hard to read, below the first there is
+# no room for any.
 PAGE_COLUMNS_MIN = 60
 PAGE_COLUMNS_MAX = 110
 # Of the addresses that a message names beside the recipient, and of its parts, this many: a line each.
@@ -502,8 +507,6 @@ KAFKA_COMMIT_LOOK_SECONDS_MIN = 0.001
 KAFKA_COMMIT_LOOK_SECONDS_MAX = 0.05
 # How long a member hears nothing before it is tried whether it still can: a question each time where no record comes.
 KAFKA_DEAF_SECONDS = 10.0
-# Records of a stretch that is read to be shown backwards.
-KAFKA_READ_RECORDS = 500
 # How long a reading may go without a record before it says that Kafka does not answer.
 KAFKA_READ_SECONDS_MAX = 15.0
 # Kafka deletes a segment when its youngest record is too old: of so many parts of the retention, one is kept too long.
