@@ -58,8 +58,8 @@ def _guessed(data: bytes) -> str:
     As Latin-1 the letters of a sentence would join the address in it, for those scripts put no space between.
     """
     beginning = data[:CHARSET_GUESS_BYTES_MAX]
-    for codec in ("euc_jp", "cp932"):
-        if _KANA.search(_beginning_as(codec, beginning)):
+    for codec, first_bytes in _KANA_BYTES.items():
+        if (first_bytes[0] in beginning or first_bytes[1] in beginning) and _KANA.search(_beginning_as(codec, beginning)):
             return data.decode(codec, "replace")
     if _ALONE.search(beginning) is None and _MANY_PAIRS.search(beginning) and _beginning_as("gb18030", beginning):
         return data.decode("gb18030", "replace")
@@ -74,9 +74,12 @@ def _beginning_as(codec: str, beginning: bytes) -> str:
         return ""
 
 
-_KANA = re.compile("(?:[\u3041-\u30fe][^\u3041-\u30fe]{0,40}){3}")
-_ALONE = re.compile(rb"(?<![\x80-\xff])[\x80-\xff](?![\x80-\xff])")
-_MANY_PAIRS = re.compile(rb"(?:[\x80-\xff]{2}[\x00-\x7f]{0,40}){4}")
+# What a letter of hiragana or katakana begins with; texts in Latin letters rarely have such a byte.
+_KANA_BYTES = {"euc_jp": b"\xa4\xa5", "cp932": b"\x82\x83"}
+# Each begins with a class of letters and nothing else, because the regex engine passes over others fast only then.
+_KANA = re.compile("[\u3041-\u30fe][^\u3041-\u30fe]{0,40}(?:[\u3041-\u30fe][^\u3041-\u30fe]{0,40}){2}")
+_ALONE = re.compile(rb"[\x80-\xff](?<![\x80-\xff].)(?![\x80-\xff])")
+_MANY_PAIRS = re.compile(rb"[\x80-\xff][\x80-\xff][\x00-\x7f]{0,40}(?:[\x80-\xff]{2}[\x00-\x7f]{0,40}){3}")
 
 
 def _decode_first(data: bytes, codecs: Iterable[str]) -> str:
