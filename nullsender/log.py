@@ -157,10 +157,10 @@ class Log(Closing, ABC):
         """A new member of `group` that reads `topics`. A group without an offset starts at the oldest record."""
 
     @abstractmethod
-    def read(self, topic: Topic, *, newest_first: bool = False, since: datetime | None = None) -> Iterator[StoredRecord]:
+    def read(self, topic: Topic, *, since: datetime | None = None) -> Iterator[StoredRecord]:
         """Every record that `topic` holds now, outside any group (to show and to replay).
 
-        Oldest first (or newest first) within a partition. `since` leaves out what lies before the first record of a partition
+        Oldest first within a partition. `since` leaves out what lies before the first record of a partition
         that was appended at that moment or later. What follows it is given whatever its time: a clock may have gone back.
         """
 

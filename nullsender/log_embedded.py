@@ -136,12 +136,12 @@ class EmbeddedLog(Log):
             clock=self._clock,
         )
 
-    def read(self, topic: Topic, *, newest_first: bool = False, since: datetime | None = None) -> Iterator[StoredRecord]:
+    def read(self, topic: Topic, *, since: datetime | None = None) -> Iterator[StoredRecord]:
         """As the interface says. What is trimmed while you read is left out, what is appended meanwhile too."""
         store = self._stores[topic]
         for number, held in store.bounds().items():
             offsets = held if since is None else store.offsets_since(number, held, since)
-            for offset in reversed(offsets) if newest_first else offsets:
+            for offset in offsets:
                 if (record := store.get(number, offset)) is not None:
                     yield record
 

@@ -7,7 +7,6 @@ Why it is as it is, what it costs and what would change our mind: docs/decisions
 A process opens the log once, after it was started: its threads do not survive a fork.
 """
 
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
@@ -18,7 +17,6 @@ from nullsender.clock import Clock
 from nullsender.errors import Transient
 from nullsender.limits import (
     KAFKA_POLL_SECONDS,
-    KAFKA_READ_RECORDS,
     KAFKA_READ_SECONDS_MAX,
     LOG_POLL_BYTES_MAX,
 )
@@ -82,7 +80,7 @@ class KafkaLog(Log):
         ]
         return KafkaConsumer(members, clock=self._clock)
 
-    def read(self, topic: Topic, *, newest_first: bool = False, since: datetime | None = None) -> Iterator[StoredRecord]:
+    def read(self, topic: Topic, *, since: datetime | None = None) -> Iterator[StoredRecord]:
         """As the interface says; what is trimmed while you read is left out, what is appended meanwhile too.
 
         `Transient`: Kafka stopped answering.
@@ -104,12 +102,11 @@ class KafkaLog(Log):
         )
         try:
             for partition, offsets in bounds.items():
-                span = self._backwards if newest_first else self._forwards
-                yield from span(client, partition, offsets)
+                yield from self._span(client, partition, offsets)
         finally:
             client.close()
 
-    def _forwards(self, client: Client, partition: Partition, offsets: range) -> Iterator[StoredRecord]:
+    def _span(self, client: Client, partition: Partition, offsets: range) -> Iterator[StoredRecord]:
         """The records of a partition at `offsets`, oldest first."""
         if not offsets:
             return
@@ -129,21 +126,6 @@ class KafkaLog(Log):
                 return
             silent_since_seconds = self._clock.monotonic_seconds()
         raise Transient(f"Kafka gave nothing for {KAFKA_READ_SECONDS_MAX:.0f} s")
-
-    def _backwards(self, client: Client, partition: Partition, offsets: range) -> Iterator[StoredRecord]:
-        """The same, newest first: a stretch is read forwards, of which is kept what fits into memory."""
-        stop = offsets.stop
-        while stop > offsets.start:
-            start = max(offsets.start, stop - KAFKA_READ_RECORDS)
-            kept: deque[StoredRecord] = deque()
-            kept_bytes = 0
-            for record in self._forwards(client, partition, range(start, stop)):
-                kept.append(record)
-                kept_bytes += len(record.value)
-                while len(kept) > 1 and kept_bytes > LOG_POLL_BYTES_MAX:
-                    kept_bytes -= len(kept.popleft().value)
-            yield from reversed(kept)
-            stop = kept[0].offset if kept else start
 
     def group_lag(self, group: str, topics: Sequence[Topic]) -> Mapping[Partition, int]:
         """As the interface says. `Transient`: Kafka does not answer."""

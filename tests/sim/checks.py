@@ -38,12 +38,10 @@ def check(history: History) -> None:
 
 def _letters(history: History) -> Iterator[tuple[str, DeadLetter]]:
     """The dead letters that are still open, by id."""
-    known = set()
-    for record in history.log.read(Topic.DEAD_LETTERS, newest_first=True):
-        letter_id = record.key.decode()
-        if letter_id not in known and record.value:
-            yield letter_id, decode(DeadLetter, record.value)
-        known.add(letter_id)  # what is older was struck off, or is the same letter
+    last = {record.key.decode(): record.value for record in history.log.read(Topic.DEAD_LETTERS)}
+    for letter_id, value in last.items():
+        if value:  # an empty one strikes the letter off
+            yield letter_id, decode(DeadLetter, value)
 
 
 def _report_in(letter: DeadLetter) -> Report:

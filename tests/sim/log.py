@@ -92,13 +92,13 @@ class SimulatedLog(Log):
         """A new member; it joins with its first poll."""
         return SimulatedConsumer(self, group, topics, start_at)
 
-    def read(self, topic: Topic, *, newest_first: bool = False, since: datetime | None = None) -> Iterator[StoredRecord]:
+    def read(self, topic: Topic, *, since: datetime | None = None) -> Iterator[StoredRecord]:
         """As the interface says."""
         for partition in self.of(topic):
             records = list(self.records[partition])
             if since is not None:
                 records = list(dropwhile(lambda record: record.appended_at < since, records))
-            yield from reversed(records) if newest_first else records
+            yield from records
 
     def group_lag(self, group: str, topics: Sequence[Topic]) -> Mapping[Partition, int]:
         """As the interface says."""
