@@ -507,8 +507,6 @@ KAFKA_COMMIT_LOOK_SECONDS_MIN = 0.001
 KAFKA_COMMIT_LOOK_SECONDS_MAX = 0.05
 # How long a member hears nothing before it is tried whether it still can: a question each time where no record comes.
 KAFKA_DEAF_SECONDS = 10.0
-# Records of a stretch that is read to be shown backwards.
-KAFKA_READ_RECORDS = 500
 # How long a reading may go without a record before it says that Kafka does not answer.
 KAFKA_READ_SECONDS_MAX = 15.0
 # Kafka deletes a segment when its youngest record is too old: of so many parts of the retention, one is kept too long.
