@@ -42,7 +42,9 @@ class Headers:
     def get(self, name: str) -> str:
         """The first value of the field `name` (lower case), or `""`."""
         place = self._lower.find(f"\n{name}:")
-        return self._value(place + len(name) + 2) if place >= 0 else ""
+        if place < 0:
+            return ""
+        return self._value(place + len(name) + 2)
 
     def all(self, name: str) -> tuple[str, ...]:
         """The values of the field `name` (lower case), in order; at most `HEADER_FIELDS_MAX` of them."""
@@ -96,7 +98,9 @@ class Headers:
             ends = len(text)
         elif text.startswith((" ", "\t"), ends + 1) and (folded := _FOLDED.match(text, begins)):
             return _unfolded(folded.group())
-        return text[begins : min(ends, begins + HEADER_VALUE_CHARACTERS_MAX)].strip()
+        if ends - begins > HEADER_VALUE_CHARACTERS_MAX:
+            ends = begins + HEADER_VALUE_CHARACTERS_MAX
+        return text[begins:ends].strip()
 
 
 def _unfolded(value: str) -> str:

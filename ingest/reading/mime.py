@@ -46,7 +46,7 @@ class Part(msgspec.Struct, frozen=True):
     def walk(self) -> "list[Part]":
         """This part and all below it, in the order in which they stand. Messages inside it are given and not entered."""
         parts = [self]
-        if self.media_type not in MESSAGE_TYPES:
+        if self.children and self.media_type not in MESSAGE_TYPES:
             for child in self.children:  # no deeper than PART_DEPTH_MAX
                 parts += child.walk() if child.children else (child,)
         return parts

@@ -6,7 +6,6 @@
 """
 
 from collections import deque
-from functools import cached_property
 
 import msgspec
 
@@ -17,6 +16,7 @@ from ingest.reading.dsn import is_report, read_dsn, read_dsn_fields, where_field
 from ingest.reading.explanation import is_unfinished, says_something
 from ingest.reading.feedback import read_feedback
 from ingest.reading.finding import Finding, Findings, TooManyRecipients
+from ingest.reading.lazy import lazy
 from ingest.reading.mime import Part, parse
 from ingest.reading.notice import explained, read_words
 from ingest.reading.notice_words import Notice, read_notice
@@ -36,12 +36,12 @@ class Mail:
         self.source = source
         self.is_cut = is_cut  # at its end; what is missing is mostly returned mail
 
-    @cached_property
+    @lazy
     def notice(self) -> Notice:
         """The words before the returned mail."""
         return read_notice(self.message)
 
-    @cached_property
+    @lazy
     def returned(self) -> Returned:
         """The returned mail, from a part of its own or from behind the words."""
         inside = returned_message(self.message)

@@ -83,8 +83,10 @@ def plain(text: str) -> str:
     text = text[:NOTICE_CHARACTERS_MAX].lower()
     if not text.isascii():
         return " ".join(text.replace("\u2019", "'").replace("\xad", "").split())
-    lines = [line.strip() for line in text.split("\n")]
-    words = " ".join([line for line in lines if line]).replace("\t", " ")
+    if "\n" in text:
+        lines = [line.strip() for line in text.split("\n")]
+        text = " ".join([line for line in lines if line])
+    words = text.strip().replace("\t", " ")
     while "  " in words:  # halves every run of spaces, which costs less than a list of all words
         words = words.replace("  ", " ")
     return words
