@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice, pairwise
 
 from ingest.reading.charsets import decode_bytes
-from ingest.reading.codes import status_code_in
+from ingest.reading.codes import reply_code_in, status_code_in
 from ingest.reading.dates import parse_date
 from ingest.reading.finding import Finding, Findings, TooManyRecipients, codes_and_words
 from ingest.reading.headers import first_values_of
@@ -142,7 +142,7 @@ def _blocks(text: str) -> Sequence[str]:
     `TooManyRecipients` where there are more blocks than so many recipients can need.
     """
     blocks = _EMPTY_LINES.split(text, _BLOCKS_MAX)
-    if text.lower().count("final-recipient") > 1:
+    if _lower(text).count(b"final-recipient") > 1:
         blocks = [group for block in blocks for group in _groups_in_block(block)]
     if len(blocks) > _BLOCKS_MAX:
         raise TooManyRecipients
@@ -150,15 +150,20 @@ def _blocks(text: str) -> Sequence[str]:
 
 
 def _groups_in_block(block: str) -> Iterator[str]:
-    lower = block.lower()
-    if lower.count("final-recipient") < 2:
+    lower = _lower(block)
+    if lower.count(b"final-recipient") < 2:
         yield block
         return
-    original_is_first = 0 <= lower.find("original-recipient") < lower.find("final-recipient")
+    original_is_first = 0 <= lower.find(b"original-recipient") < lower.find(b"final-recipient")
     groups = (_ORIGINAL_AND_FINAL if original_is_first else _FINAL).finditer("\n" + block)
     begins = [match.start() for match in islice(groups, _BLOCKS_MAX)]
     # What stands before the first recipient is about the message or about him.
     yield from (block[begin:end] for begin, end in pairwise([0, *begins[1:], len(block)]))
+
+
+def _lower(text: str) -> bytes:
+    """`text` with ASCII's letters in lower case, which are all that names are made of, in a fraction of the time."""
+    return text.encode("utf-8", "surrogatepass").lower()
 
 
 def _is_about_message(fields: _Group) -> bool:
@@ -258,9 +263,12 @@ def _diagnostic(value: str) -> str:
 def _comment(status: str) -> str:
     """What stands in brackets behind a status code: MTAs that send no Diagnostic-Code write the reason there.
 
-    Some write a reply instead of the code, `Status: 553 Too large`, which is all reason.
+    Some write a reply instead of the code, `Status: 553 Too large`, which is all reason. Any other word there, such as
+    `failed`, gives none, and must not keep the words of the notice from being asked.
     """
-    return status.partition("(")[2].rpartition(")")[0] or ("" if status_code_in(status) else status)
+    if status_code_in(status) is None and reply_code_in(status) is not None:
+        return status
+    return status.partition("(")[2].rpartition(")")[0]
 
 
 def host_name(value: str) -> str | None:
