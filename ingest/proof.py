@@ -18,7 +18,7 @@ import msgspec
 
 from ingest.reading.report import Reading
 from ingest.signing.keys import Claims, Expired, SigningKeys
-from ingest.signing.return_path import ReturnPaths, is_return_path, is_short_return_path
+from ingest.signing.return_path import ReturnPaths, is_return_path, is_short_return_path, is_unsubscribe_address
 from ingest.signing.token import Tokens
 from nullsender.address import canonical
 from nullsender.errors import Invalid
@@ -66,7 +66,7 @@ class Prover:
         # Whatever the case, a return path is the same one.
         paths = {local.lower(): address for address in source.rcpt_to if is_return_path(local := address.rpartition("@")[0])}
         if paths:
-            ties, reason = self._ties(paths, list(_candidates(reading, token)), today)
+            ties, reason = self._ties(paths, list(_candidates(reading, token)), reading.kind, today)
             if reading.kind is Kind.UNSUBSCRIBE and len(reports) == 1:
                 return _unsubscribes(reports[0], ties, reason)
             return _by_return_path(reports, [tie for tie in ties if tie.expired is None], reason)
@@ -97,13 +97,16 @@ class Prover:
             candidates = list(_candidates(reading, None))
             yield "signed address", partial(self._return_paths.verify, signed, today=today, recipients=candidates)
 
-    def _ties(self, paths: Mapping[str, str], candidates: Sequence[str], today: date) -> tuple[list[_Tie], str]:
+    def _ties(self, paths: Mapping[str, str], candidates: Sequence[str], kind: Kind, today: date) -> tuple[list[_Tie], str]:
         """What the return paths say of each recipient's stream, in the order of the envelope; why the last bad one is bad."""
         ties: dict[tuple[str, str | None, str], _Tie] = {}
         reason = ""
         short = filter(is_short_return_path, paths)
         untried = frozenset(islice(short, SHORT_RETURN_PATHS_TRIED_MAX, None))
         for path, address in paths.items():
+            if _is_no_proof_of(kind, path):
+                reason = "it is for unsubscribing"
+                continue
             if path in untried:
                 reason = f"more than {SHORT_RETURN_PATHS_TRIED_MAX} return paths without a recipient came together"
                 continue
@@ -217,7 +220,17 @@ def _signed_in(reading: Reading) -> Iterator[str]:
     reported = (report.original_mail_from or "" for report in reading.reports[:1])
     head = reading.returned[:RETURNED_HEADER_BYTES_TRIED_MAX].partition(b"\n\n")[0]
     found = (match[1].decode("utf-8", "replace") for match in _SIGNED.finditer(head))
-    return filter(is_return_path, chain((address.rpartition("@")[0] for address in reported), found))
+    signed = filter(is_return_path, chain((address.rpartition("@")[0] for address in reported), found))
+    return (local_part for local_part in signed if not _is_no_proof_of(reading.kind, local_part))
+
+
+def _is_no_proof_of(kind: Kind, local_part: str) -> bool:
+    """Whether `local_part` is an address for unsubscribing, and `kind` a bounce.
+
+    Such an address is there to be shown, for years, and whoever was shown it may end one stream with it. A bounce ends all
+    mail, and no mail server sends one there.
+    """
+    return kind is Kind.BOUNCE and is_unsubscribe_address(local_part)
 
 
 def _canonical(address: str | None) -> str | None:

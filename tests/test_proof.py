@@ -83,7 +83,7 @@ def test_a_bounce_of_forwarded_mail_is_charged_to_the_address_that_we_sent_to() 
 
 
 def test_a_report_on_nobody_gets_the_recipient_of_its_return_path() -> None:
-    (report,) = _prove(_report(None), to=_path(purpose=Purpose.UNSUBSCRIBE).upper())
+    (report,) = _prove(_report(None), to=_path().upper())
 
     assert report.recipient == "jane@example.org"
     assert report.proof is Proof.RETURN_PATH
@@ -175,7 +175,6 @@ def test_an_unsubscribe_to_an_address_that_is_too_old_is_unproven_and_not_withhe
     assert (report.recipient, report.tenant, report.stream) == ("jane@example.org", "acme", "news")
     assert (report.proof, report.withheld) == (Proof.NONE, None)
     assert "days old" in report.notes[-1]
-    assert _prove(_report("jane@example.org"), to=too_old)[0].withheld is not None  # a bounce that comes there is none of ours
 
 
 def test_an_unsubscribe_to_a_forged_address_acts_on_nobody() -> None:
@@ -279,6 +278,20 @@ def test_an_address_that_we_signed_in_the_returned_mail_proves_as_much_as_a_toke
         assert proven.notes == ()
     (other,) = _prove(_report("victim@example.org"), kind=Kind.COMPLAINT, returned=head.encode())
     assert (other.proof, other.withheld) == (Proof.NONE, SOMEONE_ELSE)
+
+
+def test_an_address_for_unsubscribing_proves_no_bounce() -> None:
+    """Whoever has one may end a stream; he was not sent it to end all mail, and it is believed for years."""
+    head = f"From: us@example.net\nList-Unsubscribe: <mailto:{_unsubscribe_path()}>\n\n".encode()
+    jane = _report("jane@example.org")
+
+    for (report,) in (_prove(jane, returned=head), _prove(_report("jane@example.org", mail_from=_unsubscribe_path()))):
+        assert (report.stream, report.proof, report.withheld) == (None, Proof.NONE, None)
+    (sent_there,) = _prove(jane, to=_unsubscribe_path())
+    assert (sent_there.proof, sent_there.withheld) == (
+        Proof.NONE,
+        "it came to a return path that proves nothing: it is for unsubscribing",
+    )
 
 
 def test_whoever_sends_our_mail_back_to_unsubscribe_is_charged_to_the_address_that_we_sent_it_to() -> None:

@@ -52,6 +52,12 @@ def is_return_path(local_part: str) -> bool:
     return _SHAPE.fullmatch(local_part.lower()) is not None
 
 
+def is_unsubscribe_address(local_part: str) -> bool:
+    """Whether `local_part` looks like one of ours for unsubscribing, which is meant to be shown and believed for long."""
+    match = _SHAPE.fullmatch(local_part.lower())
+    return match is not None and match["purpose"] == Purpose.UNSUBSCRIBE
+
+
 def is_short_return_path(local_part: str) -> bool:
     """Whether `local_part` looks like one of ours without a recipient inside: each candidate costs a signature to try."""
     match = _SHAPE.fullmatch(local_part.lower())
