@@ -40,6 +40,9 @@ class Way(IntEnum):
     LISTED = 5
 
 
+_LISTED = Way.LISTED  # an enum's members are slow to reach by their class
+
+
 class Naming(NamedTuple):
     """An address in a notice: where it stands and how it is named."""
 
@@ -53,15 +56,15 @@ class Naming(NamedTuple):
     @property
     def is_listed(self) -> bool:
         """Whether the line is the address's own."""
-        return self.way is Way.LISTED
+        return self.way is _LISTED
 
 
 def namings_in(notice: Notice) -> list[Naming]:
     """Every address that the notice names and that may be a failed recipient, in order."""
     namings: list[Naming] = []
     namer = _Namer(notice.lines)
-    for number, line in enumerate(notice.lines):
-        if "@" in line and len(namings) < NAMINGS_MAX:
+    for number in [number for number, line in enumerate(notice.lines) if "@" in line]:
+        if len(namings) < NAMINGS_MAX:
             namings.extend(islice(namer.in_line(number), NAMINGS_MAX))
     if _WE_WROTE_TO in notice.text:
         namings = _without_rewritten(namings, notice.lines)
