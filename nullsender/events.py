@@ -3,12 +3,14 @@
 A *report* is what one DSN, feedback report or unsubscribe says of one recipient. An *outcome* is a report with the
 decision on it. Both carry everything that is needed to explain an entry of the list years later. On the log they are JSON
 with a version; a reader ignores fields that it does not know and fills those that are missing, so that old and new processes
-can share a log during an upgrade.
+can share a log during an upgrade. A word that it does not know in a list that decides something (what kind, what action, whose
+fault, which proof) it refuses: the record becomes a dead letter, which the upgraded process can replay, where a guess would
+stand for ever. A word that is only shown is taken as `nowhere`.
 """
 
 from datetime import datetime
 from enum import StrEnum
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import msgspec
 
@@ -66,7 +68,7 @@ class Proof(StrEnum):
 
 
 class DerivedFrom(StrEnum):
-    """Where the report's recipient was found, most trusted first."""
+    """Where the report's recipient was found, most trusted first. It is only shown, once it lies on the log."""
 
     RETURN_PATH = "return-path"
     TOKEN = "token"  # noqa: S105  (a word, not a secret)
@@ -82,6 +84,11 @@ class DerivedFrom(StrEnum):
     TEXT = "text"  # the words of a bounce without a report part
     SENDER = "sender"  # the From of an unsubscribe mail
     NOWHERE = "nowhere"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        """A word of a newer process; what it says of the place is not worth the record."""
+        return cls(cls.NOWHERE) if isinstance(value, str) else None
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

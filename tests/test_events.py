@@ -49,6 +49,23 @@ def test_fields_of_a_newer_process_are_ignored_and_missing_ones_filled() -> None
     assert decode(Report, msgspec.json.encode(fields)) == msgspec.structs.replace(REPORT, recipient=None)
 
 
+def test_a_newer_process_may_have_found_the_recipient_in_a_place_that_an_older_one_does_not_know() -> None:
+    fields = msgspec.json.decode(encode(REPORT)) | {"derived_from": "a-place-of-tomorrow"}
+    outcome = msgspec.json.decode(encode(Outcome(report=REPORT, decision=DECISION, decided_at=NOON))) | {"report": fields}
+
+    assert decode(Report, msgspec.json.encode(fields)) == REPORT
+    assert decode(Outcome, msgspec.json.encode(outcome)).report == REPORT
+
+
+@pytest.mark.parametrize("field", ["kind", "action", "proof"])
+def test_a_word_of_a_newer_process_that_decides_something_is_refused(field: str) -> None:
+    """A dead letter can be replayed by the upgraded process; what was guessed stays as it is."""
+    fields = msgspec.json.decode(encode(REPORT)) | {field: "a-word-of-tomorrow"}
+
+    with pytest.raises(Invalid, match="a-word-of-tomorrow"):
+        decode(Report, msgspec.json.encode(fields))
+
+
 def test_a_record_of_a_newer_version_is_refused_with_what_to_do() -> None:
     with pytest.raises(Invalid, match=r"version 2.*upgrade"):
         decode(Report, encode(msgspec.structs.replace(REPORT, version=2)))
