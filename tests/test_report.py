@@ -10,7 +10,7 @@ import pytest
 from ingest.reading.report import Reading, Unreadable, message_id_of, read_message
 from ingest.signing.keys import SIGNATURE_CHARACTERS
 from nullsender.events import Kind, Source
-from nullsender.limits import READ_BYTES_MAX, REPORTS_MAX
+from nullsender.limits import DIAGNOSTICS_CHARACTERS_MAX, READ_BYTES_MAX, REPORTS_MAX
 from tests.readings import MAIL, RECEIVED_AT, only, read, read_file
 
 SOURCE = Source(rcpt_to=("bounces@bounces.example.com",))
@@ -139,6 +139,23 @@ def test_of_many_recipients_all_are_reported_on_or_the_message_is_kept_whole(for
         assert "recipients" in reading.reason
     else:
         assert [report.recipient for report in reading.reports] == addresses
+
+
+@pytest.mark.parametrize("recipients", [60, REPORTS_MAX])
+def test_what_is_said_of_many_recipients_is_cut_alike_and_keeps_its_beginning_and_its_codes(recipients: int) -> None:
+    """A kilobyte of words for each of a thousand would be decided for longer than the message is read."""
+    words = "no such user here " * 40
+    group = f"Final-Recipient: rfc822; %s\nDiagnostic-Code: smtp; 550 %s {words} 5.1.1\n\n"
+    content = DSN + "".join(group % (f"a{number}@b.example", number) for number in range(recipients))
+    reading = read_message(content.encode(), source=SOURCE, received_at=RECEIVED_AT)
+
+    assert isinstance(reading, Reading)
+    assert [report.recipient for report in reading.reports] == [f"a{number}@b.example" for number in range(recipients)]
+    assert {(report.reply_code, report.status) for report in reading.reports} == {(550, "5.1.1")}
+    diagnostics = [report.diagnostic or "" for report in reading.reports]
+    assert [said[:40] for said in diagnostics] == [f"550 {number} {words}"[:40] for number in range(recipients)]
+    assert sum(map(len, diagnostics)) <= DIAGNOSTICS_CHARACTERS_MAX
+    assert all(said.endswith("5.1.1") for said in diagnostics) == (recipients == 60)
 
 
 def test_a_report_that_is_cut_is_kept_whole() -> None:

@@ -17,7 +17,7 @@ from ingest.reading.mime import parse
 from ingest.reading.readers import Mail, read_mail
 from ingest.signing.return_path import is_return_path
 from nullsender.events import Kind, Report, Source
-from nullsender.limits import NAME_CHARACTERS_MAX, READ_BYTES_MAX, REPORT_RECIPIENTS_KEPT_MAX
+from nullsender.limits import DIAGNOSTICS_CHARACTERS_MAX, NAME_CHARACTERS_MAX, READ_BYTES_MAX, REPORT_RECIPIENTS_KEPT_MAX
 
 _MESSAGE_ID_HEX_DIGITS = 32
 
@@ -63,6 +63,7 @@ def read_message(content: bytes, *, source: Source, received_at: datetime) -> Re
         subject=_text(subject),
         original_message_id=_text(returned.message_id()),
         returned_token=_text(returned.token()),
+        diagnostic_characters_max=DIAGNOSTICS_CHARACTERS_MAX // len(found.findings),
     )
     reports = tuple(_report(finding, index, found, common) for index, finding in enumerate(found.findings))
     return Reading(kind=found.kind, format=found.format, reports=reports, returned=returned.content)
@@ -99,6 +100,7 @@ class _Common(NamedTuple):
     subject: str | None
     original_message_id: str | None
     returned_token: str | None
+    diagnostic_characters_max: int  # the share of each recipient
 
 
 def _report(finding: Finding, index: int, found: Findings, common: _Common) -> Report:
@@ -113,7 +115,7 @@ def _report(finding: Finding, index: int, found: Findings, common: _Common) -> R
         action=finding.action,
         status=finding.status,
         reply_code=finding.reply_code,
-        diagnostic=finding.diagnostic,
+        diagnostic=finding.diagnostic[: common.diagnostic_characters_max] if finding.diagnostic else None,
         remote_mta=_text(finding.remote_mta),
         reporting_mta=_text(finding.reporting_mta),
         feedback_type=_text(finding.feedback_type),
