@@ -5,7 +5,7 @@ link; one that is not known here is called by its DNS zone or by the host of its
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from ipaddress import IPv6Address
 from typing import NamedTuple
 
@@ -88,12 +88,15 @@ _PAGE = re.compile(rf"https?://{_NAME}[^\s]{{0,80}}?(?:ip=|/ip/|rbl|dnsbl|lookup
 _IPV4 = re.compile(r"(?<![\w.])\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}(?![\w.]*\w)")
 _IPV6 = re.compile(r"(?:(?<=ipv6:)|(?<![\w:.]))(?:[0-9a-f]{0,4}:){2,7}[0-9a-f]{0,4}(?![\w:])")
 _COLONS_OF_IPV6_MIN = 2
-# The words before an address of ours. What looks like one behind a dash is a version.
-_BEFORE_OURS = ("client", "host", " ip", "address", "from", "mail server", "sender", "blocked", "for", "?ip", "&ip", "ipv6")
+# The words before an address of ours, and those that only look so. What looks like one behind a dash is a version.
+_BEFORE_OURS = ("client", "host", " ip", "address", "from", "mail server", "sender", "listed", "blocked", "?ip", "&ip", "ipv6")
+_BEFORE_ANOTHER = ("remote host", "remote mail server")
 _OPENINGS = " \t[(<:=\"'"
 _BEFORE_A_VERSION = "- "
-# Where the reply of the other server begins; before it MTAs tell that server's own address.
+# Where the reply of the other server begins; before it MTAs tell that server's own address. A reply without a code begins
+# behind that address, where it is told in the form in which Postfix and Exim tell it.
 _REPLY_BEGINS = re.compile(r"(?:(?<![^\s:\"'(>])[245]\d\d)(?=[ \-:#])")
+_SERVER_TOLD = re.compile(r"(?:^|[:;]) ?host [\w.-]{1,255} ?[\[(][\d.:a-f]{2,45}[\])]")
 
 
 class Listing(NamedTuple):
@@ -103,12 +106,15 @@ class Listing(NamedTuple):
     ip: str | None
 
 
-def listing_in(text: str) -> Listing:
-    """The list and the address that the reply `text` names; takes time in proportion to its length."""
+def listing_in(text: str, server: str | None = None) -> Listing:
+    """The list and the address that the reply `text` names; takes time in proportion to its length.
+
+    `server` is the host that gave the reply, where the report tells it: what stands of that one is not ours.
+    """
     words = text.lower()
-    begins = _REPLY_BEGINS.search(words)
-    said = words[begins.start() :] if begins else words
-    return Listing(_known(said) or _unknown(said), _our_address(said))
+    begins = _reply_begins(words)
+    said = words[begins:]
+    return Listing(_known(said) or _unknown(said), _our_address(said, _servers_own(words[:begins], server)))
 
 
 def label_of(blocklist: str | None) -> str:
@@ -126,15 +132,34 @@ def _unknown(said: str) -> str | None:
     return match.group(1) if match else None
 
 
-def _our_address(said: str) -> str | None:
-    """The first address that the words before it call ours, else the first."""
-    first = None
+def _reply_begins(words: str) -> int:
+    if code := _REPLY_BEGINS.search(words):
+        return code.start()
+    told = _SERVER_TOLD.search(words)
+    return told.end() if told else 0
+
+
+def _servers_own(head: str, server: str | None) -> set[str]:
+    """The addresses of the other server: those told before its reply, and that of `server`.
+
+    Some MTAs write both ends of the connection into the name of the server, and nobody can tell then which is which.
+    """
+    of_server = {address for _, address in _addresses(server.lower())} if server else set()
+    return {address for _, address in _addresses(head)} | (of_server if len(of_server) == 1 else set())
+
+
+def _our_address(said: str, servers_own: Set[str]) -> str | None:
+    """The first address that the words before it call ours, else the only one: no address is better than another's."""
+    others = set()
     for start, address in _addresses(said):
-        if said[max(0, start - 20) : start].rstrip(_OPENINGS).endswith(_BEFORE_OURS):
+        if address in servers_own:
+            continue
+        before = said[max(0, start - 20) : start].rstrip(_OPENINGS)
+        if before.endswith(_BEFORE_OURS) and not before.endswith(_BEFORE_ANOTHER):
             return address
-        if first is None and not said.endswith(_BEFORE_A_VERSION, 0, start):
-            first = address
-    return first
+        if not said.endswith(_BEFORE_A_VERSION, 0, start):
+            others.add(address)
+    return others.pop() if len(others) == 1 else None
 
 
 def _addresses(said: str) -> Iterator[tuple[int, str]]:

@@ -38,6 +38,7 @@ class Case(msgspec.Struct):
     hits: Hits
     named: str | None = None  # the provider, where the caller knows it
     hosts: tuple[str, ...] = ()  # of which any may tell the provider
+    server: str | None = None  # that gave the reply, where the report tells it
     told: set[str] | None = None  # the providers that these tell, once somebody asked
 
     def providers(self, known: Providers) -> set[str]:

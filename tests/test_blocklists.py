@@ -47,6 +47,33 @@ def test_a_refusal_names_its_list_and_our_address(text: str, blocklist: str | No
 def test_the_address_of_the_server_that_refused_is_not_ours(before: str) -> None:
     assert listing_in(f"{before}554 5.7.1 Client host [192.0.2.4] blocked using bl.example.org").ip == "192.0.2.4"
     assert listing_in(f"{before}554 5.7.1 blocked using bl.example.org").ip is None
+    assert listing_in(f"{before}554 5.7.1 192.0.2.200: your host is listed by bl.example.org").ip is None
+
+
+def test_the_server_that_refused_is_told_before_a_reply_without_a_code_too() -> None:
+    before = "SMTP error from remote mail server after MAIL FROM: host mx.example.com [192.0.2.200]: "
+
+    assert listing_in(f"{before}rejected by bl.example.org").ip is None
+    assert listing_in(f"{before}192.0.2.4 rejected by bl.example.org").ip == "192.0.2.4"
+
+
+def test_the_server_that_the_report_names_is_not_ours() -> None:
+    said = "554 5.7.1 192.0.2.200 says: your host is listed by bl.example.org"
+
+    assert listing_in(said, "mx.example.com [192.0.2.200]").ip is None
+    assert listing_in(said, "mx.example.com (TCP|192.0.2.200|34042|192.0.2.7|25)").ip == "192.0.2.200"
+
+
+@pytest.mark.parametrize(
+    ("text", "ip"),
+    [
+        ("550 Connection from remote host 192.0.2.200: 550 blocked 192.0.2.4, see bl.example.org", "192.0.2.4"),
+        ("550 5.7.1 blacklisted for 192.0.2.200: 192.0.2.4, see bl.example.org", None),
+        ("550 5.7.1 192.0.2.4 is listed by bl.example.org, see https://bl.example.org/192.0.2.4", "192.0.2.4"),
+    ],
+)
+def test_of_several_addresses_only_one_that_is_called_ours_is(text: str, ip: str | None) -> None:
+    assert listing_in(text).ip == ip
 
 
 @pytest.mark.parametrize("text", ["550 listed: 127.0.0.2", "550 rule 300.1.2.3", "550 at 12:34:56 version 1.2.3", "550 ::"])
