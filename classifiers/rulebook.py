@@ -98,6 +98,11 @@ class Place(NamedTuple):
     file: Path
     line: int
 
+    def of_rule(self, name: str) -> str:
+        """How a fault of the rule called `name`, which is written here, begins."""
+        line = f", line {self.line}" if self.line else ""
+        return f"{self.file.name}{line}, rule {name}"
+
 
 class Without(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One of our rules that an operator has switched off, and why."""
@@ -115,6 +120,11 @@ class Rulebook(msgspec.Struct, frozen=True):
     places: Mapping[str, Place]  # by the name of the rule
     own: frozenset[str] = frozenset()  # the names of the operator's rules; all others are ours
     without: tuple[Without, ...] = ()
+
+    def where(self, rule: Rule) -> str:
+        """How a fault of `rule` begins: with its file and its line, where it was read from one."""
+        place = self.places.get(rule.name)
+        return place.of_rule(rule.name) if place else f"rule {rule.name}"
 
 
 def read_rulebook(folder: Path = RULES_FOLDER) -> Rulebook:
@@ -163,8 +173,7 @@ def read_rules(file: Path, content: bytes, entries: Sequence[dict[str, Any]], si
     known = len(lines) == len(entries)  # otherwise one of them stands in a text or a comment
     for number, entry in enumerate(entries):
         place = Place(file, lines[number] if known else 0)
-        line = f", line {place.line}" if known else ""
-        where = f"{file.name}{line}, rule {entry.get('name', '?')}"
+        where = place.of_rule(entry.get("name", "?"))
         rule = convert(entry, Rule, where)
         _require_sound(rule, file.stem, signs, where)
         yield rule, place

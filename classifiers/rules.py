@@ -6,7 +6,7 @@ category that can be hard is hard; what the report or the reply calls temporary 
 connection or to MAIL FROM.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
@@ -20,7 +20,7 @@ from classifiers.outcome import MEANINGS, Category
 from classifiers.own_rules import with_own_rules
 from classifiers.reply import Reply, fold, is_status, read_reply
 from classifiers.rulebook import RULES_FOLDER, Example, Rule, Rulebook, read_rulebook
-from classifiers.texts import Texts
+from classifiers.texts import CannotCompile, Texts
 from nullsender.address import domain_of
 from nullsender.errors import Misconfigured
 from nullsender.events import Action, Decision, Fault, Kind, Report, Result
@@ -95,7 +95,7 @@ class Rules:
     def __init__(self, book: Rulebook) -> None:
         """Compile `book` and prove it on its own examples; `Misconfigured` where a text or an example fails."""
         self.version = book.version
-        self._texts = Texts(_all_texts(book), _own_texts(book))
+        self._texts = _compiled(book)
         signs = SignNumbers(book.signs, self._texts)
         self._signs = signs
         self._providers = signs.providers
@@ -104,9 +104,9 @@ class Rules:
         self._comes = tuple(self._comes_to(rule) for rule in book.rules)
         self._places = self._places_by_text()
         self._textless = lru_cache(STATUSES_REMEMBERED_MAX)(_Textless(book.rules).places)
-        for rule in book.rules:
+        for place, rule in enumerate(book.rules):
             for example in rule.replies:
-                self._require_decides(rule, example, book.own)
+                self._require_decides(place, example, book)
 
     @classmethod
     def load(cls, folder: Path = RULES_FOLDER, *, own: Path | None = None) -> "Rules":
@@ -148,10 +148,18 @@ class Rules:
         """The decision on `report` with every rule that was near: for a person who asks why, and why not otherwise."""
         if report.kind is not Kind.BOUNCE or report.action in ARRIVED:
             return Weighing(self.decide(report), None, (), (), None)
-        case = self._case_of(report)
+        return self._weigh(self._case_of(report), report.status, report.action)
+
+    def weigh_reply(
+        self, text: str, status: str | None = None, reply_code: int | None = None, provider: str | None = None
+    ) -> Weighing:
+        """The decision on one SMTP reply, as `decide_reply` makes it, with every rule that was near."""
+        return self._weigh(self._case_of_reply(text, status, reply_code, provider), status)
+
+    def _weigh(self, case: Case, status: str | None, action: Action | None = None) -> Weighing:
         places = list(dict.fromkeys(self._candidates(case)))
         first = self._first(case)
-        decision = self._decision(case, first, report.status, report.action)
+        decision = self._decision(case, first, status, action)
         if first is None:
             return Weighing(decision, None, tuple(self._candidate(case, place) for place in places), (), None)
         before, behind = places[: places.index(first)], places[places.index(first) + 1 :]
@@ -167,7 +175,7 @@ class Rules:
     def _case_of(self, report: Report) -> Case:
         reply = read_reply(report.diagnostic, report.status, report.reply_code)
         hosts = (report.remote_mta or report.reporting_mta or "", domain_of(report.recipient or ""))
-        return Case(reply, self._texts.scan(reply.folded), None, hosts)
+        return Case(reply, self._texts.scan(reply.folded), None, hosts, report.remote_mta)
 
     def _case_of_reply(self, text: str, status: str | None, reply_code: int | None, provider: str | None) -> Case:
         reply = read_reply(text, status, reply_code)
@@ -219,7 +227,7 @@ class Rules:
             return self._settled(outcome, Category.UNKNOWN, NO_RULE, permanent=permanent)
         comes = self._comes[place]
         if comes.may_name_a_list:
-            comes = comes.naming(listing_in(case.reply.text))
+            comes = comes.naming(listing_in(case.reply.text, case.server))
         words = self._words(case, condition.hit(case))
         if action is _DELAYED:
             return replace(comes.soft[False], outcome=Result.NONE, words=words)
@@ -266,18 +274,27 @@ class Rules:
                 places[number].append(place)
         return tuple(map(tuple, places))
 
-    def _require_decides(self, rule: Rule, example: Example, own: Set[str]) -> None:
+    def _require_decides(self, place: int, example: Example, book: Rulebook) -> None:
+        rule = book.rules[place]
         case = self._case_of_reply(example.text or "", example.status, example.reply_code, example.provider)
-        place = self._first(case)
-        decides = NO_RULE if place is None else self._conditions[place].rule.name
-        if decides not in own:
-            self._decision(case, place, example.status)  # whose words are then found without delay when it comes to mail
-        ours_overruled = decides in own and rule.name not in own  # which is what theirs are for
-        if decides != rule.name and not ours_overruled:
-            raise Misconfigured(
-                f"rule {rule.name}: its example {example.text!r} is decided by {decides}; "
-                f"the rule does not fit its example, or the other stands before it"
-            )
+        first = self._first(case)
+        decides = NO_RULE if first is None else book.rules[first].name
+        if decides not in book.own:
+            self._decision(case, first, example.status)  # whose words are then found without delay when it comes to mail
+        ours_overruled = decides in book.own and rule.name not in book.own  # which is what theirs are for
+        if first != place and not ours_overruled:
+            why = self._why_not(case, place)
+            because = f": {why}" if why else ", which stands before it"
+            raise Misconfigured(f"{book.where(rule)}: its example {example.text!r} is decided by {decides}{because}")
+
+    def _why_not(self, case: Case, place: int) -> str | None:
+        """Why the rule at `place` does not hold in this case; None where it does."""
+        candidate = self._candidate(case, place)
+        if candidate.rule.texts and self._conditions[place].hit(case) is None:
+            return "none of the rule's texts stands in it"
+        if candidate.objection is Objection.TEXT:
+            return f"{candidate.words_against!r} speaks against the rule (`unless`)"
+        return f"the rule asks for another {candidate.objection}" if candidate.objection else None
 
 
 class _Textless:
@@ -300,6 +317,16 @@ class _Textless:
         if reply_code is not None:
             places.update(self._by_code.get(reply_code, ()))
         return tuple(sorted(places))
+
+
+def _compiled(book: Rulebook) -> Texts:
+    """The texts of all rules and signs; `Misconfigured` says which rule has one that can not be compiled."""
+    try:
+        return Texts(_all_texts(book), _own_texts(book))
+    except CannotCompile as error:
+        rule = next((rule for rule in book.rules if error.text in rule.texts + rule.unless), None)
+        where = book.where(rule) if rule else "the phases and providers" if error.text else "the rules together"
+        raise Misconfigured(f"{where}: {error}") from error
 
 
 def _all_texts(book: Rulebook) -> Iterator[str]:

@@ -19,11 +19,19 @@ from nullsender.limits import DECIDING_WORDS_CHARACTERS_MAX, OWN_TEXTS_REMEMBERE
 Hits = Mapping[int, int]
 
 
+class CannotCompile(Misconfigured):
+    """Hyperscan does not take `text`, which is one of those that it was given, or none of them for they are too many."""
+
+    def __init__(self, text: str | None, why: object) -> None:
+        super().__init__(f"the text {text!r} can not be compiled: {why}" if text else f"the texts can not be compiled: {why}")
+        self.text = text
+
+
 class Texts:
     """Many texts, numbered and compiled. Any number of threads may scan at once."""
 
     def __init__(self, texts: Iterable[str], own: Set[str] = frozenset()) -> None:
-        """Compile them, of which an operator wrote those of `own`; `Misconfigured` where Hyperscan does not take one."""
+        """Compile them, of which an operator wrote those of `own`; `CannotCompile` names one that Hyperscan does not take."""
         self._texts = tuple(dict.fromkeys(texts))
         self._numbers = {text: number for number, text in enumerate(self._texts)}
         self._patterns: dict[int, re.Pattern[bytes]] = {}  # made when they are first asked for: most never are
@@ -96,8 +104,7 @@ def _compile(texts: Sequence[str]) -> hyperscan.Database:
     try:
         return _compiled(texts)
     except hyperscan.HyperscanError as error:
-        wrong = next((text for text in texts if not _can_be_compiled(text)), "all of them")
-        raise Misconfigured(f"the text {wrong!r} of a rule can not be compiled: {error}") from error
+        raise CannotCompile(next((text for text in texts if not _can_be_compiled(text)), None), error) from error
 
 
 def _can_be_compiled(text: str) -> bool:

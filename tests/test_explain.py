@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from classifiers.outcome import Category
-from classifiers.rulebook import Rule, Rulebook, Signs
+from classifiers.rulebook import Provider, Rule, Rulebook, Signs
 from classifiers.rules import Rules
 from ingest.proof import Prover
 from ingest.signing.keys import Claims, SigningKeys
@@ -189,6 +189,26 @@ def test_a_rule_that_was_passed_over_is_named_with_the_reason(asks: Any, words: 
 
     assert row_of(said, "rule") == 'a.full, by "full"'
     assert row_of(said, "not") == f'a.other ("full"): {sentence}'
+
+
+def test_a_rule_that_hangs_on_the_provider_is_shown_as_any_other() -> None:
+    signs = Signs(phases={}, providers={"examplebox": Provider()})
+    theirs = Rule(
+        name="t.full", category=Category.MAILBOX_CLOSED, texts=("full",), providers=frozenset({"examplebox"}), examples=()
+    )
+    book = Rules(Rulebook((theirs, FULL), signs, "v", {}))
+
+    said = reply(b'{"text": "552 it is full", "provider": "ExampleBox"}', as_json=False, rules=book)
+
+    assert row_of(said, "rule") == 't.full, by "full" and provider examplebox'
+    assert row_of(said, "behind").startswith("a.full")
+
+
+def test_a_rule_that_knows_words_to_say_nothing_is_named_all_the_same() -> None:
+    book = book_of(rule("a.mumbles", Category.UNKNOWN, texts=("mumble",)))
+
+    assert row_of(reply(b"550 mumble", as_json=False, rules=book), "rule") == 'a.mumbles, by "mumble"'
+    assert row_of(reply(b"550 hum", as_json=False, rules=book), "rule") == "none: no rule knows these words and codes"
 
 
 def test_a_rule_behind_the_one_that_decided_is_named_with_what_it_would_say() -> None:

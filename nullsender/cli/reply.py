@@ -12,8 +12,7 @@ from typing import TextIO
 
 import msgspec
 
-from classifiers.rulebook import Example
-from classifiers.rules import Rules, Weighing
+from classifiers.rules import Rules
 from nullsender.cli import EXIT_FAILED, parts
 from nullsender.cli.explain import look_of, standard_input
 from nullsender.cli.explaining.objects import decided, listed
@@ -22,7 +21,7 @@ from nullsender.cli.explaining.reply_line import read_reply_line, report_of
 from nullsender.cli.explaining.ties import Ties
 from nullsender.cli.explaining.why import Weighed
 from nullsender.errors import Invalid
-from nullsender.events import Decision, Outcome
+from nullsender.events import Outcome
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,19 +54,11 @@ def reply_lines(lines: Iterable[bytes], rules: Rules, page: Page | None, *, now:
             code = EXIT_FAILED
             print(json.dumps({"error": invalid.reason}) if page is None else invalid.reason, file=out)
             continue
-        decision = rules.decide_reply(reply.text or "", reply.status, reply.reply_code, reply.provider)
+        weighing = rules.weigh_reply(reply.text or "", reply.status, reply.reply_code, reply.provider)
         if page is None:
             given = {key: value for key, value in msgspec.to_builtins(as_written).items() if value is not None}
-            print(json.dumps(given | decided(decision) | listed(decision)), file=out)
+            print(json.dumps(given | decided(weighing.decision) | listed(weighing.decision)), file=out)
         else:
-            print("\n".join(page.reply(_weighed(reply, decision, rules, now))), file=out)
+            outcome = Outcome(report=report_of(reply, "reply", now), decision=weighing.decision, decided_at=now)
+            print("\n".join(page.reply(Weighed(outcome, weighing))), file=out)
     return code
-
-
-def _weighed(reply: Example, decision: Decision, rules: Rules, now: datetime) -> Weighed:
-    """The reply as the report that a bounce with these words would make; such a report does not name the provider."""
-    report = report_of(reply, "reply", now)
-    weighing = rules.weigh(report)
-    if weighing.decision.rule != decision.rule:
-        weighing = Weighing(decision, None, (), (), None)
-    return Weighed(Outcome(report=report, decision=decision, decided_at=now), weighing)

@@ -10,7 +10,7 @@ from classifiers.conditions import Objection
 from classifiers.outcome import MEANINGS, Category
 from classifiers.reply import read_reply
 from classifiers.rulebook import Rule
-from classifiers.rules import Candidate, Doubt, Weighing
+from classifiers.rules import NO_RULE, Candidate, Doubt, Weighing
 from nullsender.cli.explaining.marks import Marked, marked, shown
 from nullsender.events import Action, Decision, Kind, Outcome, Report, Result
 from nullsender.limits import CANDIDATES_SHOWN, RULE_WORDS_SHOWN_MAX
@@ -99,7 +99,7 @@ def _permanence(decision: Decision) -> str:
 
 def _rule(report: Report, decision: Decision, rule: Rule | None) -> str:
     """The rule that decided, and by what: its words, and the code, the phase and the provider where it asks for them too."""
-    if decision.category == Category.UNKNOWN:
+    if decision.rule == NO_RULE:
         return "none: no rule knows these words and codes"
     by = [f'"{decision.words}"'] if decision.words else []
     if rule and rule.texts:
