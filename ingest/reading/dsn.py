@@ -187,6 +187,8 @@ def _finding(fields: _Group, about_message: _Group) -> Finding:
     return Finding(
         recipient=recipient,
         derived_from=derived_from,
+        # Without a reason in the fields it is looked for in the words, which mostly name the address that was tried.
+        final_recipient=None if diagnostic else _address(field("final-recipient", "")),
         action=action,
         status=status or status_in_words,
         reply_code=reply_code,

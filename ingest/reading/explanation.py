@@ -12,6 +12,7 @@ from operator import attrgetter
 from ingest.reading.codes import has_reply_line, reply_code_in, status_code_in
 from ingest.reading.finding import one_line
 from ingest.reading.lazy import lazy
+from ingest.reading.mentions import mentions_in
 from ingest.reading.namings import Naming
 from ingest.reading.notice_words import Notice
 
@@ -28,11 +29,15 @@ class Explanations:
         for naming, last in zip(namings, _ends_of_lists(namings), strict=True):
             self._places.setdefault(naming.address.lower(), []).append(last)
 
-    def of(self, recipient: str | None, *, alone: bool) -> str:
-        """The words that say why `recipient` failed, on one line. `alone`: there is no other, so all words are about it."""
-        places = self._places.get((recipient or "").lower())
-        if places is None:
-            return self._paragraphs_with_codes or self._whole
+    def of(self, names: Sequence[str], *, alone: bool) -> str:
+        """The words that say why the recipient with these names failed, on one line.
+
+        `alone`: there is no other, so all words are about it. Of several, one that is not named gets no words where others
+        are: they are about those, and an unknown user there makes none of him.
+        """
+        places = self._places_of(names)
+        if not places:
+            return "" if self._namings and not alone else self._paragraphs_with_codes or self._whole
         lines = self._notice.lines
         place = places[0] if len(places) == 1 else max(places, key=attrgetter("way"))
         end = self._next_recipient(place)
@@ -48,12 +53,16 @@ class Explanations:
         if says_something(near):
             return f"{near} {self._paragraphs_with_codes}".strip() if alone else near
         if not says_something(behind):
-            return self._paragraphs_with_codes or self._before_addresses
+            return (self._paragraphs_with_codes if alone else self._paragraphs_about(place)) or self._before_addresses
         if _has_code(behind):
             return behind
         if not alone:
-            return self._paragraphs_with_codes or behind
+            return self._paragraphs_about(place) or behind
         return f"{self._before_addresses} {behind}".strip() if behind.lower().startswith(_REQUESTS) else behind
+
+    def _places_of(self, names: Sequence[str]) -> Sequence[Naming]:
+        """Where the recipient is named, under the first of its names that is."""
+        return next((places for name in names if (places := self._places.get(name.lower()))), ())
 
     def _codes_below(self, places: Sequence[Naming], place: Naming) -> str:
         """What stands with a code where the address is listed again: Exchange tells the user first, then administrators."""
@@ -63,16 +72,17 @@ class Explanations:
         reason, _ = _paragraph(self._notice.lines, last, self._next_recipient(last))
         return reason if _has_code(reason) else ""
 
-    def heard_about(self, recipient: str | None) -> str:
-        """The first reply of the remote MTA that names `recipient`, where the notice has a transcript as Sendmail writes it.
+    def heard_about(self, names: Sequence[str]) -> str:
+        """The first reply of the remote MTA with one of `names`, where the notice has a transcript as Sendmail writes it.
 
         Behind it Sendmail writes a reply of its own, with an enhanced code that it makes up from the other's 550.
         """
         if _HEARD not in self._notice.text:
             return ""
-        address = (recipient or "").lower()
+        names = [name.lower() for name in names]
         heard = (one_line(line.strip()[3:]) for line in self._notice.lines if line.lstrip().startswith(_HEARD))
-        reply = next((reply for reply in heard if has_reply_line(reply) and address and address in reply.lower()), "")
+        replies = (reply for reply in heard if has_reply_line(reply))
+        reply = next((reply for reply in replies if any(name in reply.lower() for name in names)), "")
         return self.end_of_reply(reply)
 
     def end_of_reply(self, beginning: str) -> str:
@@ -131,10 +141,29 @@ class Explanations:
 
     @lazy
     def _paragraphs_with_codes(self) -> str:
+        return one_line(" ".join(self._coded_paragraphs))
+
+    @lazy
+    def _coded_paragraphs(self) -> list[str]:
         text = self._notice.text
         if _CODE.search(text) is None:
-            return ""
-        return one_line(" ".join([words for words in _PARAGRAPHS.split(text) if _has_code(one_line(words))]))
+            return []
+        return [words for words in _PARAGRAPHS.split(text) if _has_code(one_line(words))]
+
+    def _paragraphs_about(self, place: Naming) -> str:
+        """The paragraphs with codes that name no other recipient."""
+        by_name = self._coded_paragraphs_by_name
+        return one_line(" ".join([*by_name.get("", ()), *by_name.get(place.address.lower(), ())]))
+
+    @lazy
+    def _coded_paragraphs_by_name(self) -> dict[str, list[str]]:
+        """By the only address in them, in lower case, `""` where there is none; those with several are left out."""
+        by_name: dict[str, list[str]] = {}
+        for words in self._coded_paragraphs:
+            names = {address.lower() for address, _, _ in mentions_in(words)} or {""}
+            if len(names) == 1:
+                by_name.setdefault(names.pop(), []).append(words)
+        return by_name
 
 
 def _ends_of_lists(namings: Sequence[Naming]) -> list[Naming]:

@@ -18,7 +18,10 @@ from nullsender.limits import DIAGNOSTIC_CHARACTERS_MAX, REPORTS_MAX
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """What a message says of one recipient; the fields are those of `nullsender.events.Report`."""
+    """What a message says of one recipient; the fields are those of `nullsender.events.Report`.
+
+    Only `final_recipient` is not kept: whom the words of the notice may name in the recipient's place.
+    """
 
     recipient: str | None = None
     derived_from: DerivedFrom = DerivedFrom.NOWHERE
@@ -33,6 +36,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     original_envelope_id: str | None = None
     original_source_ip: str | None = None
     original_mail_from: str | None = None
+    final_recipient: str | None = None
     notes: tuple[str, ...] = ()
 
 

@@ -45,7 +45,7 @@ def explained(
 ) -> tuple[Finding, ...]:
     """The findings of a report part, with what its fields leave out filled in from the words beside it."""
     namings = namings_in(notice)
-    known = {finding.recipient.lower() for finding in findings if finding.recipient}
+    known = {name.lower() for finding in findings for name in (finding.recipient, finding.final_recipient) if name}
     nameless = len([finding for finding in findings if not finding.recipient])
     named, derived_from = _recipients(message, notice, namings, returned, source) if nameless else ((), DerivedFrom.NOWHERE)
     spare = [recipient for recipient in named if recipient.lower() not in known]
@@ -70,11 +70,12 @@ def _with_words(finding: Finding, explanations: Explanations, *, alone: bool) ->
     diagnostic = finding.diagnostic or ""
     if diagnostic and says_something(diagnostic):
         return with_diagnostic(finding, explanations.end_of_reply(diagnostic))
-    heard = explanations.heard_about(finding.recipient)
+    names = [name for name in (finding.recipient, finding.final_recipient) if name]
+    heard = explanations.heard_about(names)
     if finding.status and status_code_in(heard) not in (None, finding.status):
         # The reply says another reason than the field, which is then made up; its class is not, for it says what was done.
         return with_diagnostic(msgspec.structs.replace(finding, status=f"{finding.status[0]}.0.0"), heard)
-    return with_diagnostic(finding, f"{diagnostic} {explanations.of(finding.recipient, alone=alone)}")
+    return with_diagnostic(finding, f"{diagnostic} {explanations.of(names, alone=alone)}")
 
 
 def _action(notice: Notice) -> Action:
