@@ -73,7 +73,7 @@ class Prover:
         alone = len(reports) == 1
         if token is not None:
             return tuple(_by_token(report, token, alone=alone) for report in reports)
-        if not alone and reading.kind is not Kind.BOUNCE:
+        if _names_candidates(reading):
             return tuple(_withheld(report, SEVERAL_CANDIDATES) for report in reports)
         proof = Proof.SOURCE if self._is_trusted(source.ip) else Proof.NONE
         return tuple(msgspec.structs.replace(report, proof=proof) for report in reports)
@@ -130,6 +130,18 @@ class Prover:
         if isinstance(address, IPv6Address) and address.ipv4_mapped:
             address = address.ipv4_mapped
         return any(address in network for network in self._trusted_sources)
+
+
+def without_keys(reading: Reading) -> tuple[Report, ...]:
+    """The reports of `reading` as far as they can be told where nobody has our keys: none is proven."""
+    if _names_candidates(reading):
+        return tuple(_withheld(report, SEVERAL_CANDIDATES) for report in reading.reports)
+    return tuple(reading.reports)
+
+
+def _names_candidates(reading: Reading) -> bool:
+    """Whether it is about one of several people: of a bounce each is meant, of anything else one."""
+    return len(reading.reports) > 1 and reading.kind is not Kind.BOUNCE
 
 
 def _by_token(report: Report, claims: Claims, *, alone: bool) -> Report:

@@ -315,7 +315,14 @@ def test_a_return_path_for_somebody_else_withholds_the_report() -> None:
     said = explain("-", standard_input=BOUNCE, ties=ties_with(f"{ReturnPaths(KEYS).make(claims)}@bounces.example"))
 
     assert row_of(said, "proof").startswith("withheld: it names someone else")
-    assert row_of(said, "list").startswith("stays as it is: withheld")
+    assert row_of(said, "list") == "stays as it is: the report is withheld"
+
+
+def test_a_complaint_of_one_of_several_people_stops_nobody_where_there_are_no_keys_either() -> None:
+    said = explain(Path(__file__).parent.parent / "fixtures" / "mail" / "handmade" / "amazon-complaint-of-one-of-two.eml")
+
+    assert row_of(said, "proof").startswith("withheld: it names several people")
+    assert row_of(said, "list") == "stays as it is: the report is withheld"
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ def on_the_list(outcome: Outcome, policy: PolicySettings, *, proof_is_known: boo
     if outcome.decision.outcome is Result.NONE:
         late = outcome.report.action is Action.DELAYED
         return f"stays as it is: {'the mail may still arrive' if late else 'nothing is said against the address'}"
+    if outcome.report.withheld:
+        return "stays as it is: the report is withheld"
     proven, unproven = (_asked(outcome, proof, policy) for proof in (Proof.SOURCE, Proof.NONE))
     if proof_is_known:
         return _sentence(unproven if outcome.report.proof is Proof.NONE else proven, policy)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from ingest.proof import Prover
+from ingest.proof import Prover, without_keys
 from ingest.reading.report import Reading
 from ingest.signing.keys import SigningKeys
 from nullsender import secret_keys
@@ -35,12 +35,12 @@ class Ties(NamedTuple):
 
     def prove(self, reading: Reading, now: datetime) -> Sequence[Report]:
         """The reports of `reading` with what is proven about each."""
-        return self.prover.prove(reading, self.source, today=now.date()) if self.prover else reading.reports
+        return self.prover.prove(reading, self.source, today=now.date()) if self.prover else without_keys(reading)
 
     def sentence(self, report: Report) -> str:
         """What is known of the ties of `report`, and how more could be."""
         if report.withheld:
-            return f"withheld: {report.withheld}"
+            return f"withheld: {report.withheld}{'' if self.prover else f'; not checked: {self.why_no_prover}'}"
         if report.proof is not Proof.NONE:
             return f"{report.proof}: {_PROOFS[report.proof]}"
         if self.prover is None:
