@@ -13,6 +13,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from functools import lru_cache
+from itertools import islice
 
 import msgspec
 
@@ -42,8 +43,8 @@ _REASONS: Mapping[bytes, str] = {
 }  # fmt: skip
 _STATUS = re.compile(rb"[245]\.\d{1,3}\.\d{1,3}(?!\d|\.\d)")
 # No subject has two digits (RFC 3463 3, and the registry since): "4.92.3" is a version, and so is what follows a letter.
-_STATUS_IN_WORDS = re.compile(rb"[245]\.\d\.\d{1,3}(?!\d|\.\d)")
-_BEFORE_A_VERSION = re.compile(rb"(?:[a-z0-9.]|[a-z]-)\Z")
+# The look-behinds stand behind two characters, because the engine is fast only where a pattern begins with a letter.
+_STATUS_IN_WORDS = re.compile(rb"[245]\.(?<![a-z0-9.]..)(?<![a-z]-..)\d\.\d{1,3}(?!\d|\.\d)", re.DOTALL)
 # Three digits where a reply begins, which is told by what stands before them.
 _THREE_DIGITS = re.compile(rb"[245]\d\d(?=[ \-:#]|$)")
 _BEFORE_A_REPLY = (b":", b";", b"'", b'"', b"(", b"[", b"=", b">", b"<<<", b"smtp", b"error")
@@ -158,27 +159,16 @@ def _most_telling(folded: bytes, status: str | None) -> str | None:
         status = None
     if status is not None and detail_of(status) == 2 and folded.find(status.encode()) >= 0:
         return status
-    digits = folded.translate(_DIGITS)
     best = None
-    at = -1
-    for _ in range(STATUSES_TRIED_MAX):
-        at = digits.find(b"0.0", at + 1)
-        if at < 0:
-            break
-        code = _status_at(folded, at)
-        if code is not None and (best is None or detail_of(code) > detail_of(best)):
+    first = folded.translate(_DIGITS).find(b"0.0")
+    found = _STATUS_IN_WORDS.finditer(folded, first) if first >= 0 else ()
+    for match in islice(found, STATUSES_TRIED_MAX):
+        code = match.group().decode()
+        if best is None or detail_of(code) > detail_of(best):
             best = code
             if detail_of(code) == 2:
                 break
     return status if best is None or (status is not None and detail_of(status) > detail_of(best)) else best
-
-
-def _status_at(folded: bytes, start: int) -> str | None:
-    """The code that begins at `start`, unless it is a part of an IP address or of a version."""
-    if _BEFORE_A_VERSION.search(folded, max(0, start - 2), start):
-        return None
-    match = _STATUS_IN_WORDS.match(folded, start)
-    return match.group().decode() if match else None
 
 
 def _without_addresses(folded: bytes) -> bytes:

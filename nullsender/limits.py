@@ -267,7 +267,7 @@ DECIDING_WORDS_CHARACTERS_MAX = 200
 OWN_TEXTS_REMEMBERED_MAX = 256
 # Status codes whose forms are kept ready: the registry has about 100, providers add about as many.
 STATUSES_REMEMBERED_MAX = 512
-# Places of a reply that are looked at for its status code: an IP address is three of them, and a wrapped reply has a few.
+# Status codes of one reply that are looked at, in search of one that gives a reason: a wrapped reply has a few.
 STATUSES_TRIED_MAX = 40
 # Beginnings of replies, such as "550 5.1.1 ", whose codes are kept ready: most replies have one of a hundred.
 HEADS_REMEMBERED_MAX = 1_024

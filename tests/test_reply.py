@@ -48,6 +48,10 @@ def test_an_ip_address_or_a_version_is_no_status_code(text: str) -> None:
     assert read_reply(text).status is None
 
 
+def test_a_status_code_is_found_behind_any_number_of_ip_addresses() -> None:
+    assert read_reply("550 refused: " + "mx.example.com[192.0.2.1] " * 40 + "5.7.1 listed").status == "5.7.1"
+
+
 @pytest.mark.parametrize("text", ["message of 512 kilobytes", "after 240 hours", "on port 465"])
 def test_any_three_digits_are_no_reply_code(text: str) -> None:
     assert read_reply(text).reply_code is None
