@@ -212,6 +212,30 @@ def test_other_json_is_no_report_of_abuse(attached: bytes) -> None:
     assert read(head + attached + b"\n--X--\n").kind is Kind.OTHER
 
 
+@pytest.mark.parametrize(
+    ("fixture", "written", "changed"),
+    [
+        ("amazon-bounce", rb"\"status\":\"5.1.1\"", rb"\"status\":\"\\u001b[31m5.1.1 gone\""),
+        ("amazon-bounce-not-tried", rb"\"bounceType\": \"", rb"\"bounceType\": \"\\u0000" + 2_000 * b"x"),
+        ("xarf-4", b'"source_identifier": "192.0.2.25"', b'"source_identifier": "192.0.2.25\\u0000 evil"'),
+        ("xarf-4", b'"type": "spam"', b'"type": "\\u0000spam"'),
+        ("spamcop", b"[SpamCop (192.0.2.25)", b"[SpamCop (....)"),
+    ],
+)
+def test_what_stands_in_json_or_a_subject_is_kept_only_as_what_it_has_to_be(
+    fixture: str, written: bytes, changed: bytes
+) -> None:
+    """A status is a status code, an IP an IP, and words can be shown."""
+    content = (MAIL / "handmade" / f"{fixture}.eml").read_bytes()
+    assert written in content
+
+    report = only(read(content.replace(written, changed), rcpt_to="abuse@bounces.example.com"))
+
+    assert report.status in (None, "5.0.0", "5.1.1")
+    assert report.original_source_ip in (None, "192.0.2.25")
+    assert all(note.isprintable() and len(note) < 1_200 for note in report.notes)
+
+
 def test_a_token_proves_a_report_that_returns_nothing_but_its_feedback_id() -> None:
     feedback_id = Tokens(KEYS).make(CLAIMS).replace(".", ":")
     content = (

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
+from ingest.reading.codes import status_code_in
 from ingest.reading.complainer import complainers
 from ingest.reading.dates import parse_timestamp
 from ingest.reading.dsn import action_of, host_name
@@ -134,7 +135,7 @@ def _first_json(text: str, shape: type[_Shape]) -> _Shape | None:
 
 
 def _bounced(bounce: _Bounce) -> Iterator[Finding]:
-    what = f"{bounce.type}/{bounce.sub_type}"
+    what = one_line(f"{bounce.type}/{bounce.sub_type}")[:NAME_CHARACTERS_MAX]
     status = _STATUSES.get(what) or _STATUSES.get(bounce.type)
     notes = (f"SES did not send it, because of what it knew of the address before ({what})",)
     for recipient in bounce.recipients:
@@ -142,7 +143,7 @@ def _bounced(bounce: _Bounce) -> Iterator[Finding]:
             recipient=_address(recipient),
             derived_from=DerivedFrom.REPORT_JSON if _address(recipient) else DerivedFrom.NOWHERE,
             action=action_of(recipient.action, recipient.status) if recipient.action else Action.FAILED,
-            status=recipient.status or None,
+            status=status_code_in(recipient.status),
             reporting_mta=host_name(bounce.reporting_mta),
             occurred_at=parse_timestamp(bounce.timestamp),
             notes=notes if bounce.sub_type in _NOT_TRIED else (),

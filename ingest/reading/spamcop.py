@@ -12,7 +12,7 @@ from ingest.reading.finding import Finding, Findings
 from ingest.reading.headers import NO_HEADERS, read_fields
 from ingest.reading.mailboxes import mailbox_in
 from ingest.reading.mime import Part
-from ingest.reading.origin import origin_of
+from ingest.reading.origin import ip_in, origin_of
 from ingest.reading.returned import NOTHING_RETURNED, Returned
 from nullsender.events import Kind
 
@@ -36,7 +36,7 @@ def read_spamcop(message: Part) -> Findings | None:
         derived_from=place.derived_from,
         feedback_type="abuse",
         occurred_at=parse_date(returned.headers.get("date") or message.headers.get("date")),
-        original_source_ip=subject[1],
+        original_source_ip=ip_in(subject[1]),
         original_mail_from=origin_of(NO_HEADERS, returned.headers).mail_from,
         notes=notes,
     )

@@ -12,11 +12,11 @@ import msgspec
 from ingest.reading.charsets import decode_base64
 from ingest.reading.complainer import complainers
 from ingest.reading.dates import parse_timestamp
-from ingest.reading.finding import Finding, Findings
+from ingest.reading.finding import Finding, Findings, one_line
 from ingest.reading.headers import NO_HEADERS, read_fields
 from ingest.reading.mailboxes import address_in_field
 from ingest.reading.mime import Part
-from ingest.reading.origin import origin_of
+from ingest.reading.origin import ip_in, origin_of
 from ingest.reading.returned import NOTHING_RETURNED, Returned
 from nullsender.events import DerivedFrom, Kind
 from nullsender.limits import NAME_CHARACTERS_MAX, XARF_OBJECTS_MAX, XARF_SAMPLES_MAX
@@ -134,7 +134,9 @@ def _payload(sample: _Sample) -> bytes:
 
 def _findings(abuse: _Abuse) -> Findings:
     if abuse.type not in _SPAM or abuse.protocol not in _MAIL:
-        about = f"a report of abuse that is not about mail: {abuse.type[:NAME_CHARACTERS_MAX] or 'it does not say what'}"
+        about = (
+            f"a report of abuse that is not about mail: {one_line(abuse.type)[:NAME_CHARACTERS_MAX] or 'it does not say what'}"
+        )
         return Findings(kind=Kind.OTHER, format="xarf", findings=(Finding(notes=(about,)),))
     returned = next(filter(None, map(_mail_in, abuse.samples)), NOTHING_RETURNED)
     (place,), notes = complainers(((address_in_field(abuse.recipient), DerivedFrom.REPORT_JSON),), returned)
@@ -144,7 +146,7 @@ def _findings(abuse: _Abuse) -> Findings:
         derived_from=place.derived_from,
         feedback_type="abuse",
         occurred_at=parse_timestamp(abuse.at),
-        original_source_ip=abuse.source_ip[:NAME_CHARACTERS_MAX] or origin.source_ip,
+        original_source_ip=ip_in(abuse.source_ip) or origin.source_ip,
         original_mail_from=abuse.mail_from[:NAME_CHARACTERS_MAX] or origin.mail_from,
         notes=notes,
     )
