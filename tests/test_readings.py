@@ -42,6 +42,24 @@ def test_a_reply_in_the_transcript_outweighs_the_reason_that_sendmail_makes_up()
     )
 
 
+@pytest.mark.parametrize(
+    ("status", "reply", "action"),
+    [
+        ("4.4.7", "envelope expired", Action.FAILED),
+        ("4.0.0", "421 this message has expired", Action.FAILED),
+        ("4.4.1", "Delivery time expired", Action.FAILED),
+        ("4.7.5", "451 4.7.5 the TLS certificate expired", Action.DELAYED),
+        ("4.2.0", "450 greylisted: your message is too early, the triplet expired, try again", Action.DELAYED),
+    ],
+)
+def test_a_delay_is_the_end_only_where_the_time_of_the_mail_has_expired(status: str, reply: str, action: Action) -> None:
+    delayed = (HANDMADE / "dsn-delayed.eml").read_bytes()
+    head, _, _ = delayed.partition(b"Final-Recipient:")
+    group = f"Final-Recipient: rfc822; anna@example.org\nAction: delayed\nStatus: {status}\nDiagnostic-Code: smtp; {reply}\n"
+
+    assert only(read(head + group.encode())).action is action
+
+
 def test_a_success_report_is_no_bounce() -> None:
     reading = read_file(HANDMADE / "dsn-success.eml")
 

@@ -5,6 +5,7 @@
 3. what is left                    mail to a signed unsubscribe address, an automatic answer, mail to unsubscribe@, the rest
 """
 
+import re
 from collections import deque
 
 import msgspec
@@ -130,7 +131,16 @@ def _completed(found: Findings, mail: Mail, notice: Notice | None = None) -> Fin
 
 
 def _has_expired(finding: Finding) -> bool:
-    return finding.action is _DELAYED and "expired" in (finding.diagnostic or "").lower()
+    """Whether a delay says that the mail's time is over, not only that a certificate or a greylist entry has expired."""
+    if finding.action is not _DELAYED:
+        return False
+    words = (finding.diagnostic or "").lower()
+    return "expired" in words and (finding.status == "4.4.7" or _TIME_IS_OVER.search(words) is not None)
+
+
+_TIME_IS_OVER = re.compile(
+    r"\b(?:message|mail|envelope|delivery|queue|retry)(?: time| lifetime)?(?: has| have| is| was)? expired"
+)
 
 
 def _as_it_means(finding: Finding) -> Finding:
