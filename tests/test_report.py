@@ -34,6 +34,19 @@ def test_ids_are_made_of_the_message_and_the_place_in_it() -> None:
     assert {report.message_id for report in reading.reports} == {message_id}
 
 
+def test_a_group_that_says_nothing_new_changes_no_id() -> None:
+    """Ids stay what they were before such groups were left out; otherwise a replay would count the others once more (G3)."""
+    twice = (MAIL / "handmade" / "dsn-says-it-twice.eml").read_bytes()
+    group = b"Final-Recipient: rfc822; bert@example.org\r\nAction: failed\r\nStatus: 5.2.2\r\n"
+    behind = b"--B=_1\r\nContent-Type: text/rfc822-headers"
+    reading = read(twice.replace(behind, group + b"\r\n" + behind))
+
+    assert [(report.recipient, report.id[32:]) for report in reading.reports] == [
+        ("anna@example.org", "-0"),
+        ("bert@example.org", "-2"),
+    ]
+
+
 def test_another_recipient_of_the_envelope_makes_another_message() -> None:
     assert message_id_of(BOUNCE, SOURCE) != message_id_of(BOUNCE, Source(rcpt_to=("b+x@bounces.example.com",)))
 

@@ -85,12 +85,14 @@ def _read_blocks(blocks: Sequence[str]) -> Findings | None:
     if not groups:
         return None
     findings = tuple([_finding(group, about_message) for group in groups])
+    numbers: tuple[int, ...] = ()
     if len(findings) > 1:
-        findings = tuple(dict.fromkeys(findings))  # what is said twice counts once
-    for finding in findings:
-        if finding.action is _FAILED or finding.action is _DELAYED:
-            return Findings(kind=_BOUNCE, format="rfc3464", findings=findings)
-    return Findings(kind=Kind.OTHER, format="rfc3464", findings=findings)
+        firsts: dict[Finding, int] = {}
+        for number, finding in enumerate(findings):
+            firsts.setdefault(finding, number)
+        findings, numbers = tuple(firsts), tuple(firsts.values())  # what is said twice counts once
+    is_bounce = any(finding.action is _FAILED or finding.action is _DELAYED for finding in findings)
+    return Findings(kind=_BOUNCE if is_bounce else Kind.OTHER, format="rfc3464", findings=findings, numbers=numbers)
 
 
 def _groups(blocks: Sequence[str]) -> tuple[_Group, list[_Group]]:

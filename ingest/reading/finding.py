@@ -50,13 +50,15 @@ class TooManyRecipients(Invalid):
 class Findings(msgspec.Struct, frozen=True, kw_only=True):
     """What a reader made of a whole message; at least one finding.
 
-    `returned` is set where the mail that came back is not the one that the message carries at first sight.
+    `returned` is set where the mail that came back is not the one that the message carries at first sight. `numbers` are the
+    places of the findings in the message, by which their reports are named, where some that say the same were left out.
     """
 
     kind: Kind
     format: str
     findings: tuple[Finding, ...]
     returned: Returned | None = None
+    numbers: tuple[int, ...] = ()
 
 
 def with_diagnostic(finding: Finding, words: str) -> Finding:

@@ -65,7 +65,8 @@ def read_message(content: bytes, *, source: Source, received_at: datetime) -> Re
         returned_token=_text(returned.token()),
         diagnostic_characters_max=DIAGNOSTICS_CHARACTERS_MAX // len(found.findings),
     )
-    reports = tuple(_report(finding, index, found, common) for index, finding in enumerate(found.findings))
+    numbers = found.numbers or range(len(found.findings))
+    reports = tuple(_report(finding, number, found, common) for number, finding in zip(numbers, found.findings, strict=True))
     return Reading(kind=found.kind, format=found.format, reports=reports, returned=returned.content)
 
 
@@ -103,9 +104,9 @@ class _Common(NamedTuple):
     diagnostic_characters_max: int  # the share of each recipient
 
 
-def _report(finding: Finding, index: int, found: Findings, common: _Common) -> Report:
+def _report(finding: Finding, number: int, found: Findings, common: _Common) -> Report:
     return Report(
-        id=f"{common.message_id}-{index}",
+        id=f"{common.message_id}-{number}",
         message_id=common.message_id,
         received_at=common.received_at,
         kind=found.kind,
