@@ -62,7 +62,6 @@ class Proof(StrEnum):
 
     RETURN_PATH = "return-path"  # it came to an address that carries our HMAC
     TOKEN = "token"  # a header or address that we signed stands in the returned message  # noqa: S105  (a word, not a secret)
-    DKIM = "dkim"  # the returned message carries our own domain's valid signature
     SOURCE = "source"  # it came from an MTA or feedback loop that the operator named
     NONE = "none"
 

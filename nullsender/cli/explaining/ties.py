@@ -15,7 +15,6 @@ from nullsender.events import Proof, Report, Source
 _PROOFS = {
     Proof.RETURN_PATH: "it came to a return path that we signed",
     Proof.TOKEN: "it returns the token that we signed",
-    Proof.DKIM: "it returns mail with our own signature",
     Proof.SOURCE: "it came from a source that the settings trust",
 }
 assert _PROOFS.keys() == set(Proof) - {Proof.NONE}
