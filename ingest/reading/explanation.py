@@ -30,7 +30,7 @@ class Explanations:
             self._places.setdefault(naming.address.lower(), []).append(last)
 
     def of(self, names: Sequence[str], *, alone: bool) -> str:
-        """The words that say why the recipient with these names failed, on one line.
+        """The words that say why the recipient with these names, in lower case, failed, on one line.
 
         `alone`: there is no other, so all words are about it. Of several, one that is not named gets no words where others
         are: they are about those, and an unknown user there makes none of him.
@@ -51,18 +51,18 @@ class Explanations:
             words = f"{near} {behind}".strip()
             return words if _has_code(behind) or not alone else self._paragraphs_with_codes or words
         if says_something(near):
-            return f"{near} {self._paragraphs_with_codes}".strip() if alone else near
+            return f"{near} {self._paragraphs_about(names)}".strip() if alone else near
         if not says_something(behind):
-            return (self._paragraphs_with_codes if alone else self._paragraphs_about(place)) or self._before_addresses
+            return (self._paragraphs_with_codes if alone else self._paragraphs_about(names)) or self._before_addresses
         if _has_code(behind):
             return behind
         if not alone:
-            return self._paragraphs_about(place) or behind
+            return self._paragraphs_about(names) or behind
         return f"{self._before_addresses} {behind}".strip() if behind.lower().startswith(_REQUESTS) else behind
 
     def _places_of(self, names: Sequence[str]) -> Sequence[Naming]:
         """Where the recipient is named, under the first of its names that is."""
-        return next((places for name in names if (places := self._places.get(name.lower()))), ())
+        return next((places for name in names if (places := self._places.get(name))), ())
 
     def _codes_below(self, places: Sequence[Naming], place: Naming) -> str:
         """What stands with a code where the address is listed again: Exchange tells the user first, then administrators."""
@@ -79,7 +79,6 @@ class Explanations:
         """
         if _HEARD not in self._notice.text:
             return ""
-        names = [name.lower() for name in names]
         heard = (one_line(line.strip()[3:]) for line in self._notice.lines if line.lstrip().startswith(_HEARD))
         replies = (reply for reply in heard if has_reply_line(reply))
         reply = next((reply for reply in replies if any(name in reply.lower() for name in names)), "")
@@ -150,10 +149,10 @@ class Explanations:
             return []
         return [words for words in _PARAGRAPHS.split(text) if _has_code(one_line(words))]
 
-    def _paragraphs_about(self, place: Naming) -> str:
-        """The paragraphs with codes that name no other recipient."""
+    def _paragraphs_about(self, names: Sequence[str]) -> str:
+        """The paragraphs with codes that name nobody, or only the recipient with these names."""
         by_name = self._coded_paragraphs_by_name
-        return one_line(" ".join([*by_name.get("", ()), *by_name.get(place.address.lower(), ())]))
+        return one_line(" ".join([words for name in ("", *names) for words in by_name.get(name, ())]))
 
     @lazy
     def _coded_paragraphs_by_name(self) -> dict[str, list[str]]:

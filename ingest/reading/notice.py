@@ -70,7 +70,7 @@ def _with_words(finding: Finding, explanations: Explanations, *, alone: bool) ->
     diagnostic = finding.diagnostic or ""
     if diagnostic and says_something(diagnostic):
         return with_diagnostic(finding, explanations.end_of_reply(diagnostic))
-    names = [name for name in (finding.recipient, finding.final_recipient) if name]
+    names = tuple(dict.fromkeys(name.lower() for name in (finding.recipient, finding.final_recipient) if name))
     heard = explanations.heard_about(names)
     if finding.status and status_code_in(heard) not in (None, finding.status):
         # The reply says another reason than the field, which is then made up; its class is not, for it says what was done.
