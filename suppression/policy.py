@@ -174,7 +174,7 @@ def claim_of(outcome: Outcome, received_at: datetime, settings: PolicySettings) 
     if report.withheld:
         return f"withheld: {report.withheld}"
     if reach.only_for_fault not in (None, decision.fault):
-        return f"the fault is not the recipient's ({decision.fault or 'nobody knows whose'})"
+        return f"the fault is the {decision.fault}'s" if decision.fault else "nobody knows whose fault it is"
     proven = counts_as_proven(report, settings)
     if not proven and settings.unproven == "ignore":
         return "nothing ties the report to mail that we sent"

@@ -28,6 +28,7 @@ from nullsender.events import Source
 from nullsender.limits import MESSAGE_BYTES_MAX, READ_BYTES_MAX, REPORTS_MAX
 from suppression.policy import PolicySettings
 
+FIXTURES = Path(__file__).parent.parent / "fixtures" / "mail"
 RULES = Rules.load()
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 NO_TIES, PLAIN = Ties(), Look()
@@ -319,7 +320,7 @@ def test_a_return_path_for_somebody_else_withholds_the_report() -> None:
 
 
 def test_a_complaint_of_one_of_several_people_stops_nobody_where_there_are_no_keys_either() -> None:
-    said = explain(Path(__file__).parent.parent / "fixtures" / "mail" / "handmade" / "amazon-complaint-of-one-of-two.eml")
+    said = explain(FIXTURES / "handmade" / "amazon-complaint-of-one-of-two.eml")
 
     assert row_of(said, "proof").startswith("withheld: it names several people")
     assert row_of(said, "list") == "stays as it is: the report is withheld"
@@ -559,13 +560,47 @@ def test_a_person_may_type_bare_words() -> None:
     ("words", "sentence"),
     [
         (b"552 mailbox full", "counts one soft bounce; 5 within 14 days stop all mail"),
-        (b"554 blocked using zen.spamhaus.org", "stays as it is: the fault is not the recipient's (sender)"),
+        (b"554 blocked using zen.spamhaus.org", "stays as it is: the fault is the sender's"),
         (b"451 4.4.1 later", "the same mail may arrive later"),
         (b"451 4.1.1 user unknown, later", "doubt is soft"),
     ],
 )
 def test_what_it_would_do_to_the_list_is_said(words: bytes, sentence: str) -> None:
     assert sentence in reply(words, as_json=False).out
+
+
+def test_a_bad_name_is_no_list() -> None:
+    said = reply(b"550 5.7.1 [192.0.2.7] very low reputation of the sending domain", as_json=False)
+
+    assert row_of(said, "bad name").startswith("192.0.2.7 with ")
+
+
+def test_several_people_of_whom_the_same_is_said_have_it_said_once() -> None:
+    said = explain(FIXTURES / "handmade" / "amazon-complaint-of-one-of-two.eml")
+
+    assert said.out.count(": complaint.") == 2
+    assert said.out.count("    list ") == 1
+
+
+def test_a_proof_is_asked_for_only_where_it_would_change_something() -> None:
+    spam = BOUNCE[: BOUNCE.index(b"Final-Recipient: rfc822; mike")].replace(b"5.1.1", b"5.7.1")
+    said = explain("-", standard_input=spam.replace(b"User unknown", b"looks like spam") + b"--b--\n")
+
+    assert "the fault is the sender's" in row_of(said, "list")
+    assert "    proof " not in said.out
+
+
+def test_a_report_that_names_nobody_stops_nothing_and_says_so() -> None:
+    said = explain(FIXTURES / "handmade" / "arf-hashed.eml")
+
+    assert row_of(said, "list").startswith("stays as it is: it names nobody")
+
+
+def test_a_machine_that_was_told_makes_no_mail_one_from_the_null_sender() -> None:
+    ties = Ties(Source(ip="192.0.2.1"))
+    said = explain("-", standard_input=b"From: a@example.com\nSubject: lunch?\n\nAt noon.\n", ties=ties)
+
+    assert "no report about mail of ours" in said.out
 
 
 @pytest.mark.parametrize(

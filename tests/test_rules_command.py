@@ -82,6 +82,17 @@ def mine(tmp_path: Path) -> Path:
 Printed = pytest.CaptureFixture[str]
 
 
+@pytest.mark.parametrize("action", ["test", "unknown"])
+def test_where_there_is_no_log_none_is_made_and_that_is_said(
+    action: str, mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Printed
+) -> None:
+    monkeypatch.setenv("NULLSENDER_DATA", str(tmp_path / "data"))
+
+    assert cli.main(["rules", action, "--rules", str(mine)]) == 1
+    assert "there is no log in" in capsys.readouterr().err
+    assert not (tmp_path / "data" / "log").exists()
+
+
 # --- list and show -------------------------------------------------------------------------------------------------------
 
 

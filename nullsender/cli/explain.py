@@ -15,6 +15,8 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
+import msgspec
+
 from classifiers.rules import ARRIVED, Rules
 from ingest.reading.report import Unreadable, read_message
 from nullsender import config
@@ -108,7 +110,9 @@ class Explainer:
         if len(content) > self.bytes_max:
             reason = f"not read: larger than {self.bytes_max} bytes, which the MX would not take either"
             return Unread(reason, then="raise the setting mx.message_bytes_max if mail of that size shall be read")
-        reading = read_message(content, source=self._ties.source, received_at=self._now)
+        # Nobody told the reverse-path, and a reader takes a machine without one for the null sender.
+        source = msgspec.structs.replace(self._ties.source, ip="")
+        reading = read_message(content, source=source, received_at=self._now)
         contents = Contents(content)
         if isinstance(reading, Unreadable):
             found = contents.summary()

@@ -5,7 +5,7 @@ import argparse
 from nullsender import config, secret_keys
 from nullsender.clock import SystemClock
 from nullsender.config import Settings
-from nullsender.errors import Misconfigured
+from nullsender.errors import Invalid, Misconfigured
 from nullsender.log import Log, Topic
 from nullsender.secret_keys import SecretKeys
 from suppression.policy import PolicySettings
@@ -41,6 +41,13 @@ def open_log(settings: Settings) -> Log:
     from nullsender.log_embedded import EmbeddedLog
 
     return EmbeddedLog(settings.log_folder, clock=CLOCK, readers=READERS)
+
+
+def open_log_to_look(settings: Settings) -> Log:
+    """The same for a command that only looks: `Invalid` where no log was begun, for to open it would be to make it."""
+    if settings.log.kind == "embedded" and not settings.log_folder.exists():
+        raise Invalid(f"there is no log in {settings.data} yet (--data DIR says where it is)")
+    return open_log(settings)
 
 
 def migrate_log(settings: Settings) -> list[str]:

@@ -14,7 +14,7 @@ def on_the_list(outcome: Outcome, policy: PolicySettings, *, proof_is_known: boo
         return f"stays as it is: {'the mail may still arrive' if late else 'nothing is said against the address'}"
     if outcome.report.withheld:
         return "stays as it is: the report is withheld"
-    proven, unproven = (_asked(outcome, proof, policy) for proof in (Proof.SOURCE, Proof.NONE))
+    proven, unproven = _both_ways(outcome, policy)
     if proof_is_known:
         return _sentence(unproven if outcome.report.proof is Proof.NONE else proven, policy)
     if _sentence(proven, policy) == _sentence(unproven, policy):
@@ -28,6 +28,15 @@ def on_the_list_today(outcome: Outcome, judge: Judge) -> str:
     """What would follow for the list as it stands, which knows what was counted, lifted or entered before. Nothing is done."""
     (applied,) = judge.preview([outcome]).applied
     return f"{applied.did}: {applied.why}"
+
+
+def hangs_on_proof(outcome: Outcome, policy: PolicySettings) -> bool:
+    """Whether anything would follow for the list that a proof could change."""
+    return any(isinstance(asked, Claim) for asked in _both_ways(outcome, policy))
+
+
+def _both_ways(outcome: Outcome, policy: PolicySettings) -> tuple[Claim | str, Claim | str]:
+    return _asked(outcome, Proof.SOURCE, policy), _asked(outcome, Proof.NONE, policy)
 
 
 def _asked(outcome: Outcome, proof: Proof, policy: PolicySettings) -> Claim | str:

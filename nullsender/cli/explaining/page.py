@@ -1,6 +1,7 @@
-"""What `explain` and `reply` show a person: the decision first, why below it, what it would do to the list last.
+"""What `explain` and `reply` show a person: the decision first, what it would do to the list, and why.
 
     kiji@example.com: hard, mailbox-unknown. There is no such mailbox at that domain.
+      list     stops all mail to the address for good if the report is proven, for 7 days if not
       said     mx.example.com: 550 5.1.1 <kiji@example.com>: User unknown
                                                              ^^^^^^^^^^^^
       codes    5.1.1, reply 550: this delivery has failed for good
@@ -10,15 +11,17 @@ A report takes a dozen lines at most, unless everything is asked for.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 
 from nullsender.cli.explaining.also_found import Contents, Named
 from nullsender.cli.explaining.marks import Look, Paint, excerpt, lines_of, marked, shown
-from nullsender.cli.explaining.on_list import on_the_list, on_the_list_today
+from nullsender.cli.explaining.on_list import hangs_on_proof, on_the_list, on_the_list_today
 from nullsender.cli.explaining.ties import Ties
 from nullsender.cli.explaining.why import Row, Weighed, headline, reasons, row
 from nullsender.cli.replaying.against import Judge
-from nullsender.events import DerivedFrom, Kind, Outcome, Report, Result
+from nullsender.events import DerivedFrom, Kind, Outcome, Proof, Report, Result
 from suppression.policy import PolicySettings
 
 _KINDS = {
@@ -55,6 +58,8 @@ _PAINTS = {
 assert _KINDS.keys() == set(Kind)
 assert _FOUND.keys() == set(DerivedFrom)
 assert _PAINTS.keys() == set(Result)
+
+_ABOUT_NOBODY = "stays as it is: it names nobody; a return path or a token of ours would tell whom it is about"
 
 _INDENT = 4
 _LABEL_COLUMNS = 10
@@ -109,8 +114,12 @@ class Page:
         for remark in explained.contents.remarks():
             yield from self._row(row("note", remark), indent=2)
         beside = explained.contents.addresses_beside(explained.reports)
-        for weighed in explained.weighed:
-            yield from self._report(weighed, explained.contents, beside if len(explained.weighed) == 1 else [])
+        alone = len(explained.weighed) == 1
+        told = (self._report(weighed, explained.contents, beside if alone else []) for weighed in explained.weighed)
+        for rows, those in groupby(told, key=itemgetter(1)):
+            for headline_of_one, _ in those:
+                yield from headline_of_one
+            yield from rows
         yield ""
 
     def reply(self, weighed: Weighed) -> Iterator[str]:
@@ -121,26 +130,30 @@ class Page:
             yield from self._row(it)
         yield ""
 
-    def _report(self, weighed: Weighed, contents: Contents, beside: Sequence[Named]) -> Iterator[str]:
-        outcome, report = weighed.outcome, weighed.outcome.report
+    def _report(self, weighed: Weighed, contents: Contents, beside: Sequence[Named]) -> tuple[list[str], list[str]]:
+        """The headline, and the rows below it: several recipients of whom the same is said have them once."""
+        report = weighed.outcome.report
         about_nobody = report.kind in (Kind.OTHER, Kind.AUTO_REPLY) and report.recipient is None
         who = "" if about_nobody else f"{shown(report.recipient or 'a recipient that it does not name')}: "
-        yield from self._headline(who, outcome)
-        yield from self._row(self._list(outcome))
+        found = row("found", contents.summary()) if about_nobody else row("address", _address(report.derived_from, beside))
+        rows = (
+            *self._consequences(weighed.outcome),
+            *reasons(weighed, verbose=self._verbose),
+            found,
+            *(row("note", note) for note in report.notes),
+            *((row("report", _details(weighed.outcome)),) if self._verbose else ()),
+        )
+        return list(self._headline(who, weighed.outcome)), [line for it in rows for line in self._row(it)]
+
+    def _consequences(self, outcome: Outcome) -> Iterator[Row]:
+        """What follows for the list, and how surely the report is about mail of ours where that depends on it."""
+        report, says_something = outcome.report, outcome.decision.outcome is not Result.NONE
+        yield row("list", _ABOUT_NOBODY) if says_something and report.recipient is None else self._list(outcome)
         if self._judge is not None:
-            yield from self._row(row("today", on_the_list_today(outcome, self._judge)))
-        if outcome.decision.outcome is not Result.NONE:
-            yield from self._row(row("proof", self._ties.sentence(report)))
-        for it in reasons(weighed, verbose=self._verbose):
-            yield from self._row(it)
-        if about_nobody:
-            yield from self._row(row("found", contents.summary()))
-        else:
-            yield from self._row(row("address", _address(report.derived_from, beside)))
-        for note in report.notes:
-            yield from self._row(row("note", note))
-        if self._verbose:
-            yield from self._row(row("report", _details(outcome)))
+            yield row("today", on_the_list_today(outcome, self._judge))
+        is_told = report.proof is not Proof.NONE or report.withheld is not None or self._verbose
+        if says_something and (is_told or hangs_on_proof(outcome, self._policy)):
+            yield row("proof", self._ties.sentence(report))
 
     def _headline(self, who: str, outcome: Outcome) -> Iterator[str]:
         word = outcome.decision.outcome
@@ -165,7 +178,17 @@ def _title(explained: Explained) -> str:
     count, arrived = len(explained.weighed), len(explained.reports) - len(explained.weighed)
     several = f" about {count} recipients" if count > 1 else ""
     others = f"; {arrived} got the mail" if arrived else ""
-    return f"{_KINDS[explained.kind]} (read as {explained.format}){several}{others}"
+    return f"{_kind(explained)} (read as {explained.format}){several}{others}"
+
+
+def _kind(explained: Explained) -> str:
+    """What the message is; of feedback, which is seldom about anything but complaints, what it comes to."""
+    if explained.kind is Kind.OTHER and explained.reports and not explained.weighed:
+        return "a report that mail arrived"
+    results = {weighed.outcome.decision.outcome for weighed in explained.weighed}
+    if explained.kind is Kind.COMPLAINT and Result.COMPLAINT not in results:
+        return "a feedback report, and no complaint"
+    return _KINDS[explained.kind]
 
 
 def _address(found: DerivedFrom, beside: Sequence[Named]) -> str:

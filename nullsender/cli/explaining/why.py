@@ -45,9 +45,10 @@ def row(label: str, text: str) -> Row:
 def headline(outcome: Outcome) -> str:
     """What it comes to, in one sentence."""
     result, category = outcome.decision.outcome, Category(outcome.decision.category)
+    if outcome.report.action is Action.DELAYED:
+        return f"late, {category}; nothing has failed so far. {MEANINGS[category].line}"
     words = result.value if result.value == category.value else f"{result}, {category}"
-    late = ", and only late so far" if outcome.report.action is Action.DELAYED else ""
-    return f"{words}{late}. {MEANINGS[category].line}"
+    return f"{words}. {MEANINGS[category].line}"
 
 
 def reasons(weighed: Weighed, *, verbose: bool) -> Iterator[Row]:
@@ -55,14 +56,12 @@ def reasons(weighed: Weighed, *, verbose: bool) -> Iterator[Row]:
     (report, decision), weighing = (weighed.outcome.report, weighed.outcome.decision), weighed.weighing
     if report.kind is Kind.BOUNCE:
         yield _said(report, decision)
-        yield row("codes", _codes(report, decision))
+        yield row("codes", _codes(report, decision, weighing.rule))
     yield row("rule", _rule(report, decision, weighing.rule))
     if verbose and weighing.rule:
         yield row("reason", f"nullsender rules show {decision.rule}")
     if decision.blocklist or decision.ip:
-        yield row(
-            "listed", f"{decision.ip or 'an address or domain of ours'} on {decision.blocklist or 'a list that is not named'}"
-        )
+        yield _listed(decision)
     doubt = _why_not_hard(decision, weighing)
     if doubt:
         yield row("not hard", doubt)
@@ -79,7 +78,15 @@ def _said(report: Report, decision: Decision) -> Row:
     return Row("said", marked(report.diagnostic, decision.words).behind(host))
 
 
-def _codes(report: Report, decision: Decision) -> str:
+def _listed(decision: Decision) -> Row:
+    """Which list refused us, or who thinks badly of us, and which address of ours is meant."""
+    ours = decision.ip or "an address or domain of ours"
+    if decision.category == Category.BLOCKLISTED:
+        return row("listed", f"{ours} on {decision.blocklist or 'a list that is not named'}")
+    return row("bad name", f"{ours} with {decision.blocklist or 'somebody who is not named'}")
+
+
+def _codes(report: Report, decision: Decision, rule: Rule | None) -> str:
     """The status of the field and of the words, the reply code, and what they make of this delivery."""
     reply = read_reply(report.diagnostic, report.status, report.reply_code)
     said = [reply.status] if reply.status else []
@@ -88,10 +95,15 @@ def _codes(report: Report, decision: Decision) -> str:
     if reply.reply_code:
         contradicts = reply.status is not None and int(reply.status[0]) != reply.reply_code // 100
         said.append(f"reply {reply.reply_code}{' contradicts it' if contradicts else ''}")
-    return f"{', '.join(said) or 'none'}: {_permanence(decision)}"
+    if said or not decision.permanent:
+        return f"{', '.join(said) or 'none'}: {_permanence(report, decision)}"
+    by = "words say" if report.action is not Action.FAILED or (rule and rule.permanent is not None) else "report says"
+    return f"none, but the {by} it: {_permanence(report, decision)}"
 
 
-def _permanence(decision: Decision) -> str:
+def _permanence(report: Report, decision: Decision) -> str:
+    if report.action is Action.DELAYED:
+        return "it is only delayed, so the same mail may arrive"
     if decision.permanent is None:
         return "nobody says whether the same mail may arrive later"
     return "this delivery has failed for good" if decision.permanent else "the same mail may arrive later"

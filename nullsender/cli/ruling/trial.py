@@ -89,7 +89,7 @@ def _words(example: Example) -> str:
 def _try_on_log(settings: Settings, sides: Sides, summary: Summary, span: Span, limit: int) -> None:
     rereader = Rereader(sides.on_trial, None, span, _TRIAL, clock=parts.CLOCK)
     compared, asked = Compared(sides.in_force), Compared(sides.in_force, _list_of(settings))
-    with parts.open_log(settings) as log, DryRun(asked, summary) as sink:
+    with parts.open_log_to_look(settings) as log, DryRun(asked, summary) as sink:
         trial = Replay(rereader, compared, sink, summary, limit=limit, clock=parts.CLOCK)
         if not trial.run(log, Topic.BOUNCES):
             print(f"nullsender: stopped {trial.where()}: --limit {limit} is reached", file=sys.stderr)

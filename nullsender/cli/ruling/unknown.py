@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = parts.settings_of(arguments)
     own: Path | None = arguments.rules or settings.classify.rules
     unknown = Unknown(Rules.load(own=own), Span(arguments.since, arguments.until))
-    with parts.open_log(settings) as log:
+    with parts.open_log_to_look(settings) as log:
         unknown.read(log, Progress(parts.CLOCK))
     candidates = unknown.candidates()
     if arguments.as_rule is not None:
