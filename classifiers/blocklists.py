@@ -7,9 +7,11 @@ link; one that is not known here is called by its DNS zone or by the host of its
 import re
 from collections.abc import Iterator, Mapping, Set
 from ipaddress import IPv6Address
+from itertools import islice
 from typing import NamedTuple
 
 from classifiers.outcome import Category
+from nullsender.limits import LISTED_ADDRESSES_TRIED_MAX
 from nullsender.matching import Patterns
 
 #: The categories of which a reply may name a list.
@@ -163,13 +165,13 @@ def _our_address(said: str, servers_own: Set[str]) -> str | None:
 
 
 def _addresses(said: str) -> Iterator[tuple[int, str]]:
-    """Every IP address with its place, in the form of RFC 5952; not 127.0.0.2 and its like, with which a list answers."""
-    for match in _IPV4.finditer(said):
+    """The IP addresses with their places, in the form of RFC 5952; not 127.0.0.2 and its like, with which a list answers."""
+    for match in islice(_IPV4.finditer(said), LISTED_ADDRESSES_TRIED_MAX):
         if _is_ipv4(match.group()):
             yield match.start(), match.group()
     if said.count(":") < _COLONS_OF_IPV6_MIN:
         return
-    for match in _IPV6.finditer(said):
+    for match in islice(_IPV6.finditer(said), LISTED_ADDRESSES_TRIED_MAX):
         if (address := _ipv6(match.group())) is not None:
             yield match.start(), address
 

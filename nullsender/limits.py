@@ -269,6 +269,8 @@ OWN_TEXTS_REMEMBERED_MAX = 256
 STATUSES_REMEMBERED_MAX = 512
 # Status codes of one reply that are looked at, in search of one that gives a reason: a wrapped reply has a few.
 STATUSES_TRIED_MAX = 40
+# IP addresses of a refusal that are looked at, of each kind, for the one that stands on a list: a long one names five.
+LISTED_ADDRESSES_TRIED_MAX = 20
 # Beginnings of replies, such as "550 5.1.1 ", whose codes are kept ready: most replies have one of a hundred.
 HEADS_REMEMBERED_MAX = 1_024
 # Hosts and mail domains whose provider is kept ready: most mail goes to a few hundred. A name has 253 characters at most.

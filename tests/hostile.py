@@ -155,6 +155,10 @@ FAMILIES: Mapping[str, tuple[bytes, bytes]] = {
         GROUP + b"Diagnostic-Code: smtp; 550 " + "\u0130\u00e9\u0301".encode() * 200 + b"\n\n",
     ),
     "recipients with hosts": (DSN, GROUP + b"Diagnostic-Code: smtp; 550 " + b"mx.a.example.org [192.0.2.1] " * 45 + b"\n\n"),
+    "recipients refused for addresses": (
+        DSN,
+        GROUP + b"Diagnostic-Code: smtp; 550 5.7.1 blacklisted " + b"1::2 " * 790 + b"\n\n",
+    ),
     "recipients without empty lines": (DSN, b"Final-Recipient: rfc822; a@example.org\n"),
     "recipients without names": (DSN, b"Final-Recipient: x\n\n"),
     "fields of a report": (RECIPIENT, b"X-%d: y\n"),

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from classifiers.blocklists import BLOCKLISTS, OTHER_LIST, Listing, label_of, listing_in
 from classifiers.outcome import Category
 from classifiers.rules import Rules
+from nullsender.limits import LISTED_ADDRESSES_TRIED_MAX
 
 RULES = Rules.load()
 
@@ -79,6 +80,14 @@ def test_of_several_addresses_only_one_that_is_called_ours_is(text: str, ip: str
 @pytest.mark.parametrize("text", ["550 listed: 127.0.0.2", "550 rule 300.1.2.3", "550 at 12:34:56 version 1.2.3", "550 ::"])
 def test_what_only_looks_like_our_address_is_none(text: str) -> None:
     assert listing_in(text).ip is None
+
+
+@pytest.mark.parametrize("address", ["192.0.2.%d", "2001:db8::%x"])
+def test_only_so_many_addresses_of_a_reply_are_looked_at(address: str) -> None:
+    many = " ".join(address % number for number in range(LISTED_ADDRESSES_TRIED_MAX))
+
+    assert listing_in(f"550 blocked, seen were {many} and client {address % 99}").ip is None
+    assert listing_in(f"550 blocked, seen were {address % 7} and client {address % 99}").ip == address % 99
 
 
 def test_every_list_is_found_by_each_of_its_signs_and_none_hides_another() -> None:
