@@ -1,10 +1,12 @@
 """The bounded MIME scanner."""
 
+import base64
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.reading.charsets import decode_base64, decode_bytes, decode_words
+from ingest.reading.charsets import decode_base64, decode_bytes, decode_words, without_utf16
 from ingest.reading.headers import first_values_of, parameters_of, read_fields, split_head
 from ingest.reading.mime import parse, text_of_html
 from nullsender.limits import HEADER_BYTES_MAX, HEADER_FIELDS_MAX, PART_DEPTH_MAX, PARTS_MAX
@@ -170,6 +172,21 @@ def test_a_codec_that_is_no_charset_is_not_used(charset: str) -> None:
 def test_charsets_of_real_mail(text: str, charset: str, codec: str) -> None:
     """The name that stands in the mail, and what the bytes really are."""
     assert decode_bytes(text.encode(codec), charset) == text
+
+
+@pytest.mark.parametrize("codec", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_a_part_in_utf_16_is_read_line_by_line(codec: str) -> None:
+    """Of a letter such as the last one the other byte is zero."""
+    words = "Sie schrieben an grün@example.org\n\n退信 一\n"
+    body = base64.b64encode(words.replace("\n", "\r\n").encode(codec))
+    part = parse(b"Content-Type: text/plain; charset=utf-16\nContent-Transfer-Encoding: base64\n\n" + body)
+
+    assert part.text() == words
+
+
+def test_bytes_with_zeros_in_any_place_are_no_utf_16() -> None:
+    assert without_utf16(b"\x89PNG\x00\x00\x00\r") == b"\x89PNG\x00\x00\x00\r"
+    assert without_utf16(b"\xff\xfe\x00\xd8").decode() == "\ufffd"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ such, and everything else as Latin-1, which always works.
 
 import binascii
 import re
-from codecs import getincrementaldecoder
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE, getincrementaldecoder
 from collections.abc import Iterable
 
 from nullsender.limits import CHARSET_GUESS_BYTES_MAX, HEADER_VALUE_CHARACTERS_MAX
@@ -50,6 +50,25 @@ def decode_bytes(data: bytes, charset: str = "") -> str:
     if codec.startswith("iso2022") and not data.isascii():  # a 7-bit charset: the name is wrong
         return _decode_first(data, ("utf-8", "euc_jp", "cp932", "latin-1"))
     return data.decode(codec, "replace")
+
+
+def without_utf16(data: bytes) -> bytes:
+    """`data` as UTF-8 where it is UTF-16 (RFC 2781), which software for Windows writes and whose letters and line ends have two bytes.
+
+    It is known by its byte order mark, or by zeros that nearly all stand in every other place, as those of ASCII's letters do.
+    """
+    if data[:2] in _BYTE_ORDER_MARKS:
+        return data.decode("utf-16", "replace").encode()
+    beginning = data[:CHARSET_GUESS_BYTES_MAX]
+    if 0 not in beginning:
+        return data
+    high_first, low_first = beginning[::2].count(0), beginning[1::2].count(0)
+    if 4 * min(high_first, low_first) >= max(high_first, low_first):
+        return data
+    return data.decode("utf-16-be" if high_first > low_first else "utf-16-le", "replace").encode()
+
+
+_BYTE_ORDER_MARKS = (BOM_UTF16_LE, BOM_UTF16_BE)
 
 
 def _guessed(data: bytes) -> str:

@@ -12,7 +12,7 @@ from html.entities import html5
 
 import msgspec
 
-from ingest.reading.charsets import decode_base64, decode_bytes
+from ingest.reading.charsets import decode_base64, decode_bytes, without_utf16
 from ingest.reading.headers import NO_HEADERS, Headers, parameters_of, read_fields, split_head
 from nullsender.limits import (
     BOUNDARIES_TRIED_MAX,
@@ -179,7 +179,7 @@ def _decoded(body: bytes, headers: Headers) -> bytes:
     """RFC 2045 section 6: base64 and quoted-printable; every other word means that there is nothing to do."""
     encoding = headers.get("content-transfer-encoding").lower()
     if encoding.startswith("base64"):
-        return _with_plain_ends(decode_base64(body))
+        return _with_plain_ends(without_utf16(decode_base64(body)))
     if encoding.startswith("quoted-printable"):
         return _with_plain_ends(binascii.a2b_qp(body))
     return body
