@@ -53,7 +53,7 @@ def decode_bytes(data: bytes, charset: str = "") -> str:
 
 
 def without_utf16(data: bytes) -> bytes:
-    """`data` as UTF-8 where it is UTF-16 (RFC 2781), which software for Windows writes and whose letters and line ends have two bytes.
+    """`data` as UTF-8 where it is UTF-16 (RFC 2781), as some software for Windows writes: letters and line ends have two bytes.
 
     It is known by its byte order mark, or by zeros that nearly all stand in every other place, as those of ASCII's letters do.
     """
