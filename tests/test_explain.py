@@ -222,7 +222,7 @@ def test_of_many_rules_the_first_is_shown_and_all_if_asked_for() -> None:
     others = [rule(f"a.late-{number}", Category.SYSTEM_FULL, texts=("552",)) for number in range(3)]
     book = book_of(FULL, *others)
 
-    assert "(2 more: --verbose)" in row_of(reply(b"552 full", as_json=False, rules=book), "behind")
+    assert row_of(reply(b"552 full", as_json=False, rules=book), "behind").endswith("system-full (+2)")
     all_of_it = reply(b"552 full", as_json=False, rules=book, page=page_of(verbose=True))
     assert "a.late-2" in all_of_it.out
     assert row_of(all_of_it, "reason") == "nullsender rules show a.full"
@@ -275,6 +275,22 @@ def test_a_strangers_words_do_not_reach_the_terminal_as_commands(tmp_path: Path,
     assert control not in explain("-", standard_input=BOUNCE.replace(b"User unknown", words)).out
     assert control not in explain("-", standard_input=BOUNCE.replace(b"kiji", words)).out
     assert control not in explain(tmp_path / control).errors
+
+
+@pytest.mark.parametrize(
+    ("action", "status", "verdict"),
+    [("failed", "4.2.2", "\x1b[1;33msoft\x1b[0m"), ("delayed", "4.2.2", "\x1b[1;32mlate\x1b[0m")],
+)
+def test_the_verdict_has_its_colour(action: str, status: str, verdict: str) -> None:
+    words = BOUNCE.replace(b"Action: failed\nStatus: 5.1.1", f"Action: {action}\nStatus: {status}".encode())
+
+    assert f"  kiji@example.com: {verdict}, " in explain("-", standard_input=words, page=page_of(look=Look(colour=True))).out
+
+
+def test_the_verdict_on_a_reply_has_its_colour_too() -> None:
+    said = reply(b"550 5.1.1 user unknown", as_json=False, page=page_of(look=Look(colour=True)))
+
+    assert said.out.startswith("  \x1b[1;31mhard\x1b[0m, mailbox-unknown.")
 
 
 def test_colour_marks_the_words_where_it_is_welcome(bounce: Path) -> None:
@@ -588,6 +604,42 @@ def test_a_proof_is_asked_for_only_where_it_would_change_something() -> None:
 
     assert "the fault is the sender's" in row_of(said, "list")
     assert "    proof " not in said.out
+
+
+def test_what_a_provider_did_not_try_is_nothing_new() -> None:
+    said = explain(FIXTURES / "handmade" / "amazon-bounce-not-tried.eml")
+
+    assert "    list      stays as it is: nothing was tried, so nothing new is known\n" in said.out
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("courier/success-relayed.eml", "a report that mail arrived (read as rfc3464)"),
+        ("handmade/arf-not-spam.eml", "a feedback report, and no complaint (read as arf)"),
+        ("handmade/arf-several-recipients.eml", "a complaint (read as arf) about 2 recipients"),
+    ],
+)
+def test_a_title_says_what_the_message_comes_to(name: str, title: str) -> None:
+    assert explain(FIXTURES / name).out.splitlines()[0] == f"{FIXTURES / name}: {title}"
+
+
+@pytest.mark.parametrize(
+    ("action", "asked", "sentence"),
+    [
+        (b"failed", {}, "no code, but the report calls it failed: this delivery has failed for good"),
+        (b"failed", {"permanent": True}, "no code, but the words say so: this delivery has failed for good"),
+        (b"delayed", {}, "no code: it is only delayed, so the same mail may arrive"),
+    ],
+)
+def test_where_there_is_no_code_it_is_said_what_else_settles_it(action: bytes, asked: Any, sentence: str) -> None:
+    words = BOUNCE.replace(b"Status: 5.1.1\n", b"").replace(b"550 5.1.1", b"").replace(b"failed", action)
+    unknown = rule("a.unknown", Category.MAILBOX_UNKNOWN, texts=("unknown",), **asked)
+    out = io.StringIO()
+    explainer = Explainer(book_of(unknown), NO_TIES, now=NOW)
+    explain_files(["-"], explainer, page_of(), standard_input=io.BytesIO(words), out=out, errors=out)
+
+    assert row_of(Said(0, out.getvalue(), ""), "codes") == sentence
 
 
 def test_a_report_that_names_nobody_stops_nothing_and_says_so() -> None:

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from classifiers.outcome import Category
 from nullsender.cli.replaying.against import Judge
 from nullsender.events import Action, Outcome, Proof, Result
 from suppression.policy import EVERYWHERE, Cause, Claim, PolicySettings, claim_of
@@ -14,6 +15,8 @@ def on_the_list(outcome: Outcome, policy: PolicySettings, *, proof_is_known: boo
         return f"stays as it is: {'the mail may still arrive' if late else 'nothing is said against the address'}"
     if outcome.report.withheld:
         return "stays as it is: the report is withheld"
+    if outcome.decision.category == Category.SUPPRESSED_ELSEWHERE:
+        return "stays as it is: nothing was tried, so nothing new is known"
     proven, unproven = _both_ways(outcome, policy)
     if proof_is_known:
         return _sentence(unproven if outcome.report.proof is Proof.NONE else proven, policy)

@@ -19,7 +19,7 @@ from nullsender.cli.explaining.also_found import Contents, Named
 from nullsender.cli.explaining.marks import Look, Paint, excerpt, lines_of, marked, shown
 from nullsender.cli.explaining.on_list import hangs_on_proof, on_the_list, on_the_list_today
 from nullsender.cli.explaining.ties import Ties
-from nullsender.cli.explaining.why import Row, Weighed, headline, reasons, row
+from nullsender.cli.explaining.why import Row, Weighed, headline, reasons, row, verdict
 from nullsender.cli.replaying.against import Judge
 from nullsender.events import DerivedFrom, Kind, Outcome, Proof, Report, Result
 from suppression.policy import PolicySettings
@@ -156,9 +156,9 @@ class Page:
             yield row("proof", self._ties.sentence(report))
 
     def _headline(self, who: str, outcome: Outcome) -> Iterator[str]:
-        word = outcome.decision.outcome
+        word = verdict(outcome)
         first, *others = lines_of(marked(f"{who}{headline(outcome)}", None), self._look, self._look.columns - _INDENT)
-        yield f"  {first.replace(f': {word}', f': {self._look.painted(word, _PAINTS[word])}', 1)}"
+        yield f"  {first.replace(f'{who}{word}', f'{who}{self._look.painted(word, _PAINTS[outcome.decision.outcome])}', 1)}"
         for line in others:
             yield f"{' ' * _INDENT}{line}"
 
@@ -176,8 +176,8 @@ class Page:
 
 def _title(explained: Explained) -> str:
     count, arrived = len(explained.weighed), len(explained.reports) - len(explained.weighed)
-    several = f" about {count} recipients" if count > 1 else ""
-    others = f"; {arrived} got the mail" if arrived else ""
+    several = f" about {count or arrived} recipients" if (count or arrived) > 1 else ""
+    others = f"; {arrived} got the mail" if count and arrived else ""
     return f"{_kind(explained)} (read as {explained.format}){several}{others}"
 
 

@@ -42,13 +42,16 @@ def row(label: str, text: str) -> Row:
     return Row(label, marked(text, None))
 
 
+def verdict(outcome: Outcome) -> str:
+    """What it comes to, in one word."""
+    return "late" if outcome.report.action is Action.DELAYED else outcome.decision.outcome.value
+
+
 def headline(outcome: Outcome) -> str:
-    """What it comes to, in one sentence."""
-    result, category = outcome.decision.outcome, Category(outcome.decision.category)
-    if outcome.report.action is Action.DELAYED:
-        return f"late, {category}; nothing has failed so far. {MEANINGS[category].line}"
-    words = result.value if result.value == category.value else f"{result}, {category}"
-    return f"{words}. {MEANINGS[category].line}"
+    """What it comes to, in one sentence, which begins with the verdict."""
+    word, category = verdict(outcome), Category(outcome.decision.category)
+    so_far = "; nothing has failed so far" if outcome.report.action is Action.DELAYED else ""
+    return f"{word}{f', {category}' if word != category.value else ''}{so_far}. {MEANINGS[category].line}"
 
 
 def reasons(weighed: Weighed, *, verbose: bool) -> Iterator[Row]:
@@ -96,9 +99,9 @@ def _codes(report: Report, decision: Decision, rule: Rule | None) -> str:
         contradicts = reply.status is not None and int(reply.status[0]) != reply.reply_code // 100
         said.append(f"reply {reply.reply_code}{' contradicts it' if contradicts else ''}")
     if said or not decision.permanent:
-        return f"{', '.join(said) or 'none'}: {_permanence(report, decision)}"
-    by = "words say" if report.action is not Action.FAILED or (rule and rule.permanent is not None) else "report says"
-    return f"none, but the {by} it: {_permanence(report, decision)}"
+        return f"{', '.join(said) or 'no code'}: {_permanence(report, decision)}"
+    by_words = report.action is not Action.FAILED or (rule and rule.permanent is not None)
+    return f"no code, but {'the words say so' if by_words else 'the report calls it failed'}: {_permanence(report, decision)}"
 
 
 def _permanence(report: Report, decision: Decision) -> str:
@@ -176,5 +179,5 @@ def _several(label: str, sentences: Sequence[str], *, verbose: bool) -> Iterator
     """A row for each; where not everything is asked for the first, and how many more there are."""
     few = sentences if verbose else sentences[:CANDIDATES_SHOWN]
     for number, sentence in enumerate(few, 1):
-        more = f" ({len(sentences) - number} more: --verbose)" if number == len(few) < len(sentences) else ""
+        more = f" (+{len(sentences) - number})" if number == len(few) < len(sentences) else ""
         yield row(label, sentence + more)
