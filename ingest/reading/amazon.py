@@ -13,11 +13,11 @@ import msgspec
 from ingest.reading.codes import status_code_in
 from ingest.reading.complainer import complainers
 from ingest.reading.dates import parse_timestamp
-from ingest.reading.dsn import action_of, host_name
 from ingest.reading.finding import Finding, Findings, TooManyRecipients, one_line, with_diagnostic
 from ingest.reading.headers import read_fields
 from ingest.reading.mentions import is_address
 from ingest.reading.mime import Part
+from ingest.reading.report_fields import action_of, host_name
 from ingest.reading.returned import NOTHING_RETURNED, Returned
 from nullsender.events import Action, DerivedFrom, Kind
 from nullsender.limits import HEADER_FIELDS_MAX, NAME_CHARACTERS_MAX, REPORTS_MAX, TEXT_BYTES_MAX

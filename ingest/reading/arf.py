@@ -12,7 +12,6 @@ import msgspec
 
 from ingest.reading.complainer import complainers
 from ingest.reading.dates import parse_date
-from ingest.reading.dsn import host_name
 from ingest.reading.finding import Finding, Findings, TooManyRecipients
 from ingest.reading.headers import Headers, read_fields
 from ingest.reading.mailboxes import address_in_field, mailboxes_in
@@ -20,6 +19,7 @@ from ingest.reading.mentions import is_address
 from ingest.reading.mime import Part
 from ingest.reading.origin import origin_of
 from ingest.reading.redaction import is_redacted
+from ingest.reading.report_fields import host_name
 from ingest.reading.returned import Returned
 from nullsender.events import DerivedFrom, Kind
 from nullsender.limits import NAME_CHARACTERS_MAX

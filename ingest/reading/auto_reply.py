@@ -8,12 +8,12 @@ import re
 
 from ingest.reading.answer_signs import is_marked_as_answer
 from ingest.reading.bounce_signs import is_from_daemon, is_from_null_sender
-from ingest.reading.dsn import address_of_report, host_name
 from ingest.reading.explanation import whole_of
 from ingest.reading.finding import Finding, Findings, with_diagnostic
 from ingest.reading.headers import read_fields
 from ingest.reading.mime import Part
 from ingest.reading.notice_words import Notice
+from ingest.reading.report_fields import address_of_report, host_name
 from ingest.reading.said import Says
 from nullsender.events import Action, Kind, Source
 
