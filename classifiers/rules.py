@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from classifiers.blocklists import NAMING_CATEGORIES, Listing, listing_in
+from classifiers.blocklists import NAMING_CATEGORIES, listing_in
 from classifiers.conditions import Case, Condition, Objection, SignNumbers, status_keys
 from classifiers.outcome import MEANINGS, Category
 from classifiers.own_rules import with_own_rules
@@ -82,11 +82,6 @@ class _Comes(NamedTuple):
     hard: Decision
     soft: Mapping[bool | None, Decision]
     may_name_a_list: bool
-
-    def naming(self, listing: Listing) -> "_Comes":
-        """The same with the block list and the address that the reply names; only the recipient's fault is hard."""
-        soft = {permanent: replace(decision, **listing._asdict()) for permanent, decision in self.soft.items()}
-        return self._replace(soft=soft)
 
 
 class Rules:
@@ -226,13 +221,11 @@ class Rules:
             outcome = Result.NONE if action is _DELAYED else Result.SOFT
             return self._settled(outcome, Category.UNKNOWN, NO_RULE, permanent=permanent)
         comes = self._comes[place]
-        if comes.may_name_a_list:
-            comes = comes.naming(listing_in(case.reply.text, case.server))
-        words = self._words(case, condition.hit(case))
+        hard = condition.hard and self._doubt(case, permanent) is None  # what is only delayed is not permanent
+        decision = replace(comes.hard if hard else comes.soft[permanent], words=self._words(case, condition.hit(case)))
         if action is _DELAYED:
-            return replace(comes.soft[False], outcome=Result.NONE, words=words)
-        hard = condition.hard and self._doubt(case, permanent) is None
-        return replace(comes.hard if hard else comes.soft[permanent], words=words)
+            decision = replace(decision, outcome=Result.NONE)
+        return replace(decision, **listing_in(case.reply.text, case.server)._asdict()) if comes.may_name_a_list else decision
 
     def _doubt(self, case: Case, permanent: bool | None) -> Doubt | None:
         """What speaks against hard, whichever rule holds."""
