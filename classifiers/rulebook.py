@@ -10,6 +10,7 @@ Whatever is wrong with a rule is `Misconfigured`, with the file, the line and th
 import hashlib
 import re
 import tomllib
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -39,6 +40,10 @@ _WITHOUT_RULES = frozenset(
 )  # fmt: skip
 
 _HEADER = re.compile(rb"^[ \t]*\[\[[ \t]*rule[ \t]*\]\]", re.MULTILINE)
+# A text that any of these matches alone holds for nearly every reply.
+_FREQUENT_CHARACTERS = "etaoinsrhl0125 .-"
+# Two blanks, a line's end, a letter next to an @: folding leaves none of them (reply.py).
+_NEVER_IN_A_REPLY = re.compile(r"  (?![?*{])|[\t\r\n]|(?<!\\)\\[trn]|(?<!\\)[a-z0-9]@|@\\?[a-z0-9]")
 _STATUS_PATTERN = re.compile(r"[245x]\.(x\.x|\d{1,3}\.(x|\d{1,3}))")
 
 
@@ -221,11 +226,25 @@ def _require_sound(rule: Rule, file: str, signs: Signs, where: str) -> None:
 
 def _require_patterns(texts: tuple[str, ...], where: str) -> None:
     for text in texts:
-        try:
-            matches_nothing = re.search(text, "") is not None
-        except re.error as error:
-            raise Misconfigured(f"{where}: {text!r} is not a regular expression: {error}") from error
-        if matches_nothing:
-            raise Misconfigured(f"{where}: {text!r} matches the empty text, so it would always hold")
-        if fold(re.sub(r"\\.", "", text)) != re.sub(r"\\.", "", text):
-            raise Misconfigured(f"{where}: {text!r} can never match: replies are compared in lower case, without accents")
+        if complaint := _complaint_about(text):
+            raise Misconfigured(f"{where}: {text!r} {complaint}")
+
+
+def _complaint_about(text: str) -> str | None:
+    """What is wrong with a text that is to be looked for, whatever the rule may be; None where nothing is."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", FutureWarning)  # of what means one thing here and another to Hyperscan
+            pattern = re.compile(text)
+    except (re.error, FutureWarning) as error:
+        return f"is not a regular expression: {error}"
+    if pattern.search(""):
+        return "matches the empty text, so it would always hold"
+    if any(map(pattern.search, _FREQUENT_CHARACTERS)):
+        return "matches a single character, so it would hold for nearly every reply"
+    plain = re.sub(r"\\.", "", text)
+    if fold(plain) != plain:
+        return "can never match: replies are compared in lower case, without accents"
+    if _NEVER_IN_A_REPLY.search(text):
+        return "can never match: replies are compared as one line with single blanks, every address a bare @"
+    return None
