@@ -15,7 +15,7 @@ from nullsender import cli
 from nullsender.cli import parts, store_parts
 from nullsender.cli.explaining.reply_line import read_reply_line
 from nullsender.cli.replaying.reading import ALWAYS, Span
-from nullsender.cli.ruling.unknown import Candidate, Unknown, rule_for
+from nullsender.cli.ruling.unknown import Candidate, Unknown, page_of, rule_for
 from nullsender.config import load
 from nullsender.errors import Invalid
 from nullsender.events import Decision, Fault, Outcome, Report, Result, encode
@@ -263,6 +263,18 @@ def test_the_most_frequent_comes_first_and_each_says_since_when() -> None:
     assert unknown.candidates()[0]["first"] == START + timedelta(days=2)
     assert unknown.candidates()[0]["last"] == START + timedelta(days=3)
     assert (unknown.reports, unknown.wordless) == (5, 1)
+
+
+def test_the_page_of_the_documentation_is_what_is_printed() -> None:
+    words = "550 Gatekeeper is thinking about <{}@example.com>, ticket {}"
+    unknown = counted([
+        report("ada", words.format("ada", "4Z8xKq2pYz"), days=0.25), report("ben", "known"), report("ida", None),
+        report("eve", words.format("eve", "4Z8xKq2pZ0"), days=2),
+    ])  # fmt: skip
+    printed = "\n".join(page_of(unknown, unknown.candidates(), 20))
+
+    page = Path(__file__).parent.parent / "docs" / "rules.md"
+    assert f"$ nullsender rules unknown\n{printed}\n" in page.read_text()
 
 
 def test_only_what_came_in_the_span_is_counted() -> None:

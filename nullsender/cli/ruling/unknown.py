@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
         for candidate in candidates[: arguments.limit]:
             print(json.dumps(candidate, default=datetime.isoformat))
     else:
-        print("\n".join(_page(unknown, candidates, arguments.limit)))
+        print("\n".join(page_of(unknown, candidates, arguments.limit)))
     return 0
 
 
@@ -114,7 +114,8 @@ class Unknown:
         self._by_template = {candidate["template"]: candidate for candidate in kept}
 
 
-def _page(unknown: Unknown, candidates: Sequence[Candidate], limit: int) -> Iterator[str]:
+def page_of(unknown: Unknown, candidates: Sequence[Candidate], limit: int) -> Iterator[str]:
+    """The lines for a person: how much is unknown, the first `limit` templates, and what to do about them."""
     found = sum(candidate["reports"] for candidate in candidates) + unknown.let_go
     yield f"{unknown.reports:,} reports, {found:,} of them in words that no rule knows, {unknown.wordless:,} without any words"
     for number, candidate in enumerate(candidates[:limit], 1):
