@@ -181,7 +181,6 @@ FULL = rule("a.full", Category.MAILBOX_FULL, texts=("full",))
         ({"unless": ("box",)}, b"552 box full", '"box" speaks against it'),
         ({"statuses": frozenset({"x.7.1"})}, b"552 full", "it asks for status x.7.1"),
         ({"reply_codes": frozenset({554})}, b"552 full", "it asks for reply 554"),
-        ({"phases": frozenset({"content"})}, b"552 full", "it asks for phase content"),
     ],
 )
 def test_a_rule_that_was_passed_over_is_named_with_the_reason(asks: Any, words: bytes, sentence: str) -> None:
@@ -190,6 +189,14 @@ def test_a_rule_that_was_passed_over_is_named_with_the_reason(asks: Any, words: 
 
     assert row_of(said, "rule") == 'a.full, by "full"'
     assert row_of(said, "not") == f'a.other ("full"): {sentence}'
+
+
+def test_a_rule_for_another_step_of_the_session_is_named_only_if_all_is_asked_for() -> None:
+    book = book_of(rule("a.other", Category.VIRUS, texts=("full",), phases=frozenset({"content"})), FULL)
+
+    assert "a.other" not in reply(b"552 full", as_json=False, rules=book).out
+    asked = reply(b"552 full", as_json=False, rules=book, page=page_of(verbose=True))
+    assert row_of(asked, "not") == 'a.other ("full"): it asks for phase content'
 
 
 def test_a_rule_that_hangs_on_the_provider_is_shown_as_any_other() -> None:

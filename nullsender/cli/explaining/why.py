@@ -128,8 +128,9 @@ def _rule(report: Report, decision: Decision, rule: Rule | None) -> str:
 
 
 def _is_a_question(candidate: Candidate, decision: Decision) -> bool:
-    """Whether a person would ask for that rule: it says something else, and not of some provider alone."""
-    return candidate.rule.category != decision.category and not candidate.rule.providers
+    """Whether a person would ask for that rule: it says something else, of any provider, and of this step of the session."""
+    says_another = candidate.rule.category != decision.category
+    return says_another and not candidate.rule.providers and candidate.objection is not Objection.PHASE
 
 
 def _asks_for(rule: Rule) -> str:
