@@ -1,8 +1,9 @@
 """Outcomes for tests, as short as a test wants to say them."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from nullsender.events import Decision, Fault, Kind, Outcome, Proof, Report, Result, Source
+from nullsender.events import Action, Decision, Fault, Kind, Outcome, Proof, Report, Result, Source
 
 START = datetime(2026, 1, 1, tzinfo=UTC)  # where a FakeClock starts
 
@@ -14,6 +15,20 @@ _CATEGORIES = {
     Result.NONE: "unknown",
 }
 _BOUNCES = frozenset({Result.HARD, Result.SOFT})
+
+
+def a_bounce(**fields: Any) -> Report:
+    """The report of a delivery that failed, which says nothing but what `fields` say."""
+    known: dict[str, Any] = {
+        "id": "m-0",
+        "message_id": "m",
+        "received_at": START,
+        "kind": Kind.BOUNCE,
+        "format": "rfc3464",
+        "recipient": "kiji@example.com",
+        "action": Action.FAILED,
+    }
+    return Report(**(known | fields))
 
 
 def an_outcome(

@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 import threading
-from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -18,25 +17,13 @@ from classifiers.outcome import MEANINGS, Category
 from classifiers.rulebook import FILES, RULES_FOLDER, Example, Rule, read_rulebook
 from classifiers.rules import FEEDBACK, Rules
 from nullsender.errors import Misconfigured
-from nullsender.events import Action, Fault, Kind, Report, Result
+from nullsender.events import Action, Fault, Kind, Result
+from tests.outcomes import a_bounce
 from tests.rule_samples import samples_of
 
 BOOK = read_rulebook()
 RULES = Rules(BOOK)
 REPLIES = Path(__file__).parent.parent / "fixtures" / "replies"
-
-
-def report(**fields: Any) -> Report:
-    known: dict[str, Any] = {
-        "id": "m-0",
-        "message_id": "m",
-        "received_at": datetime(2026, 1, 1, tzinfo=UTC),
-        "kind": Kind.BOUNCE,
-        "format": "rfc3464",
-        "recipient": "kiji@example.com",
-        "action": Action.FAILED,
-    }
-    return Report(**(known | fields))
 
 
 def replies(outcome: str) -> list[Any]:
@@ -156,7 +143,7 @@ def test_a_text_stands_once_under_the_same_conditions() -> None:
     ],
 )
 def test_the_order_of_the_files_and_in_them_is_pinned(reply: str, decides: str, waits: str) -> None:
-    weighing = RULES.weigh(report(diagnostic=reply))
+    weighing = RULES.weigh(a_bounce(diagnostic=reply))
 
     assert weighing.decision.rule == decides
     assert any(other.rule.name.startswith(waits) for other in weighing.behind)
@@ -278,30 +265,30 @@ def test_no_rule_no_words() -> None:
 def test_the_provider_is_known_by_the_remote_mta() -> None:
     text = "550 Requested action not taken: mailbox unavailable"
 
-    assert RULES.decide(report(diagnostic=text, remote_mta="mx1.hotmail.com")).outcome is Result.HARD
-    assert RULES.decide(report(diagnostic=text, remote_mta="mx.example.com")).outcome is Result.SOFT
+    assert RULES.decide(a_bounce(diagnostic=text, remote_mta="mx1.hotmail.com")).outcome is Result.HARD
+    assert RULES.decide(a_bounce(diagnostic=text, remote_mta="mx.example.com")).outcome is Result.SOFT
 
 
 @pytest.mark.parametrize("name", ["MX1.hotmail.com.", "mx1.hotmail.com [192.0.2.1]", "mx1.hotmail.com (192.0.2.1)"])
 def test_the_remote_mta_may_be_written_in_any_way(name: str) -> None:
     text = "550 Requested action not taken: mailbox unavailable"
 
-    assert RULES.decide(report(diagnostic=text, remote_mta=name)).outcome is Result.HARD
+    assert RULES.decide(a_bounce(diagnostic=text, remote_mta=name)).outcome is Result.HARD
 
 
 def test_the_provider_is_known_by_the_recipients_domain() -> None:
     text = "550 Unknown user kiji (in reply to RCPT TO command)"
 
-    assert RULES.decide(report(diagnostic=text, recipient="kiji@docomo.ne.jp")).outcome is Result.SOFT
-    assert RULES.decide(report(diagnostic=text)).outcome is Result.HARD
+    assert RULES.decide(a_bounce(diagnostic=text, recipient="kiji@docomo.ne.jp")).outcome is Result.SOFT
+    assert RULES.decide(a_bounce(diagnostic=text)).outcome is Result.HARD
 
 
 def test_the_reporting_mta_tells_the_provider_only_where_no_remote_mta_is_named() -> None:
     text = "550 Requested action not taken: mailbox unavailable"
     ours = "mail.protection.outlook.com"
 
-    assert RULES.decide(report(diagnostic=text, reporting_mta=ours)).outcome is Result.HARD
-    assert RULES.decide(report(diagnostic=text, reporting_mta=ours, remote_mta="mx.example.com")).outcome is Result.SOFT
+    assert RULES.decide(a_bounce(diagnostic=text, reporting_mta=ours)).outcome is Result.HARD
+    assert RULES.decide(a_bounce(diagnostic=text, reporting_mta=ours, remote_mta="mx.example.com")).outcome is Result.SOFT
 
 
 @pytest.mark.parametrize("name", ["Microsoft", "MICROSOFT", "outlook"])
@@ -310,7 +297,7 @@ def test_a_provider_may_be_called_by_any_of_its_names(name: str) -> None:
 
 
 def test_a_delayed_report_has_its_reason_but_changes_nothing() -> None:
-    decision = RULES.decide(report(action=Action.DELAYED, status="4.4.1", diagnostic="connect to mx: Connection refused"))
+    decision = RULES.decide(a_bounce(action=Action.DELAYED, status="4.4.1", diagnostic="connect to mx: Connection refused"))
 
     assert (decision.outcome, decision.permanent) == (Result.NONE, False)
     assert decision.category == Category.CONNECTION_FAILED
@@ -318,13 +305,13 @@ def test_a_delayed_report_has_its_reason_but_changes_nothing() -> None:
 
 @pytest.mark.parametrize("action", [Action.DELIVERED, Action.RELAYED, Action.EXPANDED])
 def test_mail_that_arrived_changes_nothing(action: Action) -> None:
-    decision = RULES.decide(report(action=action, diagnostic="250 2.1.5 user unknown to us all the same"))
+    decision = RULES.decide(a_bounce(action=action, diagnostic="250 2.1.5 user unknown to us all the same"))
 
     assert (decision.outcome, decision.category) == (Result.NONE, Category.DELIVERED)
 
 
 def test_a_failure_without_any_word_or_code_is_soft_and_unknown() -> None:
-    decision = RULES.decide(report())
+    decision = RULES.decide(a_bounce())
 
     assert (decision.outcome, decision.category, decision.fault) == (Result.SOFT, Category.UNKNOWN, None)
 
@@ -345,27 +332,27 @@ def test_a_failure_without_any_word_or_code_is_soft_and_unknown() -> None:
 def test_permanent_is_what_the_report_says_of_this_delivery(
     status: str | None, code: int | None, text: str, *, permanent: bool
 ) -> None:
-    assert RULES.decide(report(status=status, reply_code=code, diagnostic=text)).permanent is permanent
+    assert RULES.decide(a_bounce(status=status, reply_code=code, diagnostic=text)).permanent is permanent
 
 
 @pytest.mark.parametrize("kind", ["abuse", "fraud", "virus", "other", "something-new", None])
 def test_feedback_is_a_complaint_unless_it_says_otherwise(kind: str | None) -> None:
-    assert RULES.decide(report(kind=Kind.COMPLAINT, action=None, feedback_type=kind)).outcome is Result.COMPLAINT
+    assert RULES.decide(a_bounce(kind=Kind.COMPLAINT, action=None, feedback_type=kind)).outcome is Result.COMPLAINT
 
 
 def test_an_opt_out_is_an_unsubscribe() -> None:
-    assert RULES.decide(report(kind=Kind.COMPLAINT, feedback_type="Opt-Out")).outcome is Result.UNSUBSCRIBE
-    assert RULES.decide(report(kind=Kind.UNSUBSCRIBE)).outcome is Result.UNSUBSCRIBE
+    assert RULES.decide(a_bounce(kind=Kind.COMPLAINT, feedback_type="Opt-Out")).outcome is Result.UNSUBSCRIBE
+    assert RULES.decide(a_bounce(kind=Kind.UNSUBSCRIBE)).outcome is Result.UNSUBSCRIBE
 
 
 @pytest.mark.parametrize("kind", ["not-spam", "auth-failure", "dmarc"])
 def test_feedback_in_our_favour_and_telemetry_change_nothing(kind: str) -> None:
-    assert RULES.decide(report(kind=Kind.COMPLAINT, feedback_type=kind)).outcome is Result.NONE
+    assert RULES.decide(a_bounce(kind=Kind.COMPLAINT, feedback_type=kind)).outcome is Result.NONE
 
 
 @pytest.mark.parametrize("kind", [Kind.AUTO_REPLY, Kind.OTHER])
 def test_what_is_no_bounce_changes_nothing_whatever_it_says(kind: Kind) -> None:
-    assert RULES.decide(report(kind=kind, diagnostic="550 5.1.1 user unknown")).outcome is Result.NONE
+    assert RULES.decide(a_bounce(kind=kind, diagnostic="550 5.1.1 user unknown")).outcome is Result.NONE
 
 
 def test_every_feedback_type_of_the_table_has_a_category_that_fits_its_outcome() -> None:

@@ -1,6 +1,5 @@
 """Why not the other rules: the weighing of a report agrees with its decision and says what spoke against each rule before."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from classifiers.outcome import Category
 from classifiers.rulebook import Provider, Rule, Rulebook, Signs
 from classifiers.rules import Doubt, Rules
 from nullsender.events import Action, Kind, Report, Result
+from tests.outcomes import a_bounce
 
 FULL = "mailbox full"
 SIGNS = Signs(
@@ -44,16 +44,7 @@ RULES = Rules(
 
 
 def report(diagnostic: str | None, **fields: Any) -> Report:
-    known: dict[str, Any] = {
-        "id": "m-0",
-        "message_id": "m",
-        "received_at": datetime(2026, 1, 1, tzinfo=UTC),
-        "kind": Kind.BOUNCE,
-        "format": "rfc3464",
-        "recipient": "kiji@example.com",
-        "action": Action.FAILED,
-    }
-    return Report(diagnostic=diagnostic, **(known | fields))
+    return a_bounce(diagnostic=diagnostic, **fields)
 
 
 def test_each_rule_before_the_deciding_one_has_what_spoke_against_it() -> None:
