@@ -171,10 +171,10 @@ REPORTS_MAX = 1_000
 # The words of a remote MTA: a reply may have many lines, and some MTAs put whole web pages there. The longest that says
 # anything new is some 1,500 characters (Exchange's administrator part); the rest is traces.
 DIAGNOSTIC_CHARACTERS_MAX = 4_000
-# The words of one message about all its recipients, of which each gets the same share: so a message on 60 loses nothing, and
-# one on 1,000 keeps 250 characters of each, more than nearly every reply has. The codes are read before. Each reply is decided
-# by itself, so without this the words of a thousand, of a kilobyte each, would take as long again as reading them.
-DIAGNOSTICS_CHARACTERS_MAX = 250_000
+# The words of one message about all its recipients, of which each gets the same share. One on 100, as many as every server
+# takes (RFC 5321 4.5.3.1.8), keeps the longest that says anything new, and one on 1,000 the codes and a sentence of each. Every
+# reply is decided by itself, so without this the words of a thousand would take longer than all else that is done with them.
+DIAGNOSTICS_CHARACTERS_MAX = 150_000
 # Places where an @ stands that are looked at in one text.
 ADDRESSES_TRIED_MAX = 2_000
 # What a field such as To is made of (names, addresses, commas), and fields of one name that are looked into. RFC 5322 3.6
