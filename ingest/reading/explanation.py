@@ -44,9 +44,11 @@ class Explanations:
         near, near_end = _paragraph(lines, place, end)
         if _has_code(near):
             return f"{near} {self._state_of_account}".strip() if alone else near
-        if replies := self._replies_about(place, alone=alone) or self._codes_below(places, place):
+        if replies := self._replies_about(names, alone=alone) or self._codes_below(places, place):
             return f"{near} {replies}".strip()
         behind = _joined(lines[near_end:end])
+        if not alone and self._is_about_others(behind, names):
+            behind = ""
         if not place.is_listed:
             words = f"{near} {behind}".strip()
             return words if _has_code(behind) or not alone else self._paragraphs_with_codes or words
@@ -108,12 +110,16 @@ class Explanations:
         others = (n for n in self._namings[behind:] if n.way >= place.way and n.address.lower() != address)
         return next((naming.line for naming in others), len(self._notice.lines))
 
-    def _replies_about(self, place: Naming, *, alone: bool) -> str:
+    def _replies_about(self, names: Sequence[str], *, alone: bool) -> str:
         """The SMTP replies of the notice: all, or those that name the recipient."""
         if not self._reply_lines:
             return ""
-        address = place.address.lower()
-        return _joined([line for line in self._reply_lines if alone or address in line.lower()])
+        return _joined([line for line in self._reply_lines if alone or any(name in line.lower() for name in names)])
+
+    def _is_about_others(self, words: str, names: Sequence[str]) -> bool:
+        """Whether `words` name other recipients that the notice lists, and not this one: a transcript with their replies."""
+        named = {address.lower() for address, _, _ in mentions_in(words)}
+        return named.isdisjoint(names) and any(naming.is_listed and naming.address.lower() in named for naming in self._namings)
 
     @lazy
     def _before_addresses(self) -> str:
