@@ -288,6 +288,17 @@ def test_doctor_finds_a_wrong_rule(tmp_path: Path) -> None:
     assert "mine.toml, line 2, rule mine.gate" in said.findings[0].text
 
 
+def test_doctor_finds_a_rule_that_makes_hard_what_is_no_fault_of_the_recipients(tmp_path: Path) -> None:
+    wide = FULL_IS_CLOSED.replace("'mailbox full'", "'mailbox full', 'spam'")
+    settings = load({"classify.rules": str(folder_with(tmp_path, mine=wide))})
+
+    (said,) = checked({"rules": CHECKS["rules of your own"]}, settings)
+
+    assert said.state is State.DOUBT
+    (finding,) = said.findings
+    assert finding.text.startswith("mine.full-is-closed calls hard what is no fault of the recipient's by ")
+
+
 def test_an_empty_variable_names_no_rules(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NULLSENDER_CLASSIFY_RULES", "")
 

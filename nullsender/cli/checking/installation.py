@@ -9,6 +9,7 @@ from nullsender.cli.checking.dns import is_public
 from nullsender.cli.checking.findings import Check, Finding, doubt, wrong
 from nullsender.cli.running.beats import living
 from nullsender.config import Settings
+from nullsender.events import Fault, Result
 from nullsender.limits import (
     BOOTSTRAP_KEY_CHARACTERS_MIN,
     CLOCKS_APART_SECONDS_MAX,
@@ -107,11 +108,23 @@ def _certificate(settings: Settings) -> Iterator[Finding]:
 
 
 def _own_rules(settings: Settings) -> Iterator[Finding]:
-    if settings.classify.rules is not None:
-        from classifiers.rules import Rules
+    if settings.classify.rules is None:
+        return
+    from classifiers.outcome import MEANINGS
+    from classifiers.own_rules import with_own_rules
+    from classifiers.rulebook import read_rulebook
+    from classifiers.rules import Rules
+    from nullsender.cli.ruling.taken import taken_examples, words_of
 
-        Rules.load(own=settings.classify.rules)
-    yield from ()
+    book = with_own_rules(read_rulebook(), settings.classify.rules)
+    wide: dict[str, Finding] = {}  # the first of each rule of theirs, for one that takes many takes them of many of ours
+    for taken in taken_examples(book, Rules(book)):
+        hard = [(example, now) for example, now in taken.examples if now.outcome is Result.HARD]
+        if hard and MEANINGS[taken.rule.category].fault is not Fault.RECIPIENT:
+            example, now = hard[0]
+            whose = f"{now.rule} calls hard what is no fault of the recipient's by {taken.rule.name}"
+            wide.setdefault(now.rule, doubt(f"{whose}, so it may cut off good customers: {words_of(example)}"))
+    yield from wide.values()
 
 
 def _roles(settings: Settings) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from classifiers.own_rules import with_own_rules
-from classifiers.rulebook import Example, Rulebook, read_rulebook
+from classifiers.rulebook import Rulebook, read_rulebook
 from classifiers.rules import Rules
 from nullsender.cli import parts, store_parts
 from nullsender.cli.explaining.reply_line import read_reply_line, report_of
@@ -23,6 +23,7 @@ from nullsender.cli.replaying.against import Judge, reading_of
 from nullsender.cli.replaying.reading import Decides, Rereader, Span
 from nullsender.cli.replaying.summary import Summary
 from nullsender.cli.replaying.topic import DryRun, Replay
+from nullsender.cli.ruling.taken import decide, taken_examples
 from nullsender.config import Settings
 from nullsender.errors import Invalid, Transient
 from nullsender.events import Decision, Outcome, Rejudgement
@@ -46,8 +47,8 @@ def run(arguments: argparse.Namespace) -> int:
     settings = parts.settings_of(arguments)
     sides = _sides(settings.classify.rules, arguments.rules)
     to = sys.stderr if arguments.json else sys.stdout
-    for taken in _taken_examples(sides):
-        print(taken, file=to)
+    for taken in taken_examples(sides.book, sides.on_trial):
+        print(taken.sentence(), file=to)
     summary = Summary(as_json=arguments.json)
     if arguments.file:
         _try_on_replies(arguments.file, sides, summary)
@@ -66,24 +67,6 @@ def _sides(configured: Path | None, named: Path | None) -> Sides:
     book = with_own_rules(ours, candidate)
     in_force = ours if named is None or configured is None else with_own_rules(ours, configured)
     return Sides(Rules(in_force), Rules(book), book)
-
-
-def _taken_examples(sides: Sides) -> Iterator[str]:
-    """A sentence for each of our rules whose examples a rule of the operator's decides now, with the first of them."""
-    for rule in sides.book.rules:
-        if rule.name in sides.book.own:
-            continue
-        decided = [(example, _decide(sides.on_trial, example)) for example in rule.replies]
-        taken = [(example, now) for example, now in decided if now.rule in sides.book.own]
-        if taken:
-            example, now = taken[0]
-            how_many = f"{len(taken)} of {len(decided)} examples of {rule.name} ({rule.category})"
-            yield f"{now.rule} ({now.outcome} {now.category}) takes {how_many}, such as {_words(example)}"
-
-
-def _words(example: Example) -> str:
-    known = (example.text, example.status, example.reply_code, example.provider)
-    return " ".join(str(it) for it in known if it is not None)
 
 
 def _try_on_log(settings: Settings, sides: Sides, summary: Summary, span: Span, limit: int) -> None:
@@ -148,9 +131,5 @@ def _decided_twice(lines: Iterable[bytes], sides: Sides, now: datetime) -> Itera
             continue
         _, reply = read_reply_line(line, number)
         report = report_of(reply, f"line {number}", now)
-        outcome = Outcome(report=report, decision=_decide(sides.on_trial, reply), decided_at=now)
-        yield outcome, _decide(sides.in_force, reply)
-
-
-def _decide(rules: Rules, reply: Example) -> Decision:
-    return rules.decide_reply(reply.text or "", reply.status, reply.reply_code, reply.provider)
+        outcome = Outcome(report=report, decision=decide(sides.on_trial, reply), decided_at=now)
+        yield outcome, decide(sides.in_force, reply)
