@@ -34,8 +34,9 @@ class Headers:
 
     def __init__(self, text: str, *, was_cut: bool = False) -> None:
         """`text`: each field begins with LF and its name, directly followed by a colon. `read_fields` makes it so."""
-        self._text = text
-        self._lower = text.lower()  # every place in the one is the same place in the other
+        # Every place in the one is the same place in the other: the letter whose lower case is longer is written as two before.
+        self._text = text if text.isascii() else text.replace("\u0130", "I\u0307")
+        self._lower = self._text.lower()
         self._names: frozenset[str] | None = None  # until somebody asks
         self._was_cut = was_cut
 
@@ -128,8 +129,6 @@ def first_values_of(block: str) -> dict[str, str]:
 
 def _with_plain_names(text: str) -> str:
     """`text` with each field's name directly followed by its colon."""
-    if not text.isascii():
-        text = text.replace("\u0130", "I\u0307")  # the same letter; the one whose lower case is longer than itself
     if " :" in text or ("\t" in text and "\t:" in text):
         text = _SPACE_BEFORE_COLON.sub(r"\1:", text)
     return text
