@@ -5,7 +5,7 @@ address, and transcripts of a dialogue hold it anywhere. What is taken are whole
 """
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from operator import attrgetter
 
@@ -13,7 +13,7 @@ from ingest.reading.codes import has_reply_line, reply_code_in, status_code_in
 from ingest.reading.finding import one_line
 from ingest.reading.lazy import lazy
 from ingest.reading.mentions import mentions_in
-from ingest.reading.namings import Naming
+from ingest.reading.namings import Naming, Way
 from ingest.reading.notice_words import Notice
 
 _SENTENCE_LINES_MAX = 3
@@ -41,7 +41,7 @@ class Explanations:
         lines = self._notice.lines
         place = places[0] if len(places) == 1 else max(places, key=attrgetter("way"))
         end = self._next_recipient(place)
-        near, near_end = _paragraph(lines, place, end)
+        near, near_end = _paragraph(lines, place, end, begin=self._behind_last_recipient(place))
         if _has_code(near):
             return f"{near} {self._state_of_account}".strip() if alone else near
         if replies := self._replies_about(names, alone=alone) or self._codes_below(places, place):
@@ -71,7 +71,7 @@ class Explanations:
         last = next((other for other in reversed(places) if other.is_listed), place) if len(places) > 1 else place
         if last is place:
             return ""
-        reason, _ = _paragraph(self._notice.lines, last, self._next_recipient(last))
+        reason, _ = _paragraph(self._notice.lines, last, self._next_recipient(last), begin=last.line)
         return reason if _has_code(reason) else ""
 
     def heard_about(self, names: Sequence[str]) -> str:
@@ -109,6 +109,21 @@ class Explanations:
         address = place.address.lower()
         others = (n for n in self._namings[behind:] if n.way >= place.way and n.address.lower() != address)
         return next((naming.line for naming in others), len(self._notice.lines))
+
+    def _behind_last_recipient(self, place: Naming) -> int:
+        """The line behind the last address before `place` that is another's and named as surely, or the beginning.
+
+        In a dialogue it is the line of `place`: what stands between two commands answers the first. The others of a list are
+        none: the sentence around it is about all of them.
+        """
+        if place.is_next:
+            return 0
+        address = place.address.lower()
+        before = reversed(self._namings[: bisect_left(self._namings, place.line, key=attrgetter("line"))])
+        last = next((naming for naming in before if naming.way >= place.way and naming.address.lower() != address), None)
+        if last is None:
+            return 0
+        return place.line if place.way is Way.COMMANDED else last.line + 1
 
     def _replies_about(self, names: Sequence[str], *, alone: bool) -> str:
         """The SMTP replies of the notice: all, or those that name the recipient."""
@@ -198,10 +213,11 @@ def is_unfinished(reply: str) -> bool:
     return reply[3:4] == "-" and _UNFINISHED_REPLY.match(reply) is not None and f" {reply[:3]} " not in reply
 
 
-def _paragraph(lines: Sequence[str], place: Naming, end: int) -> tuple[str, int]:
+def _paragraph(lines: Sequence[str], place: Naming, end: int, *, begin: int) -> tuple[str, int]:
     """What stands on the address's line and on those directly below, and the line behind them.
 
-    A listed address itself says nothing and is left out; a sentence around an address is taken from its beginning.
+    A listed address itself says nothing and is left out; a sentence around an address is taken from its beginning, but not
+    from above the line `begin`: what stands there is said of somebody else.
     """
     after = place.line + 1
     while after < end and lines[after].strip():
@@ -210,7 +226,7 @@ def _paragraph(lines: Sequence[str], place: Naming, end: int) -> tuple[str, int]
         rest = lines[place.line][place.end :].lstrip(" \t>\"')]:;,.-")
         return _joined([rest, *lines[place.line + 1 : after]]), after
     before = place.line
-    while before > 0 and lines[before - 1].strip() and place.line - before < _SENTENCE_LINES_MAX:
+    while before > begin and lines[before - 1].strip() and place.line - before < _SENTENCE_LINES_MAX:
         before -= 1
     return _joined(lines[before:after]), after
 
