@@ -133,6 +133,7 @@ FAMILIES: Mapping[str, tuple[bytes, bytes]] = {
     "multiparts in multiparts": (b"", b"Content-Type: multipart/mixed; boundary=b\n\n--b\n"),
     "multiparts with boundaries of their own": (b"", b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n"),
     "parts": (MULTIPART, b"--b\n\nx\n"),
+    "links that do not end": (HTML, b"<a " + b"href=mailto:" * 16 + b"x" * 320 + b"y" * 200),
     "parts with heads": (MULTIPART, b"--b\nContent-Type: text/html\nContent-Transfer-Encoding: base64\n\nQQ==\n"),
     "parts of a report": (REPORT, b"--b\nContent-Type: text/plain\n\nnot delivered\n"),
     "boundaries that are none": (MULTIPART, b"\n--bx"),

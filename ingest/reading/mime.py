@@ -193,7 +193,7 @@ _OPENS_HIDDEN = re.compile(r"<(style|script|head|title)\b[^<>]{0,1000}>", re.IGN
 _LINE_TAG = re.compile(r"<(?:br|/p|/div|/tr|/li|/h[1-6]|p|div|tr|li|/td)\b[^<>]{0,2000}>", re.IGNORECASE)
 # A link to an address whose words are only a name: Exchange's recipients, where its notice is HTML alone.
 _MAIL_LINK = re.compile(
-    r"<a\b[^<>]{0,200}?\bhref=[\"']?mailto:([^\"'<>?\s]{3,320})[^<>]{0,200}>"
+    r"<a\b[^<>]{0,200}?\bhref=[\"']?mailto:([^\"'<>?\s]{3,320}+)[^<>]{0,200}+>"
     r"((?:[^<>@]{1,100}+|<(?!/a)[^<>@]{0,100}+>){1,20}+)(?=</a)",
     re.IGNORECASE,
 )
