@@ -110,7 +110,8 @@ def test_a_line_that_is_no_field_continues_the_one_before_only_where_asked() -> 
 def test_a_field_has_one_value_however_it_is_asked_for(pieces: list[bytes]) -> None:
     block = b"".join(pieces)
     fields = read_fields(block, keep_stray_lines=True)
-    values = first_values_of(decode_bytes(block))
+    # `Headers` writes that letter as two; both show the same.
+    values = first_values_of(decode_bytes(block).replace("\u0130", "I\u0307"))
 
     assert values.keys() == fields.names()
     assert (
