@@ -6,8 +6,7 @@ category that can be hard is hard; what the report or the reply calls temporary 
 connection or to MAIL FROM.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from enum import StrEnum
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -15,29 +14,19 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from classifiers.blocklists import NAMING_CATEGORIES, listing_in
-from classifiers.conditions import Case, Condition, Objection, SignNumbers, status_keys
+from classifiers.by_code import RulesByCode
+from classifiers.conditions import Case, Condition, Objection, SignNumbers
+from classifiers.feedback import FEEDBACK
 from classifiers.outcome import MEANINGS, Category
 from classifiers.own_rules import with_own_rules
 from classifiers.reply import Reply, fold, is_status, read_reply
+from classifiers.rule_texts import compiled
 from classifiers.rulebook import RULES_FOLDER, Example, Rule, Rulebook, read_rulebook
-from classifiers.texts import CannotCompile, Texts
+from classifiers.weighing import Candidate, Doubt, Weighing
 from nullsender.address import domain_of
 from nullsender.errors import Misconfigured
 from nullsender.events import Action, Decision, Fault, Kind, Report, Result
 from nullsender.limits import STATUSES_REMEMBERED_MAX
-
-#: RFC 5965 7.3 and RFC 6430, RFC 6591: what each feedback type is to us. One that is not known is taken for a complaint.
-FEEDBACK: Mapping[str, tuple[Result, Category]] = {
-    "abuse": (Result.COMPLAINT, Category.COMPLAINT),
-    "fraud": (Result.COMPLAINT, Category.COMPLAINT),  # a recipient said so, so that recipient wants no more
-    "virus": (Result.COMPLAINT, Category.COMPLAINT),
-    "other": (Result.COMPLAINT, Category.COMPLAINT),
-    "opt-out": (Result.UNSUBSCRIBE, Category.UNSUBSCRIBE),
-    "opt-out-list": (Result.UNSUBSCRIBE, Category.UNSUBSCRIBE),
-    "not-spam": (Result.NONE, Category.FEEDBACK_ONLY),
-    "auth-failure": (Result.NONE, Category.FEEDBACK_ONLY),
-    "dmarc": (Result.NONE, Category.FEEDBACK_ONLY),
-}
 
 #: What a decision names where no rule knew the reply.
 NO_RULE = "none"
@@ -47,33 +36,6 @@ ARRIVED = (Action.DELIVERED, Action.RELAYED, Action.EXPANDED)
 # Looking a member up in its enumeration takes longer than all else that a comparison does.
 _BOUNCE, _DELAYED, _FAILED = Kind.BOUNCE, Action.DELAYED, Action.FAILED
 _BEFORE_THE_RECIPIENT = ("connect", "sender")
-
-
-class Doubt(StrEnum):
-    """Why a rule that says hard comes to soft: a wrong soft costs a retry, a wrong hard a customer."""
-
-    NOT_PERMANENT = "not-permanent"  # nothing says that the delivery has failed for good
-    TEMPORARY = "temporary"  # a code of class 4: "user unknown, try again"
-    TOO_EARLY = "too-early"  # said before the recipient was named, so it can not be about the recipient
-
-
-class Candidate(NamedTuple):
-    """A rule whose text or code stands in the reply: what stands there, and what speaks against the rule."""
-
-    rule: Rule
-    words: str | None  # the words or the code that made it a candidate
-    objection: Objection | None  # None for a rule that holds
-    words_against: str | None  # for `Objection.TEXT`: the words that speak against it
-
-
-class Weighing(NamedTuple):
-    """A decision with what else could have decided it. Without a candidate no rule was asked or none was near."""
-
-    decision: Decision
-    rule: Rule | None  # that decided
-    passed_over: tuple[Candidate, ...]  # in the order in which they were tried, before the rule that decided
-    behind: tuple[Candidate, ...]  # that would have held too, had the deciding rule not stood before them
-    doubt: Doubt | None  # why the deciding rule, which can be hard, is soft here
 
 
 class _Comes(NamedTuple):
@@ -90,7 +52,7 @@ class Rules:
     def __init__(self, book: Rulebook) -> None:
         """Compile `book` and prove it on its own examples; `Misconfigured` where a text or an example fails."""
         self.version = book.version
-        self._texts = _compiled(book)
+        self._texts = compiled(book)
         signs = SignNumbers(book.signs, self._texts)
         self._signs = signs
         self._providers = signs.providers
@@ -98,7 +60,7 @@ class Rules:
         self._conditions = tuple(Condition(rule, self._texts, signs) for rule in book.rules)
         self._comes = tuple(self._comes_to(rule) for rule in book.rules)
         self._places = self._places_by_text()
-        self._textless = lru_cache(STATUSES_REMEMBERED_MAX)(_Textless(book.rules).places)
+        self._textless = lru_cache(STATUSES_REMEMBERED_MAX)(RulesByCode(book.rules).places)
         for place, rule in enumerate(book.rules):
             for example in rule.replies:
                 self._require_decides(place, example, book)
@@ -288,49 +250,6 @@ class Rules:
         if candidate.objection is Objection.TEXT:
             return f"{candidate.words_against!r} speaks against the rule (`unless`)"
         return f"the rule asks for another {candidate.objection}" if candidate.objection else None
-
-
-class _Textless:
-    """The rules that hold for a code alone, by the code."""
-
-    def __init__(self, rules: Iterable[Rule]) -> None:
-        self._by_status: dict[str, list[int]] = {}
-        self._by_code: dict[int, list[int]] = {}
-        for place, rule in enumerate(rules):
-            if rule.texts:
-                continue
-            for status in rule.statuses:
-                self._by_status.setdefault(status, []).append(place)
-            for code in rule.reply_codes if not rule.statuses else ():
-                self._by_code.setdefault(code, []).append(place)
-
-    def places(self, status: str | None, reply_code: int | None) -> tuple[int, ...]:
-        """The places of the rules that may hold for these codes."""
-        places = {place for key in status_keys(status) for place in self._by_status.get(key, ())}
-        if reply_code is not None:
-            places.update(self._by_code.get(reply_code, ()))
-        return tuple(sorted(places))
-
-
-def _compiled(book: Rulebook) -> Texts:
-    """The texts of all rules and signs; `Misconfigured` says which rule has one that can not be compiled."""
-    try:
-        return Texts(_all_texts(book), _own_texts(book))
-    except CannotCompile as error:
-        rule = next((rule for rule in book.rules if error.text in rule.texts + rule.unless), None)
-        where = book.where(rule) if rule else "the phases and providers" if error.text else "the rules together"
-        raise Misconfigured(f"{where}: {error}") from error
-
-
-def _all_texts(book: Rulebook) -> Iterator[str]:
-    for rule in book.rules:
-        yield from rule.texts
-        yield from rule.unless
-    yield from SignNumbers.texts(book.signs)
-
-
-def _own_texts(book: Rulebook) -> set[str]:
-    return {text for rule in book.rules if rule.name in book.own for text in rule.texts + rule.unless}
 
 
 def _permanent(condition: Condition | None, reply: Reply, status: str | None, action: Action | None) -> bool | None:

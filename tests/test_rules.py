@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from classifiers.feedback import FEEDBACK
 from classifiers.outcome import MEANINGS, Category
 from classifiers.rulebook import FILES, RULES_FOLDER, Example, Rule, read_rulebook
-from classifiers.rules import FEEDBACK, Rules
+from classifiers.rules import Rules
 from nullsender.errors import Misconfigured
 from nullsender.events import Action, Fault, Kind, Result
 from tests.outcomes import a_bounce

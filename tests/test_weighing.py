@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from classifiers.conditions import Objection
 from classifiers.outcome import Category
 from classifiers.rulebook import Provider, Rule, Rulebook, Signs
-from classifiers.rules import Doubt, Rules
+from classifiers.rules import Rules
+from classifiers.weighing import Doubt
 from nullsender.events import Action, Kind, Report, Result
 from tests.outcomes import a_bounce
 

@@ -10,7 +10,8 @@ from classifiers.conditions import Objection
 from classifiers.outcome import MEANINGS, Category
 from classifiers.reply import read_reply
 from classifiers.rulebook import Rule
-from classifiers.rules import NO_RULE, Candidate, Doubt, Weighing
+from classifiers.rules import NO_RULE
+from classifiers.weighing import Candidate, Doubt, Weighing
 from nullsender.cli.explaining.marks import Marked, marked, shown
 from nullsender.events import Action, Decision, Kind, Outcome, Report, Result
 from nullsender.limits import CANDIDATES_SHOWN, RULE_WORDS_SHOWN_MAX
