@@ -21,14 +21,15 @@ from nullsender.limits import (
     LOG_POLL_BYTES_MAX,
 )
 from nullsender.log import Consumer, Log, Partition, Producer, StartAt, StoredRecord, Topic
+from nullsender.log_kafka_asker import Asker
 from nullsender.log_kafka_client import (
     Naming,
-    asking_client,
+    asker,
     bounds_of,
     client_config,
     committed_of,
     failure_of,
-    opened_client,
+    opened_asker,
     partitions_of,
 )
 from nullsender.log_kafka_consumer import KafkaConsumer, KafkaTopicConsumer, stored_record
@@ -50,12 +51,12 @@ class KafkaLog(Log):
         self._settings = settings
         self._clock = clock
         self._naming = Naming(settings.topic_prefix)
-        self._client = opened_client(settings, clock=clock)
-        self._topics = KafkaTopics(self._client, self._naming, settings, clock=clock)
+        self._asker = opened_asker(settings, clock=clock)
+        self._topics = KafkaTopics(self._asker, self._naming, settings, clock=clock)
         self._topics.require()
         self._publisher: KafkaPublisher | None = None
         self._members = KafkaMembers(settings)
-        self._askers: dict[str, Client] = {}  # by the group that each asks for
+        self._askers: dict[str, Asker] = {}  # by the group that each asks for
 
     def producer(self) -> Producer:
         """A producer; those of one process share one client of Kafka."""
@@ -72,7 +73,7 @@ class KafkaLog(Log):
                 topic,
                 settings=self._settings,
                 naming=self._naming,
-                asker=self._client,
+                asker=self._asker,
                 start_at=start_at,
                 clock=self._clock,
             )
@@ -85,7 +86,7 @@ class KafkaLog(Log):
 
         `Transient`: Kafka stopped answering.
         """
-        bounds = bounds_of(self._client, self._naming, partitions_of(self._client, self._naming, [topic]), since=since)
+        bounds = bounds_of(self._asker, self._naming, partitions_of(self._asker, self._naming, [topic]), since=since)
         client = Client(
             client_config(
                 self._settings,
@@ -129,27 +130,27 @@ class KafkaLog(Log):
 
     def group_lag(self, group: str, topics: Sequence[Topic]) -> Mapping[Partition, int]:
         """As the interface says. `Transient`: Kafka does not answer."""
-        partitions = partitions_of(self._client, self._naming, topics)
-        bounds = bounds_of(self._client, self._naming, partitions)
+        partitions = partitions_of(self._asker, self._naming, topics)
+        bounds = bounds_of(self._asker, self._naming, partitions)
         stored = {
             partition: offset
             for topic in topics
             for partition, offset in committed_of(
-                self._asker(self._naming.group(group, topic)), self._naming, [it for it in partitions if it.topic == topic]
+                self._asker_of(self._naming.group(group, topic)), self._naming, [it for it in partitions if it.topic == topic]
             ).items()
         }
         return {partition: lag_records(bounds[partition], stored[partition]) for partition in partitions}
 
-    def _asker(self, group: str) -> Client:
-        """The client that asks for the offsets of one of Kafka's groups."""
+    def _asker_of(self, group: str) -> Asker:
+        """Who asks for the offsets of one of Kafka's groups."""
         if group not in self._askers:
-            self._askers[group] = asking_client(self._settings, group, {})
+            self._askers[group] = asker(self._settings, group)
         return self._askers[group]
 
     def unread(self, group: str, topics: Sequence[Topic]) -> Sequence[Partition]:
         """As the interface says. `Transient`: Kafka does not answer."""
         read = self._members.places([self._naming.group(group, topic) for topic in topics])
-        partitions = partitions_of(self._client, self._naming, topics)
+        partitions = partitions_of(self._asker, self._naming, topics)
         return [partition for partition in partitions if (self._naming.topic(partition.topic), partition.number) not in read]
 
     def trouble(self) -> str | None:

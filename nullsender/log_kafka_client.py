@@ -13,7 +13,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Consumer as Client
@@ -31,6 +31,7 @@ from nullsender.limits import (
     KAFKA_START_SECONDS_MAX,
 )
 from nullsender.log import Partition, Topic
+from nullsender.log_kafka_asker import Asker
 from nullsender.log_kafka_settings import KafkaSettings
 
 Answer = TypeVar("Answer")
@@ -108,8 +109,28 @@ def client_config(settings: KafkaSettings, ours: Mapping[str, Any]) -> dict[str,
     return {**common, **settings.client(), **ours}
 
 
-def asking_client(settings: KafkaSettings, group: str, ours: Mapping[str, Any]) -> Client:
-    """A client that asks what is known of `group`, and of topics, and never joins it."""
+class Asks(Protocol):
+    """What answers questions: an `Asker`, or a client that reads."""
+
+    def poll(self, timeout: float, /) -> object:
+        """Hand over what was heard meanwhile."""
+
+    def list_topics(self, *, timeout: float) -> Any:
+        """Brokers, topics and partitions."""
+
+    def offsets_for_times(self, partitions: list[TopicPartition], /, timeout: float) -> Sequence[TopicPartition]:
+        """Where the times begin that stand in the place of offsets."""
+
+    def committed(self, partitions: list[TopicPartition], /, timeout: float) -> Sequence[TopicPartition]:
+        """How far the group is."""
+
+
+def asker(settings: KafkaSettings, group: str) -> Asker:
+    """Who asks what is known of `group`, and of topics, and never joins it."""
+    return Asker(_asking_config(settings, group, {}))
+
+
+def _asking_config(settings: KafkaSettings, group: str, ours: Mapping[str, Any]) -> dict[str, Any]:
     own = {
         "group.id": group,
         "enable.auto.commit": False,
@@ -118,21 +139,22 @@ def asking_client(settings: KafkaSettings, group: str, ours: Mapping[str, Any]) 
         "metadata.recovery.strategy": "rebootstrap",
         "log_level": 0,  # it says nothing by itself: whoever asks is told, and nobody would fetch its lines
     }
-    return Client(client_config(settings, {**own, **ours}))
+    return client_config(settings, {**own, **ours})
 
 
-def opened_client(settings: KafkaSettings, *, clock: Clock) -> Client:
-    """The client that asks questions, once a broker has let it in. `Misconfigured`: none does."""
+def opened_asker(settings: KafkaSettings, *, clock: Clock) -> Asker:
+    """Who asks questions, once a broker has let it in. `Misconfigured`: none does."""
     heard: deque[KafkaError] = deque(maxlen=KAFKA_LINES_REMEMBERED_MAX)
+    config = _asking_config(settings, f"{settings.topic_prefix}ask", {"error_cb": heard.append})
     try:
-        client = asking_client(settings, f"{settings.topic_prefix}ask", {"error_cb": heard.append})
+        client = Client(config)
     except KafkaException as exception:  # it looks at files and options before it speaks to anybody
         raise Misconfigured(f"the settings for Kafka can not be used: {error_of(exception).str()}") from exception
     deadline_seconds = clock.monotonic_seconds() + KAFKA_START_SECONDS_MAX
     while True:
         try:
             client.list_topics(timeout=KAFKA_ASK_AGAIN_SECONDS)
-            return client
+            return Asker(config, client)
         except KafkaException as exception:
             client.poll(0)  # hands over what it heard
             is_refused = any(error.code() in _REFUSALS for error in heard)
@@ -184,14 +206,14 @@ def offset_of(place: TopicPartition) -> int:
     return place.offset
 
 
-def metadata_of(client: Client) -> ClusterMetadata:
+def metadata_of(client: Asks) -> ClusterMetadata:
     """Kafka's brokers, topics and partitions. `Transient`: nobody answers."""
     client.poll(0)  # what it heard meanwhile is of no use any more
     metadata: ClusterMetadata = asked(lambda: client.list_topics(timeout=KAFKA_REQUEST_SECONDS_MAX))
     return metadata
 
 
-def partitions_of(client: Client, naming: Naming, topics: Sequence[Topic]) -> list[Partition]:
+def partitions_of(client: Asks, naming: Naming, topics: Sequence[Topic]) -> list[Partition]:
     """Every partition of `topics`. `Transient`: nobody answers, or a topic is not there (any more)."""
     known = metadata_of(client).topics
     missing = [naming.topic(topic) for topic in topics if naming.topic(topic) not in known]
@@ -201,7 +223,7 @@ def partitions_of(client: Client, naming: Naming, topics: Sequence[Topic]) -> li
 
 
 def bounds_of(
-    client: Client, naming: Naming, partitions: Sequence[Partition], *, since: datetime | None = None
+    client: Asks, naming: Naming, partitions: Sequence[Partition], *, since: datetime | None = None
 ) -> Mapping[Partition, range]:
     """The offsets that each partition holds now, or holds of what was appended at or after `since`.
 
@@ -219,14 +241,14 @@ def bounds_of(
     }
 
 
-def _offsets_of(client: Client, naming: Naming, partitions: Sequence[Partition], moment: int) -> Mapping[Partition, int]:
+def _offsets_of(client: Asks, naming: Naming, partitions: Sequence[Partition], moment: int) -> Mapping[Partition, int]:
     """Where what was appended at `moment` begins: milliseconds, or one of Kafka's two words for the oldest and the next."""
     places = [naming.place(partition, moment) for partition in partitions]
     answers = asked(lambda: client.offsets_for_times(places, timeout=KAFKA_REQUEST_SECONDS_MAX))
     return {naming.partition(answer): offset_of(answer) for answer in answers}
 
 
-def committed_of(client: Client, naming: Naming, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
+def committed_of(client: Asks, naming: Naming, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
     """How far the client's group is on each partition, 0 where it has stored nothing. `Transient`: nobody answers."""
     places = [naming.place(partition) for partition in partitions]
     answers = asked(lambda: client.committed(places, timeout=KAFKA_REQUEST_SECONDS_MAX))

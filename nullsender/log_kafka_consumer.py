@@ -44,6 +44,7 @@ from nullsender.limits import (
     LOG_TURN_RECORDS,
 )
 from nullsender.log import Consumer, Partition, Position, StartAt, StoredRecord, Topic, mark_of
+from nullsender.log_kafka_asker import Asker
 from nullsender.log_kafka_client import (
     EPOCH,
     Naming,
@@ -94,7 +95,7 @@ class KafkaTopicConsumer:
         *,
         settings: KafkaSettings,
         naming: Naming,
-        asker: Client,
+        asker: Asker,
         start_at: StartAt | None,
         clock: Clock,
     ) -> None:

@@ -9,7 +9,6 @@ from concurrent.futures import Future
 from functools import cached_property
 from typing import NamedTuple, TypeVar
 
-from confluent_kafka import Consumer as Client
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AdminClient,
@@ -38,6 +37,7 @@ from nullsender.limits import (
 )
 from nullsender.log import Topic
 from nullsender.log_kafka_client import (
+    Asks,
     Naming,
     asked,
     bounds_of,
@@ -45,7 +45,7 @@ from nullsender.log_kafka_client import (
     error_of,
     failure_of,
     metadata_of,
-    opened_client,
+    opened_asker,
     partitions_of,
 )
 from nullsender.log_kafka_settings import KafkaSettings
@@ -107,8 +107,8 @@ class _Found(NamedTuple):
 class KafkaTopics:
     """Our topics on one Kafka."""
 
-    def __init__(self, client: Client, naming: Naming, settings: KafkaSettings, *, clock: Clock) -> None:
-        self._client = client
+    def __init__(self, asker: Asks, naming: Naming, settings: KafkaSettings, *, clock: Clock) -> None:
+        self._asker = asker
         self._clock = clock
         self._naming = naming
         self._settings = settings
@@ -144,7 +144,7 @@ class KafkaTopics:
 
     def require(self) -> None:
         """`Misconfigured` when a topic is missing or has too few replicas: a role would promise what Kafka does not keep."""
-        known = metadata_of(self._client).topics
+        known = metadata_of(self._asker).topics
         missing = [name for topic in Topic if (name := self._naming.topic(topic)) not in known]
         if missing:
             raise Misconfigured(
@@ -168,7 +168,7 @@ class KafkaTopics:
     def trouble(self) -> str | None:
         """What keeps records from being acknowledged: too few replicas of a partition are in sync."""
         wanted = self._settings.min_insync
-        known = metadata_of(self._client).topics
+        known = metadata_of(self._asker).topics
         lacking = [
             f"{name} {partition.id}"
             for name in map(self._naming.topic, Topic)
@@ -181,7 +181,7 @@ class KafkaTopics:
 
     def _look(self) -> tuple[dict[Topic, _Found], int]:
         """The topics that are there, and how many brokers."""
-        metadata = metadata_of(self._client)
+        metadata = metadata_of(self._asker)
         there = [topic for topic in Topic if self._naming.topic(topic) in metadata.topics]
         resources = {topic: ConfigResource(ConfigResource.Type.TOPIC, self._naming.topic(topic)) for topic in there}
         configs = (
@@ -259,7 +259,7 @@ class KafkaTopics:
         deadline_seconds = self._clock.monotonic_seconds() + KAFKA_START_SECONDS_MAX
         while True:
             try:
-                bounds_of(self._client, self._naming, partitions_of(self._client, self._naming, topics))
+                bounds_of(self._asker, self._naming, partitions_of(self._asker, self._naming, topics))
             except Transient:
                 if self._clock.monotonic_seconds() >= deadline_seconds:
                     raise
@@ -291,4 +291,4 @@ def _count(number: int, thing: str) -> str:
 
 def migrate_topics(settings: KafkaSettings, *, clock: Clock) -> list[str]:
     """`KafkaTopics.migrate` on the Kafka of `settings`. `Misconfigured`: nobody lets us in, or the topics can not be made."""
-    return KafkaTopics(opened_client(settings, clock=clock), Naming(settings.topic_prefix), settings, clock=clock).migrate()
+    return KafkaTopics(opened_asker(settings, clock=clock), Naming(settings.topic_prefix), settings, clock=clock).migrate()

@@ -13,7 +13,7 @@ from nullsender.cli import EXIT_MISCONFIGURED, main
 from nullsender.clock import SystemClock
 from nullsender.errors import Misconfigured
 from nullsender.log import Record, Topic
-from nullsender.log_kafka_client import Naming, opened_client
+from nullsender.log_kafka_client import Naming, opened_asker
 from nullsender.log_kafka_settings import KafkaSettings
 from nullsender.log_kafka_topics import KafkaTopics, migrate_topics
 from tests.kafka_fixtures import KAFKA
@@ -118,7 +118,7 @@ def test_a_door_of_another_kind_is_told(secured: SecuredKafka) -> None:
 def topics_of(settings: KafkaSettings) -> KafkaTopics:
     """What migrates them."""
     clock = SystemClock()
-    return KafkaTopics(opened_client(settings, clock=clock), Naming(settings.topic_prefix), settings, clock=clock)
+    return KafkaTopics(opened_asker(settings, clock=clock), Naming(settings.topic_prefix), settings, clock=clock)
 
 
 def existing(settings: KafkaSettings) -> set[str]:
