@@ -99,3 +99,13 @@ def test_doctor_warns_of_a_key_that_can_be_guessed(tmp_path: Path) -> None:
 
     assert done.returncode == 3
     assert "choose a longer one" in done.stdout
+
+
+@pytest.mark.parametrize("words", [("rules", "--data", "{}", "unknown"), ("rules", "unknown", "--data", "{}")])
+def test_the_data_folder_is_named_before_a_commands_action_or_behind_it(
+    tmp_path: Path, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    named = tmp_path / "named"
+
+    assert main([word.format(named) for word in words]) == 1
+    assert f"there is no log in {named} yet" in capsys.readouterr().err

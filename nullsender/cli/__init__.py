@@ -12,7 +12,7 @@ import argparse
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -87,11 +87,28 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=does, description=f"{does[0].upper()}{does[1:]}.")
         if name == called:
             module = import_module(f"nullsender.cli.{name.replace('-', '_')}")
-            command.add_argument("--config", type=Path, metavar="FILE", help="TOML file with settings (or NULLSENDER_CONFIG)")
-            command.add_argument("--data", metavar="DIR", help="folder of the log, the list and the keys (default: data)")
+            _add_settings(command)
             module.add_arguments(command)
+            for action in _actions_of(command):  # of `keys list --data DIR` too
+                _add_settings(action, default=argparse.SUPPRESS)
             command.set_defaults(run=module.run)
     return parser
+
+
+def _add_settings(command: argparse.ArgumentParser, default: str | None = None) -> None:
+    command.add_argument(
+        "--config", type=Path, metavar="FILE", default=default, help="TOML file with settings (or NULLSENDER_CONFIG)"
+    )
+    command.add_argument(
+        "--data", metavar="DIR", default=default, help="folder of the log, the list and the keys (default: data)"
+    )
+
+
+def _actions_of(command: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """The parsers of a command's own actions, such as `keys list`."""
+    for group in command._actions:  # argparse has no other way to ask
+        if isinstance(group, argparse._SubParsersAction):
+            yield from group.choices.values()
 
 
 def _version() -> str:
