@@ -8,7 +8,7 @@ sender to the envelope sender's domain, so they take the same table: route the d
         smtplib.SMTP(*postfix.submission).sendmail("bounces+x@bounces.localhost", ["unknown-user@example.net"], message)
 
 Times are seconds where a real one has days: the queue is looked through every second, so a deferred message is retried
-at once and expires after `queue_lifetime_seconds`.
+at once and expires after `queue_lifetime_seconds`.  Its own bounces wait longer: who answers one with 451 gets it again.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from tests.mtas.mta import Mta
 # Ids of no user: in their own root they mean nobody else, and in the host's process list they stand out.
 POSTFIX_ID = 62501
 POSTDROP_ID = 62502
+BOUNCE_LIFETIME_SECONDS = 120  # a slow second of the receiving MX must not end a bounce; a test waits for less than this
 # postfix-script(1) would make these from postfix-files; without it the start takes 0.3 s instead of 2.
 QUEUE_FOLDERS = ("active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming", "private", "saved", "trace")
 
@@ -82,8 +83,11 @@ class Postfix(Mta):
             "minimal_backoff_time": "1s",
             "maximal_backoff_time": "2s",
             "maximal_queue_lifetime": f"{self.queue_lifetime_seconds}s",
-            "bounce_queue_lifetime": f"{self.queue_lifetime_seconds}s",
+            "bounce_queue_lifetime": f"{BOUNCE_LIFETIME_SECONDS}s",
             "delay_warning_time": f"{self.delay_warning_seconds}s",
+            # A delivery agent that failed once on a busy machine is tried again at once, not after a minute.
+            "transport_retry_time": "1s",
+            "service_throttle_time": "1s",
             "smtp_connect_timeout": "5s",
             "smtp_helo_timeout": "5s",
             # A connection that is kept for the next message to the same domain; with it, and with a destination that
