@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from api.reader import TableReader
-from api.table import key_of
+from api.index.reader import TableReader
+from api.index.table import key_of
 from nullsender import telemetry
 from nullsender.address import AddressHasher, canonical
 from nullsender.errors import Invalid

@@ -25,10 +25,10 @@ from typing import NamedTuple
 import uvloop
 from sqlalchemy import insert
 
-from api.app import open_api
-from api.follower import follow, table_path
-from api.server import serve
-from api.table import identity_of, open_table
+from api.http.app import open_api
+from api.http.server import serve
+from api.index.follower import follow, table_path
+from api.index.table import identity_of, open_table
 from nullsender.address import AddressHasher
 from nullsender.clock import SystemClock
 from suppression.engine import open_engine

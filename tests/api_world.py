@@ -10,12 +10,12 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from fastapi import FastAPI
 from sqlalchemy import Engine
 
-from api.app import Api, open_api
-from api.follower import Follower, table_path
+from api.http.app import Api, open_api
+from api.http.parts import Check
+from api.index.follower import Follower, table_path
+from api.index.reader import TableReader
+from api.index.table import identity_of
 from api.lookup import Lookup
-from api.parts import Check
-from api.reader import TableReader
-from api.table import identity_of
 from nullsender.address import AddressHasher
 from nullsender.clock import Clock, FakeClock
 from suppression.engine import open_engine

@@ -11,8 +11,8 @@ import msgspec
 import pytest
 from httpx import Client, Response
 
-from api import schemas
-from api.problems import KINDS, ProblemKind
+from api.http import schemas
+from api.http.problems import KINDS, ProblemKind
 from nullsender.errors import Transient
 from nullsender.limits import API_BODY_BYTES_MAX, API_KEY_CACHE_SECONDS, CHECK_ADDRESSES_MAX
 from suppression.policy import Did
@@ -634,7 +634,7 @@ def test_a_bug_of_ours_is_a_problem_without_a_traceback(
 
 
 def test_too_many_requests_for_the_store_are_told_to_come_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.app.API_STORE_WAITING_MAX", 0)
+    monkeypatch.setattr("api.http.app.API_STORE_WAITING_MAX", 0)
     with opened_client(world.api(), "ns_x") as client:
         assert "wait" in assert_problem(client.get("/v1/suppressions"), 503, "unavailable")["detail"]
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api import protocol
-from api.app import Api, open_api
-from api.follower import follow, table_path
+from api.http import protocol
+from api.http.app import Api, open_api
+from api.http.server import serve
+from api.index.follower import follow, table_path
+from api.index.reader import TableReader
+from api.index.table import identity_of
 from api.lookup import Lookup
-from api.reader import TableReader
-from api.server import serve
-from api.table import identity_of
 from nullsender.clock import SystemClock
 from nullsender.errors import Misconfigured
 from nullsender.limits import API_HEAD_BYTES_MAX

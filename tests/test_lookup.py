@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from api.follower import Follower, table_path
+from api.index.follower import Follower, table_path
 from api.lookup import InvalidAddress
 from nullsender.errors import Transient
 from nullsender.limits import TABLE_REOPEN_SECONDS
@@ -129,7 +129,7 @@ def test_a_stale_table_is_not_mapped_over_and_over(world: World, monkeypatch: py
     world.catch_up()
     lookup = world.lookup()
     assert lookup.is_fresh()
-    monkeypatch.setattr("api.reader.open_table", lambda *_, **__: pytest.fail("it is mapped already"))
+    monkeypatch.setattr("api.index.reader.open_table", lambda *_, **__: pytest.fail("it is mapped already"))
 
     for _ in range(3):
         world.clock.advance(seconds=STALENESS_SECONDS_MAX * 2)

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from api import follower as follower_module
-from api import table as table_module
-from api.follower import Follower, follow, table_path
-from api.table import Table, create, identity_of, key_of, open_table
+from api.index import follower as follower_module
+from api.index import table as table_module
+from api.index.follower import Follower, follow, table_path
+from api.index.table import Table, create, identity_of, key_of, open_table
 from nullsender.clock import SystemClock
 from nullsender.errors import Misconfigured, Transient
 from nullsender.limits import TABLE_REOPEN_SECONDS, TABLE_SLOTS_MIN

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.table import HEADER_BYTES, Table, create, identity_of, key_of, open_table
+from api.index.table import HEADER_BYTES, Table, create, identity_of, key_of, open_table
 from nullsender.errors import Misconfigured
 from nullsender.limits import TABLE_SLOTS_MIN
 

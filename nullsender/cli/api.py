@@ -2,8 +2,8 @@
 
 import argparse
 
-from api.app import open_api
-from api.server import serve
+from api.http.app import open_api
+from api.http.server import serve
 from nullsender.cli import parts, store_parts
 from nullsender.cli.running import role
 from nullsender.cli.running.pipeline import Pipeline

@@ -2,7 +2,7 @@
 
 import argparse
 
-from api.follower import follow
+from api.index.follower import follow
 from nullsender.cli import parts, store_parts
 from nullsender.cli.running import role
 from nullsender.limits import FOLLOW_STUCK_SECONDS_MAX

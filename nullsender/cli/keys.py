@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from api.auth import Scope
+from api.http.auth import Scope
 from nullsender.cli import parts, store_parts
 from nullsender.errors import Invalid
 from nullsender.limits import KEY_DAYS_MAX, KEY_OVERLAP_HOURS_MAX

@@ -8,11 +8,11 @@ import anyio
 from fastapi import APIRouter, Query, Response
 from starlette.convertors import Convertor, register_url_convertor
 
-from api.addresses import asked_about, to_be_added
-from api.auth import MayRead, MayWrite
-from api.parts import Parts, UsedParts
-from api.problems import POSSIBLE_WITH_BODIES, POSSIBLE_WITH_KEYS, Problem, ProblemKind, documented
-from api.schemas import (
+from api.http.addresses import asked_about, to_be_added
+from api.http.auth import MayRead, MayWrite
+from api.http.parts import Parts, UsedParts
+from api.http.problems import POSSIBLE_WITH_BODIES, POSSIBLE_WITH_KEYS, Problem, ProblemKind, documented
+from api.http.schemas import (
     ChangeItem,
     DeleteSuppression,
     EntriesReply,

@@ -11,9 +11,9 @@ import msgspec
 from fastapi import Depends, Header, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from api.parts import UsedParts
-from api.problems import Problem, ProblemKind
-from api.schemas import TenantName
+from api.http.parts import UsedParts
+from api.http.problems import Problem, ProblemKind
+from api.http.schemas import TenantName
 from nullsender.limits import API_KEY_CHARACTERS_MAX
 from suppression.records import ApiKey
 

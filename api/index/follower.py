@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
 
-from api.table import Table, create, identity_of, key_of, open_table
+from api.index.table import Table, create, identity_of, key_of, open_table
 from nullsender import telemetry
 from nullsender.clock import Clock
 from nullsender.errors import Misconfigured, Transient

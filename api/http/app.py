@@ -11,12 +11,10 @@ from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api import checks, operations, suppressions
-from api.follower import table_path
-from api.keys import Keys
-from api.lookup import Lookup
-from api.parts import Check, Parts
-from api.problems import (
+from api.http import checks, operations, suppressions
+from api.http.keys import Keys
+from api.http.parts import Check, Parts
+from api.http.problems import (
     POSSIBLE_EVERYWHERE,
     ProblemBody,
     answer_with_problems,
@@ -25,10 +23,12 @@ from api.problems import (
     problem_of,
     response_of,
 )
-from api.quick import QuickCheck
-from api.reader import TableReader
-from api.table import identity_of
-from api.threads import StoreThreads
+from api.http.quick import QuickCheck
+from api.http.threads import StoreThreads
+from api.index.follower import table_path
+from api.index.reader import TableReader
+from api.index.table import identity_of
+from api.lookup import Lookup
 from nullsender import telemetry
 from nullsender.address import AddressHasher
 from nullsender.clock import Clock

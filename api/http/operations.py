@@ -7,10 +7,10 @@ import anyio
 import anyio.to_thread
 from fastapi import APIRouter, Response
 
+from api.http.parts import Parts, UsedParts
+from api.http.problems import unavailable
+from api.http.schemas import HealthReply
 from api.lookup import Lookup
-from api.parts import Parts, UsedParts
-from api.problems import unavailable
-from api.schemas import HealthReply
 from nullsender import telemetry
 from nullsender.errors import Misconfigured, Transient
 from nullsender.limits import API_READY_SECONDS_MAX

@@ -7,7 +7,7 @@ table the caller asks the store.
 import math
 from pathlib import Path
 
-from api.table import Table, open_table
+from api.index.table import Table, open_table
 from nullsender.clock import Clock
 from nullsender.limits import TABLE_REOPEN_SECONDS
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from api.problems import Problem, ProblemKind, response_of, unavailable
-from api.quick import QuickCheck
+from api.http.problems import Problem, ProblemKind, response_of, unavailable
+from api.http.quick import QuickCheck
 from nullsender.limits import API_CONNECTIONS_MAX, API_HEAD_BYTES_MAX, API_REQUEST_SECONDS_MAX
 
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Generator
 
 import uvicorn
 
-from api.app import Api
-from api.protocol import protocol_with
+from api.http.app import Api
+from api.http.protocol import protocol_with
 from nullsender.errors import Misconfigured
 from nullsender.limits import API_KEEP_ALIVE_SECONDS, API_STOP_SECONDS_MAX
 

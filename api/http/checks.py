@@ -5,12 +5,12 @@ from typing import Annotated
 import msgspec
 from fastapi import APIRouter, Query, Response
 
-from api.addresses import asked_about
-from api.auth import MayCheck
+from api.http.addresses import asked_about
+from api.http.auth import MayCheck
+from api.http.parts import UsedParts
+from api.http.problems import POSSIBLE_WITH_BODIES, POSSIBLE_WITH_KEYS, Problem, ProblemKind, documented
+from api.http.schemas import CheckAnswer, CheckMany, CheckManyAnswer, CheckQuery
 from api.lookup import Answer, Answers
-from api.parts import UsedParts
-from api.problems import POSSIBLE_WITH_BODIES, POSSIBLE_WITH_KEYS, Problem, ProblemKind, documented
-from api.schemas import CheckAnswer, CheckMany, CheckManyAnswer, CheckQuery
 from nullsender.limits import CHECK_ADDRESSES_MAX
 
 routes = APIRouter(tags=["lookups"])

@@ -11,8 +11,8 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
-from api.auth import Scope, allows, tenant_of
-from api.keys import Keys
+from api.http.auth import Scope, allows, tenant_of
+from api.http.keys import Keys
 from api.lookup import Lookup
 from nullsender.address import canonical
 from nullsender.errors import Invalid

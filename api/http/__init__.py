@@ -1,0 +1,1 @@
+"""The API over HTTP: pre-send lookups, the list, health."""
