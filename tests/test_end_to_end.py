@@ -19,7 +19,6 @@ pytestmark = pytest.mark.xdist_group("end-to-end")
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "mail"
 PROVISIONAL = timedelta(days=7)
-REPORT_SECONDS_MAX = 60.0  # five until a greylisted message expires, the rest for a machine that has other work
 LOG_CHARS_MAX = 8000  # of Postfix's log, where a test says that its bounce never came
 
 
@@ -67,7 +66,7 @@ def history(system: System, address: str) -> list[dict[str, Any]]:
 def wait_for_history(system: System, address: str, postfix: Postfix) -> list[dict[str, Any]]:
     """What the system tells of an address, as soon as it knows anything; if it never does, what Postfix's log says."""
     try:
-        return wait_for(lambda: history(system, address), what=f"a report about {address}", seconds=REPORT_SECONDS_MAX)
+        return wait_for(lambda: history(system, address), what=f"a report about {address}")
     except AssertionError as error:
         error.add_note(postfix.log()[-LOG_CHARS_MAX:])
         raise

@@ -7,7 +7,7 @@ from typing import TypeVar
 Found = TypeVar("Found")
 
 
-def wait_for(condition: Callable[[], Found | None], *, what: str, seconds: float = 20.0) -> Found:
+def wait_for(condition: Callable[[], Found | None], *, what: str, seconds: float = 60.0) -> Found:
     """What `condition` answers, as soon as that is true; after `seconds` the test fails and says `what` did not come."""
     deadline_seconds = time.monotonic() + seconds
     while True:
