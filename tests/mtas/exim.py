@@ -8,7 +8,7 @@ A queue runner starts every two seconds, and so does the only retry rule.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from tests.mtas.mta import READER, Mta
 
@@ -17,7 +17,11 @@ RETRY_SECONDS = 2
 
 
 class Exim(Mta):
-    """Exim, running between start() and stop(); the parameters are Mta's."""
+    """Exim, running between start() and stop(); the parameters are Mta's.
+
+    main: lines for the main section, macros for instance.
+    at_rcpt: what the ACL for RCPT does before it accepts.
+    """
 
     name: ClassVar[str] = "exim"
     title: ClassVar[str] = "Exim"
@@ -31,10 +35,15 @@ class Exim(Mta):
         "A success is `delivered` even if the next host does not know DSN, where RFC 3461 says `relayed`.",
     )
 
+    def __init__(self, *, main: str = "", at_rcpt: str = "", **parameters: Any) -> None:
+        super().__init__(**parameters)
+        self._main_lines = main
+        self._at_rcpt = at_rcpt
+
     def configure(self) -> None:
         """Write the configuration and the tables that its routers look into."""
         routers = "\n".join([*self._local_routers(), _ALIASES, _ROUTES, self._relay_router() if self.relay else _DNS])
-        sections = [self._main(), _ACL, f"begin routers\n{routers}", _TRANSPORTS, self._retry(), "begin rewrite\n"]
+        sections = [self._main(), self._acl(), f"begin routers\n{routers}", _TRANSPORTS, self._retry(), "begin rewrite\n"]
         self.write("/etc/exim4/exim4.conf", "\n".join(sections))
         self.write("/etc/exim4/routes", "".join(f"{domain}: {_host(to)}\n" for domain, to in self.routes.items()))
         self.write("/etc/exim4/aliases", "".join(f"{alias}: {to}\n" for alias, to in self.aliases.items()))
@@ -48,11 +57,12 @@ class Exim(Mta):
 
     def _main(self) -> str:
         return f"""\
+{self._main_lines}
 primary_hostname = {self.hostname}
 local_interfaces = <; [{self.submission.host}]:{self.submission.port}
 disable_ipv6 = true
 log_file_path = /var/log/exim4/%slog
-acl_smtp_rcpt = accept_all
+acl_smtp_rcpt = acl_check_rcpt
 tls_advertise_hosts =
 host_lookup =
 keep_environment =
@@ -65,6 +75,9 @@ smtp_accept_queue_per_connection = 0
 # A bounce that cannot be delivered is of no use to anyone here.
 ignore_bounce_errors_after = 0s
 """
+
+    def _acl(self) -> str:
+        return f"begin acl\nacl_check_rcpt:\n{self._at_rcpt}\n  accept\n"
 
     def _local_routers(self) -> list[str]:
         return [_LOCAL.format(domain=self.local_domain, reader=READER)] if self.local_domain else []
@@ -82,12 +95,6 @@ def _host(address: tuple[str, int]) -> str:
     host, port = address
     return f"{host}::{port}"
 
-
-_ACL = """\
-begin acl
-accept_all:
-  accept
-"""
 
 # Debian leaves an address of an unknown local user without a router: "Unrouteable address".
 _LOCAL = """\

@@ -14,7 +14,7 @@ at once and expires after `queue_lifetime_seconds`.  Its own bounces wait longer
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from tests.mtas.addresses import HostPort
 from tests.mtas.mta import Mta
@@ -28,16 +28,24 @@ QUEUE_FOLDERS = ("active", "bounce", "corrupt", "defer", "deferred", "flush", "h
 
 
 class Postfix(Mta):
-    """Postfix, running between start() and stop(); the parameters are Mta's.  Override parameters() for more of main.cf."""
+    """Postfix, running between start() and stop(); the parameters are Mta's.  Override parameters() for more of main.cf.
+
+    main_cf: lines for the end of main.cf, where the last word on a parameter is the one that counts.
+    """
 
     name: ClassVar[str] = "postfix"
     title: ClassVar[str] = "Postfix"
     packages: ClassVar[Sequence[str]] = ("postfix",)
     users: ClassVar[Mapping[str, int]] = {"postfix": POSTFIX_ID, "postdrop": POSTDROP_ID}
 
+    def __init__(self, *, main_cf: str = "", **parameters: Any) -> None:
+        super().__init__(**parameters)
+        self._main_cf = main_cf
+
     def configure(self) -> None:
         """Write main.cf, master.cf, the tables and the queue's folders."""
-        self.write("/etc/postfix/main.cf", "".join(f"{name} = {value}\n" for name, value in self.parameters().items()))
+        parameters = "".join(f"{name} = {value}\n" for name, value in self.parameters().items())
+        self.write("/etc/postfix/main.cf", parameters + self._main_cf)
         self.write("/etc/postfix/master.cf", _master_cf(self.submission))
         self.write(
             "/etc/postfix/transport",
