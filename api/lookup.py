@@ -1,21 +1,40 @@
 """May I send to this address? The one place that answers, for every door.
 
-A miss in a fresh lookup table is a yes. Anything else is the store's to say: whether a hit is an entry that stops this mail,
-and everything while the table is stale or missing. When the store can not be asked either, `Transient` says so (G6): the
-answer is never guessed.
+A fresh lookup table answers from memory, misses and hits alike. The store answers what the table can not: everything while
+it is stale or missing, and whatever else there is to say about an entry. When the store can not be asked either, `Transient`
+says so (G6): the answer is never guessed. Only mail whose view the operator named in `lookup.allow_unknown` may go then, and
+its answer is marked: `known` is False.
 """
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 
 import msgspec
 
+from api.index.follower import table_path
 from api.index.reader import TableReader
-from api.index.table import key_of
+from api.index.table import identity_of, key_of
+from api.view import View
 from nullsender import telemetry
 from nullsender.address import AddressHasher, canonical
-from nullsender.errors import Invalid
+from nullsender.clock import Clock
+from nullsender.counting import Tally
+from nullsender.errors import Invalid, Transient
+from suppression.policy import Cause
 from suppression.records import Entry
 from suppression.store import Store
+
+_log = logging.getLogger("lookup")
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """Whether mail may be sent to one address, and what stops it if not."""
+
+    allowed: bool
+    cause: Cause | None = None
+    scope: str | None = None
+    known: bool = True  # False: nobody could tell, and the operator lets mail of this view go then
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -23,6 +42,7 @@ class Answer(msgspec.Struct, frozen=True):
 
     address: str  # canonical
     entry: Entry | None
+    known: bool = True  # as in a `Verdict`
 
     @property
     def allowed(self) -> bool:
@@ -44,39 +64,98 @@ class Answers(msgspec.Struct, frozen=True):
     checked: int
     suppressed: Mapping[int, Answer]  # by place in the batch, in its order
     invalid: Sequence[InvalidAddress]
+    known: bool = True  # as in a `Verdict`, for all that are not suppressed
 
 
-_FROM_TABLE = telemetry.LOOKUPS.labels("table")
-_FROM_STORE = telemetry.LOOKUPS.labels("store")
+_CLEAN = Verdict(allowed=True)
+_UNKNOWN = Verdict(allowed=True, known=False)
+_FROM_TABLE = Tally(telemetry.LOOKUPS.labels("table"))
+_FROM_STORE = Tally(telemetry.LOOKUPS.labels("store"))
+_FROM_NOBODY = Tally(telemetry.LOOKUPS.labels("nobody"))
+_OVERRULED = Tally(telemetry.LOOKUP_OVERRULED)
+
+
+def open_lookup(
+    store: Store,
+    hasher: AddressHasher,
+    index_folder: Path,
+    *,
+    clock: Clock,
+    staleness_seconds_max: float,
+    allow_unknown: Collection[View] = (),
+) -> "Lookup":
+    """Lookups of one process over `store` and the table that the follower keeps in `index_folder`."""
+    reader = TableReader(
+        table_path(index_folder),
+        identity=identity_of(store.key_fingerprint),
+        clock=clock,
+        staleness_seconds_max=staleness_seconds_max,
+    )
+    return Lookup(store, reader, hasher, clock=clock, allow_unknown=allow_unknown)
 
 
 class Lookup:
     """Answers from the table where it can and from the store where it must. Thread-safe."""
 
-    def __init__(self, store: Store, table: TableReader, hasher: AddressHasher) -> None:
+    def __init__(
+        self,
+        store: Store,
+        table: TableReader,
+        hasher: AddressHasher,
+        *,
+        clock: Clock,
+        allow_unknown: Collection[View] = (),
+    ) -> None:
         self._store = store
         self._table = table
         self._hasher = hasher
+        self._clock = clock
+        self._allow_unknown = frozenset(allow_unknown)
 
-    def is_surely_clean(self, tenant: str, address: str) -> bool:
-        """True: nothing on the list stops mail to this canonical address, whatever its stream. Never waits for anything.
+    # --- one address ---
 
-        False says nothing: `check` knows.
-        """
+    def at_once(self, view: View, address: str) -> Verdict | None:
+        """The answer for a canonical address from memory alone; None: only the store can tell (`verdict`). Never waits."""
+        return self.at_once_hash(view, self._hasher.hash(address))
+
+    def verdict(self, view: View, address: str) -> Verdict:
+        """The answer for a canonical address. May wait for the store; `Transient` when nobody can tell."""
+        return self.verdict_of_hash(view, self._hasher.hash(address))
+
+    def at_once_hash(self, view: View, address_hash: bytes) -> Verdict | None:
+        """As `at_once`, for what `AddressHasher` makes of a canonical address."""
         table = self._table.fresh()
-        if table is None or table.holds(key_of(tenant, self._hasher.hash(address))):
-            return False
-        _FROM_TABLE.inc()
-        return True
+        if table is None or table.holds(key_of(view.tenant, address_hash)):
+            return None
+        _FROM_TABLE.count += 1
+        return _CLEAN
 
-    def check(self, tenant: str, stream: str | None, address: str) -> Answer:
-        """The answer for one canonical address; `Transient` when there is none to be had. May wait for the store."""
-        if self.is_surely_clean(tenant, address):
+    def verdict_of_hash(self, view: View, address_hash: bytes) -> Verdict:
+        """As `verdict`, for what `AddressHasher` makes of a canonical address."""
+        verdict = self.at_once_hash(view, address_hash)
+        if verdict is not None:
+            return verdict
+        entries = self._from_store(view, [address_hash])
+        if entries is None:
+            return _UNKNOWN
+        entry = entries.get(address_hash)
+        return _CLEAN if entry is None else Verdict(allowed=False, cause=entry.cause, scope=entry.scope)
+
+    def check(self, view: View, address: str) -> Answer:
+        """The answer for a canonical address with the whole entry. May wait for the store; `Transient` when nobody can tell."""
+        address_hash = self._hasher.hash(address)
+        verdict = self.at_once_hash(view, address_hash)
+        if verdict is not None and verdict.allowed:
             return Answer(address, None)
-        _FROM_STORE.inc()
-        return Answer(address, self._store.check(tenant, stream, [address]).get(0))
+        entries = self._from_store(view, [address_hash])
+        if entries is None:
+            return Answer(address, None, known=False)
+        entry = entries.get(address_hash)
+        return Answer(address, entry and msgspec.structs.replace(entry, address=address))
 
-    def check_many(self, tenant: str, stream: str | None, items: Sequence[object]) -> Answers:
+    # --- many ---
+
+    def check_many(self, view: View, items: Sequence[object]) -> Answers:
         """The answers for a batch of addresses as people write them; `Transient` when there are none to be had.
 
         Whatever an item is, it spoils nothing for the others.
@@ -93,21 +172,35 @@ class Lookup:
                 # Half a character (a lone surrogate) can come in as JSON and can not go out again.
                 shown = item.encode("utf-8", "replace").decode("utf-8")
                 invalid.append(InvalidAddress(index, shown, error.reason))
-        suspects = self._suspects(tenant, addresses)
-        _FROM_TABLE.inc(len(addresses) - len(suspects))
-        _FROM_STORE.inc(len(suspects))
-        entries = self._store.check(tenant, stream, [addresses[index] for index in suspects]) if suspects else {}
-        found = {suspects[place]: entry for place, entry in entries.items()}
-        suppressed = {index: Answer(addresses[index], found[index]) for index in sorted(found)}
+        hashes = {index: self._hasher.hash(address) for index, address in addresses.items()}
+        suspects = [index for index, it in hashes.items() if (said := self.at_once_hash(view, it)) is None or not said.allowed]
+        entries = self._from_store(view, [hashes[index] for index in suspects]) if suspects else {}
+        if entries is None:
+            return Answers(len(items), {}, invalid, known=False)
+        suppressed = {
+            index: Answer(addresses[index], msgspec.structs.replace(entry, address=addresses[index]))
+            for index in suspects
+            if (entry := entries.get(hashes[index])) is not None
+        }
         return Answers(len(items), suppressed, invalid)
 
-    def _suspects(self, tenant: str, addresses: Mapping[int, str]) -> Sequence[int]:
-        """The places of those addresses that only the store can answer for."""
-        table = self._table.fresh()
-        if table is None:
-            return list(addresses)
-        hash_of, holds = self._hasher.hash, table.holds
-        return [index for index, address in addresses.items() if holds(key_of(tenant, hash_of(address)))]
+    def _from_store(self, view: View, hashes: Sequence[bytes]) -> Mapping[bytes, Entry] | None:
+        """The entries that stop mail of this view, by hash; None: the store can not tell, and such mail may go.
+
+        `Transient` where it can not tell and the mail may not.
+        """
+        try:
+            entries = self._store.check_hashes(view.tenant, view.stream, hashes)
+        except Transient as trouble:
+            if view not in self._allow_unknown:
+                raise
+            _FROM_NOBODY.count += len(hashes)
+            _log.warning("nobody can tell who is on the list: mail goes", extra={"facts": {"view": view, "trouble": trouble}})
+            return None
+        _FROM_STORE.count += len(hashes)
+        return entries
+
+    # --- how fresh ---
 
     def is_visible(self, sequence: int) -> bool:
         """Whether every process of this machine answers with the store's changes up to `sequence`.

@@ -189,6 +189,8 @@ class LookupSection(Section):
 
     staleness_seconds_max: float = Field(default=limits.LOOKUP_STALENESS_SECONDS_MAX, gt=0, le=60)
     """How old the table in memory may be; past it lookups ask the store itself."""
+    allow_unknown: WordsSetting = ()
+    """Streams whose mail goes when nobody can tell: STREAM, TENANT/STREAM, TENANT/*. Some of it reaches people on the list."""
 
 
 class UpSection(Section):

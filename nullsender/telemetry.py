@@ -14,6 +14,8 @@ from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess, start_http_server
 
+from nullsender import counting
+
 
 @dataclass(frozen=True)
 class Declared:
@@ -168,9 +170,15 @@ ROLE_RESTARTS = counter(
 
 LOOKUPS = counter(
     "nullsender_lookups_total",
-    "Addresses asked about, by where the answer came from: the table in memory, or the store.",
+    "Addresses asked about, by where the answer came from: the table in memory, the store, or nobody (lookup.allow_unknown).",
     ("answered_by",),
-    remedy="Many from the store although few are suppressed: see nullsender_lookup_staleness_seconds.",
+    remedy="Many from the store although few are suppressed: see nullsender_lookup_staleness_seconds. From nobody: mail went "
+    "unchecked, because neither the table nor the store could answer.",
+)
+LOOKUP_OVERRULED = counter(
+    "nullsender_lookup_overruled_total",
+    "Addresses that the table had for suppressed and the store did not: lifted a moment ago, or their entry's time was over.",
+    remedy="More than a few a day: `nullsender index verify` compares the whole table with the list.",
 )
 LOOKUP_STALENESS = gauge(
     "nullsender_lookup_staleness_seconds",
@@ -283,6 +291,7 @@ def serve(host: str, port: int) -> None:
 
 def exposition() -> bytes:
     """Every metric of every process, in the text format of Prometheus."""
+    counting.flush()
     registry = CollectorRegistry()
     try:
         multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]

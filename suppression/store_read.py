@@ -1,6 +1,6 @@
 """What can be asked of the list: may this address be sent to, what stands there, what happened, what has changed since."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -55,18 +55,24 @@ class StoreReader(StoreBase):
         An entry stops where its scope is `*` or `stream` and it has neither expired nor been lifted; of several the gravest
         is given. Exact, as of now; 10,000 addresses are two queries.
         """
-        places: dict[bytes, list[int]] = {}
-        for index, address in enumerate(canonical_addresses):
-            places.setdefault(self._hasher.hash(address), []).append(index)
+        hashes = [self._hasher.hash(address) for address in canonical_addresses]
+        found = self.check_hashes(tenant, stream, hashes)
+        return {
+            index: msgspec.structs.replace(found[address_hash], address=canonical_addresses[index])
+            for index, address_hash in enumerate(hashes)
+            if address_hash in found
+        }
+
+    def check_hashes(self, tenant: str, stream: str | None, hashes: Collection[bytes]) -> Mapping[bytes, Entry]:
+        """The same for hashes of addresses: hash -> the entry that stops mail there, without the plain address."""
         scopes = [EVERYWHERE] if stream is None else [EVERYWHERE, stream]
-        stopped: dict[int, Entry] = {}
+        stopped: dict[bytes, Entry] = {}
         with reading(self._engine) as connection:
-            for hashes in parts_of(places):
-                asked = {"tenant": tenant, "hashes": hashes, "scopes": scopes, "now": self._clock.now()}
+            for part in parts_of(hashes):
+                asked = {"tenant": tenant, "hashes": part, "scopes": scopes, "now": self._clock.now()}
                 for row in connection.execute(_STOPPING[connection.dialect.name], asked):
-                    for index in places[row.address_hash]:
-                        entry = entry_of(row, canonical_addresses[index])
-                        stopped[index] = max(stopped.get(index, entry), entry, key=_gravity)
+                    entry = entry_of(row)
+                    stopped[row.address_hash] = max(stopped.get(row.address_hash, entry), entry, key=_gravity)
         return stopped
 
     def entries_of(self, tenant: str, address: str) -> Sequence[Entry]:

@@ -79,7 +79,7 @@ class World:
 
     def lookup(self) -> Lookup:
         """A lookup of its own."""
-        return Lookup(self.store, self.reader(), HASHER)
+        return Lookup(self.store, self.reader(), HASHER, clock=self.clock)
 
     def api(self, *further_checks: Check) -> Api:
         """The whole API."""

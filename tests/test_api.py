@@ -189,7 +189,7 @@ def test_a_misspelt_parameter_is_refused_and_named(client: Client) -> None:
 
 def test_a_lookup_without_table_and_store_says_that_it_can_not_be_told(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     client.get("/v1/check?address=a@x.test")  # the key is known from now on
-    monkeypatch.setattr(Store, "check", in_trouble)
+    monkeypatch.setattr(Store, "check_hashes", in_trouble)
 
     answer = client.get("/v1/check?address=a@x.test")
 

@@ -16,6 +16,7 @@ from api.index.follower import follow, table_path
 from api.index.reader import TableReader
 from api.index.table import identity_of
 from api.lookup import Lookup
+from api.view import View
 from nullsender.clock import SystemClock
 from nullsender.errors import Misconfigured
 from nullsender.limits import API_HEAD_BYTES_MAX
@@ -121,7 +122,7 @@ def test_what_one_worker_adds_every_worker_of_the_machine_sees_at_once(served: S
         clock=CLOCK,
         staleness_seconds_max=STALENESS_SECONDS_MAX,
     )
-    other_worker = Lookup(served.store, reader, HASHER)
+    other_worker = Lookup(served.store, reader, HASHER, clock=CLOCK)
     with served.client() as client:
         for n in range(20):
             address = f"new{n}@example.com"
@@ -129,14 +130,14 @@ def test_what_one_worker_adds_every_worker_of_the_machine_sees_at_once(served: S
             assert client.put(f"/v1/suppressions/{address}", json={"cause": "hard", "reason": "a test"}).status_code == 201
 
             assert client.get(f"/v1/check?address={address}").json()["allowed"] is False
-            assert not other_worker.check("default", None, address).allowed
+            assert not other_worker.check(View("default", None), address).allowed
 
 
 def test_clean_lookups_ask_no_store(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     def forbidden(*_arguments: object) -> object:
         raise AssertionError("a clean address is answered from memory")
 
-    monkeypatch.setattr(Store, "check", forbidden)
+    monkeypatch.setattr(Store, "check_hashes", forbidden)
     with served.client() as client:
         answer = client.get("/v1/check?address=clean@example.com")
 

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.index.follower import Follower, table_path
-from api.lookup import InvalidAddress
+from api.lookup import InvalidAddress, Lookup
+from api.view import View
 from nullsender.errors import Transient
 from nullsender.limits import TABLE_REOPEN_SECONDS
 from suppression.store import Store
@@ -18,11 +19,19 @@ from tests.world_fixtures import world as world
 _numbers = count()
 
 
+ANY_MAIL = View("default", None)
+
+
+def is_clean_at_once(lookup: Lookup, address: str) -> bool:
+    verdict = lookup.at_once(ANY_MAIL, address)
+    return verdict is not None and verdict.allowed
+
+
 def forbid_sql(monkeypatch: pytest.MonkeyPatch) -> None:
     def asked(*_arguments: object) -> object:
         raise Transient("no database")
 
-    monkeypatch.setattr(Store, "check", asked)
+    monkeypatch.setattr(Store, "check_hashes", asked)
 
 
 def test_a_clean_address_is_answered_without_the_store(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,14 +39,14 @@ def test_a_clean_address_is_answered_without_the_store(world: World, monkeypatch
     world.catch_up()
     forbid_sql(monkeypatch)
 
-    assert world.lookup().check("default", None, "clean@example.com").allowed
+    assert world.lookup().check(View("default", None), "clean@example.com").allowed
 
 
 def test_a_suppressed_address_is_explained_by_its_entry(world: World) -> None:
     world.suppress("gone@example.com", cause="hard")
     world.catch_up()
 
-    answer = world.lookup().check("default", None, "gone@example.com")
+    answer = world.lookup().check(View("default", None), "gone@example.com")
 
     assert not answer.allowed
     assert answer.entry is not None
@@ -49,9 +58,9 @@ def test_an_entry_of_one_stream_stops_only_that_stream(world: World) -> None:
     world.catch_up()
     lookup = world.lookup()
 
-    assert not lookup.check("default", "marketing", "reader@example.com").allowed
-    assert lookup.check("default", "receipts", "reader@example.com").allowed
-    assert lookup.check("default", None, "reader@example.com").allowed
+    assert not lookup.check(View("default", "marketing"), "reader@example.com").allowed
+    assert lookup.check(View("default", "receipts"), "reader@example.com").allowed
+    assert lookup.check(View("default", None), "reader@example.com").allowed
 
 
 def test_a_lifted_entry_stops_nothing_although_the_table_still_holds_it(world: World) -> None:
@@ -60,27 +69,27 @@ def test_a_lifted_entry_stops_nothing_although_the_table_still_holds_it(world: W
     world.store.lift("default", "back@example.com", scope=None, cause=None, reason="works again", consent=None, actor="test")
     world.catch_up()
 
-    assert world.lookup().check("default", None, "back@example.com").allowed
+    assert world.lookup().check(View("default", None), "back@example.com").allowed
 
 
 def test_without_a_table_the_store_is_asked(world: World) -> None:
     world.suppress("gone@example.com")
     lookup = world.lookup()
 
-    assert not lookup.check("default", None, "gone@example.com").allowed
-    assert lookup.check("default", None, "clean@example.com").allowed
+    assert not lookup.check(View("default", None), "gone@example.com").allowed
+    assert lookup.check(View("default", None), "clean@example.com").allowed
     assert lookup.staleness_seconds() == float("inf")
 
 
 def test_a_stale_table_is_not_believed(world: World) -> None:
     world.catch_up()
     lookup = world.lookup()
-    assert lookup.is_surely_clean("default", "gone@example.com")
+    assert is_clean_at_once(lookup, "gone@example.com")
     world.suppress("gone@example.com")
     world.clock.advance(seconds=STALENESS_SECONDS_MAX + 0.001)
 
-    assert not lookup.is_surely_clean("default", "gone@example.com")
-    assert not lookup.check("default", None, "gone@example.com").allowed
+    assert not is_clean_at_once(lookup, "gone@example.com")
+    assert not lookup.check(View("default", None), "gone@example.com").allowed
     assert lookup.staleness_seconds() == pytest.approx(STALENESS_SECONDS_MAX + 0.001)
 
 
@@ -89,7 +98,7 @@ def test_a_table_from_the_future_is_not_believed(world: World) -> None:
     lookup = world.lookup()
     world.clock.advance(seconds=-5)
 
-    assert not lookup.is_surely_clean("default", "clean@example.com")
+    assert not is_clean_at_once(lookup, "clean@example.com")
 
 
 def test_when_the_table_is_stale_and_the_store_is_gone_there_is_no_answer(
@@ -101,9 +110,9 @@ def test_when_the_table_is_stale_and_the_store_is_gone_there_is_no_answer(
     forbid_sql(monkeypatch)
 
     with pytest.raises(Transient):
-        lookup.check("default", None, "clean@example.com")
+        lookup.check(View("default", None), "clean@example.com")
     with pytest.raises(Transient):
-        lookup.check_many("default", None, ["clean@example.com"])
+        lookup.check_many(View("default", None), ["clean@example.com"])
 
 
 def test_a_hit_without_the_store_is_no_answer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,17 +121,17 @@ def test_a_hit_without_the_store_is_no_answer(world: World, monkeypatch: pytest.
     forbid_sql(monkeypatch)
 
     with pytest.raises(Transient):
-        world.lookup().check("default", None, "gone@example.com")
+        world.lookup().check(View("default", None), "gone@example.com")
 
 
 def test_a_reader_finds_a_table_that_is_made_later(world: World) -> None:
     lookup = world.lookup()
-    assert not lookup.is_surely_clean("default", "clean@example.com")
+    assert not is_clean_at_once(lookup, "clean@example.com")
 
     world.catch_up()
     world.clock.advance(seconds=TABLE_REOPEN_SECONDS)
 
-    assert lookup.is_surely_clean("default", "clean@example.com")
+    assert is_clean_at_once(lookup, "clean@example.com")
 
 
 def test_a_stale_table_is_not_mapped_over_and_over(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,7 +174,7 @@ def test_a_batch_keeps_every_place_and_one_bad_item_spoils_nothing(world: World)
         5,
     ]
 
-    answers = world.lookup().check_many("default", None, items)
+    answers = world.lookup().check_many(View("default", None), items)
 
     assert answers.checked == 7
     assert list(answers.suppressed) == [1, 4, 5]
@@ -182,14 +191,14 @@ def test_a_batch_and_single_lookups_agree(shared_world: World, items: list[str |
     world, tenant = shared_world, f"tenant{next(_numbers)}"
     lookup = world.lookup()
     for item in items[::2]:
-        if item is not None and not lookup.check_many(tenant, None, [item]).invalid:
+        if item is not None and not lookup.check_many(View(tenant, None), [item]).invalid:
             world.suppress(item, tenant=tenant)
     world.catch_up()
 
-    answers = lookup.check_many(tenant, None, items)
+    answers = lookup.check_many(View(tenant, None), items)
 
     for index, item in enumerate(items):
-        alone = lookup.check_many(tenant, None, [item])
+        alone = lookup.check_many(View(tenant, None), [item])
         assert alone.suppressed.get(0) == answers.suppressed.get(index)
         assert bool(alone.invalid) == any(bad.index == index for bad in answers.invalid)
 

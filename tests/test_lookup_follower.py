@@ -13,6 +13,7 @@ from api.index import follower as follower_module
 from api.index import table as table_module
 from api.index.follower import Follower, follow, table_path
 from api.index.table import Table, create, identity_of, key_of, open_table
+from api.view import View
 from nullsender.clock import SystemClock
 from nullsender.errors import Misconfigured, Transient
 from nullsender.limits import TABLE_REOPEN_SECONDS, TABLE_SLOTS_MIN
@@ -167,7 +168,7 @@ def test_a_store_that_lost_changes_is_noticed_by_the_next_poll_although_no_quest
     world.clock.advance(seconds=TABLE_REOPEN_SECONDS)
 
     assert lookup.is_fresh()
-    assert not any(lookup.check("default", None, address).allowed for address in ["first@example.com", *again])
+    assert not any(lookup.check(View("default", None), address).allowed for address in ["first@example.com", *again])
 
 
 def test_a_store_that_was_emptied_is_noticed(world: World, tmp_path: Path) -> None:

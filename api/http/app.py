@@ -73,7 +73,7 @@ def open_api(
         staleness_seconds_max=staleness_seconds_max,
     )
     threads = StoreThreads(threads=API_STORE_THREADS_MAX, waiting_max=API_STORE_WAITING_MAX)
-    parts = Parts(store, Lookup(store, table, hasher), Keys(store, threads, clock), threads, further_checks)
+    parts = Parts(store, Lookup(store, table, hasher, clock=clock), Keys(store, threads, clock), threads, further_checks)
     return Api(create_app(parts), QuickCheck(parts.lookup, parts.keys))
 
 

@@ -11,6 +11,7 @@ from api.http.parts import UsedParts
 from api.http.problems import POSSIBLE_WITH_BODIES, POSSIBLE_WITH_KEYS, Problem, ProblemKind, documented
 from api.http.schemas import CheckAnswer, CheckMany, CheckManyAnswer, CheckQuery
 from api.lookup import Answer, Answers
+from api.view import View
 from nullsender.limits import CHECK_ADDRESSES_MAX
 
 routes = APIRouter(tags=["lookups"])
@@ -25,9 +26,11 @@ async def check(query: Annotated[CheckQuery, Query()], caller: MayCheck, parts: 
     200 whether or not you may; `allowed` says it. The answer is at most a second old. 503 when it can not be told.
     """
     address = asked_about(query.address)
-    if parts.lookup.is_surely_clean(caller.tenant, address):
+    view = View(caller.tenant, query.stream)
+    verdict = parts.lookup.at_once(view, address)
+    if verdict is not None and verdict.allowed:
         return CheckAnswer(address=address, allowed=True)
-    return CheckAnswer.of(await parts.threads.run(parts.lookup.check, caller.tenant, query.stream, address))
+    return CheckAnswer.of(await parts.threads.run(parts.lookup.check, view, address))
 
 
 @routes.post(
@@ -45,7 +48,8 @@ async def check_many(question: CheckMany, caller: MayCheck, parts: UsedParts) ->
     if len(question.addresses) > CHECK_ADDRESSES_MAX:
         advice = f"{len(question.addresses)} addresses; one request may hold {CHECK_ADDRESSES_MAX}: send them in several."
         raise Problem(ProblemKind.TOO_MANY_ADDRESSES, advice)
-    answers = await parts.threads.run(parts.lookup.check_many, caller.tenant, question.stream, question.addresses)
+    view = View(caller.tenant, question.stream)
+    answers = await parts.threads.run(parts.lookup.check_many, view, question.addresses)
     return Response(_encoded(answers), media_type="application/json")
 
 

@@ -14,11 +14,12 @@ import msgspec
 from api.http.auth import Scope, allows, tenant_of
 from api.http.keys import Keys
 from api.lookup import Lookup
+from api.view import View
 from nullsender.address import canonical
 from nullsender.errors import Invalid
 
 # No `+`, which means a space here, and nothing but these two parameters, once each and in this order.
-_TARGET = re.compile(rb"/v1/check\?address=([\w.!$'()*,;:@/?%~-]{3,1000})(?:&stream=[\w.-]{1,64})?", re.ASCII)
+_TARGET = re.compile(rb"/v1/check\?address=([\w.!$'()*,;:@/?%~-]{3,1000})(?:&stream=([\w.-]{1,64}))?", re.ASCII)
 _BEARER = re.compile(rb"Bearer +([\x21-\x7e]{1,200})")
 # With one of these a request is not plain. `nullsender-tenant` chooses another list, the rest change how a request is read.
 _UNUSUAL = frozenset({b"nullsender-tenant", b"content-length", b"transfer-encoding", b"expect", b"upgrade", b"origin"})
@@ -46,7 +47,10 @@ class QuickCheck:
             address = canonical(unquote_to_bytes(matched[1]).decode("utf-8"))
         except (UnicodeDecodeError, Invalid):
             return None
-        if "\ufffd" in address or not self._lookup.is_surely_clean(tenant, address):
+        if "\ufffd" in address:
+            return None
+        verdict = self._lookup.at_once(View(tenant, matched[2] and matched[2].decode("ascii").lower()), address)
+        if verdict is None or not verdict.allowed:
             return None
         return b'{"address":%b,"allowed":true,%b}' % (msgspec.json.encode(address), _NO_ENTRY)
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from nullsender import counting
 from nullsender.cli import EXIT_FAILED
 from nullsender.cli.running.beats import BeatFile
 from nullsender.cli.running.notify import Notify
@@ -133,6 +134,7 @@ class Heart:
             faulthandler.dump_traceback_later(STUCK_SECONDS_MAX, exit=True)
             try:
                 self.beat()
+                counting.flush()
             except Exception:  # without a heart nobody would see anything any more
                 _log.exception("our own code failed on a heartbeat")
             self._closed.wait(BEAT_SECONDS)
@@ -145,6 +147,7 @@ class Heart:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._closed.set()
         self._thread.join(BEAT_SECONDS)
+        counting.flush()
         self._notify("STOPPING=1")
         if self._file:
             self._file.close()
