@@ -6,13 +6,13 @@ import threading
 
 import pytest
 
-import api.http.threads
-from api.http.threads import StoreThreads
+import api.threads
+from api.threads import StoreThreads
 from nullsender.errors import Transient
 
 
 def test_a_store_that_does_not_answer_holds_its_threads_and_no_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api.http.threads, "API_STORE_SECONDS_MAX", 0.05)
+    monkeypatch.setattr(api.threads, "API_STORE_SECONDS_MAX", 0.05)
     answer = threading.Event()
 
     async def ask() -> None:

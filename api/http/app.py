@@ -24,11 +24,11 @@ from api.http.problems import (
     response_of,
 )
 from api.http.quick import QuickCheck
-from api.http.threads import StoreThreads
 from api.index.follower import table_path
 from api.index.reader import TableReader
 from api.index.table import identity_of
 from api.lookup import Lookup
+from api.threads import StoreThreads
 from nullsender import telemetry
 from nullsender.address import AddressHasher
 from nullsender.clock import Clock

@@ -7,7 +7,7 @@ import hashlib
 
 import msgspec
 
-from api.http.threads import StoreThreads
+from api.threads import StoreThreads
 from nullsender.clock import Clock
 from nullsender.limits import API_KEY_CACHE_ENTRIES_MAX, API_KEY_CACHE_SECONDS
 from suppression.records import ApiKey

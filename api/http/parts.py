@@ -6,8 +6,8 @@ from typing import Annotated, NamedTuple
 from fastapi import Depends, Request
 
 from api.http.keys import Keys
-from api.http.threads import StoreThreads
 from api.lookup import Lookup
+from api.threads import StoreThreads
 from suppression.store import Store
 
 #: Says what is wrong with one part of the system, or None. May block.

@@ -1,4 +1,4 @@
-"""Where requests use the store: in a few threads of their own, so that lookups from memory never wait behind SQL.
+"""Where questions use the store: in a few threads of their own, so that lookups from memory never wait behind SQL.
 
 The queue in front of them is bounded. Past it a request is told at once to come again, which is kinder than an answer after
 everybody's time-out. So is the wait for an answer: a store that stands still holds these threads, and nobody else.
