@@ -119,6 +119,8 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     created: datetime
     expires: datetime | None
     revoked: datetime | None  # may lie ahead: a key that was rotated works until its overlap is over
+    rate: int | None  # addresses that it may ask about in a second; None: the installation's default
+    networks: tuple[str, ...]  # CIDR: where it may be used from; none: from anywhere
 
     def works(self, now: datetime) -> bool:
         """Whether it opens anything at `now`."""

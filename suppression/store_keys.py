@@ -10,7 +10,7 @@ import json
 import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, insert, select, update
 
@@ -27,6 +27,17 @@ _KEY_BYTES = 32
 _ID_BYTES = 6
 
 
+class _Rights(NamedTuple):
+    """What a key opens, to whom, from where, how often."""
+
+    name: str
+    scopes: Sequence[str]
+    tenant: str | None
+    expires: datetime | None
+    rate: int | None
+    networks: Sequence[str]
+
+
 class StoreKeys(StoreBase):
     """Making, finding and ending keys.
 
@@ -34,19 +45,27 @@ class StoreKeys(StoreBase):
     """
 
     def create_key(
-        self, name: str, *, scopes: Sequence[str], tenant: str | None, expires: datetime | None, plain: str | None = None
+        self,
+        name: str,
+        *,
+        scopes: Sequence[str],
+        tenant: str | None,
+        expires: datetime | None,
+        rate: int | None = None,
+        networks: Sequence[str] = (),
+        plain: str | None = None,
     ) -> tuple[str, str]:
         """Make a key; its id, and the key itself, which can not be shown again.
 
-        `tenant` None: every tenant. `plain` is a key that the operator chose; where it is known already, nothing happens.
+        `tenant` None: every tenant. `rate`: addresses a second; None: the installation's default. `networks`: CIDR; none: it
+        works from anywhere. `plain` is a key that the operator chose; where it is known already, nothing happens.
         """
         key = plain or _new_key()
+        rights = _Rights(name, tuple(scopes), tenant, expires, rate, tuple(networks))
 
         def create(connection: Connection) -> str:
             take_pen(connection)  # two may bring the same `plain` at once
-            return _known(connection, key) or self._insert(
-                connection, key, name=name, scopes=scopes, tenant=tenant, expires=expires
-            )
+            return _known(connection, key) or self._insert(connection, key, rights)
 
         return self._write(create), key
 
@@ -91,28 +110,22 @@ class StoreKeys(StoreBase):
                     f"the key {key_id} was rotated or revoked, or has expired: rotate its successor, or make a new one"
                 )
             connection.execute(update(api_keys).where(api_keys.c.id == key_id).values(revoked_at=now + overlap))
-            return self._insert(connection, plain, name=old.name, scopes=old.scopes, tenant=old.tenant, expires=old.expires)
+            rights = _Rights(old.name, old.scopes, old.tenant, old.expires, old.rate, old.networks)
+            return self._insert(connection, plain, rights)
 
         return self._write(rotate), plain
 
-    def _insert(
-        self,
-        connection: Connection,
-        plain: str,
-        *,
-        name: str,
-        scopes: Sequence[str],
-        tenant: str | None,
-        expires: datetime | None,
-    ) -> str:
+    def _insert(self, connection: Connection, plain: str, rights: _Rights) -> str:
         row = {
             "id": secrets.token_hex(_ID_BYTES),
             "sha256": _digest(plain),
-            "name": clean_words(name),
-            "scopes": json.dumps(sorted(set(scopes))),
-            "tenant": tenant,
+            "name": clean_words(rights.name),
+            "scopes": json.dumps(sorted(set(rights.scopes))),
+            "tenant": rights.tenant,
             "created_at": self._clock.now(),
-            "expires_at": expires,
+            "expires_at": rights.expires,
+            "rate": rights.rate,
+            "networks": json.dumps(rights.networks) if rights.networks else None,
         }
         connection.execute(insert(api_keys).values(row))
         return str(row["id"])
@@ -147,4 +160,6 @@ def _key_of(row: Row[Any]) -> ApiKey:
         created=row.created_at,
         expires=row.expires_at,
         revoked=row.revoked_at,
+        rate=row.rate,
+        networks=tuple(json.loads(row.networks or "[]")),
     )

@@ -157,6 +157,7 @@ class KeysContract:
         assert plain.startswith("ns_")
         assert found is not None
         assert (found.id, found.name, found.scopes, found.tenant) == (key_id, "web shop", ("check", "read"), "default")
+        assert (found.rate, found.networks) == (None, ())
         assert store.find_key(plain + "x") is None
         assert store.find_key("\ud800") is None
         assert plain not in repr(store.list_keys())
@@ -186,6 +187,16 @@ class KeysContract:
         found = store.find_key(new)
         assert found is not None
         assert (found.name, found.scopes, found.tenant) == ("shop", ("check",), "default")
+
+    def test_a_key_keeps_its_rate_and_its_networks_when_it_is_rotated(self, store: Store) -> None:
+        networks = ["10.0.0.0/8", "2001:db8::/32"]
+        key_id, plain = store.create_key("shop", scopes=[], tenant=None, expires=None, rate=1000, networks=networks)
+
+        _, rotated = store.rotate_key(key_id, overlap=timedelta(hours=1))
+
+        for key in (store.find_key(plain), store.find_key(rotated)):
+            assert key is not None
+            assert (key.rate, list(key.networks)) == (1000, networks)
 
     def test_a_key_is_rotated_once_and_its_successor_next(self, store: Store, clock: FakeClock) -> None:
         first, _ = store.create_key("shop", scopes=["check"], tenant="default", expires=clock.now() + timedelta(days=90))

@@ -173,7 +173,7 @@ def test_a_schema_from_the_future_that_serves_us_is_used_and_left_alone(empty: E
 def test_a_schema_from_the_past_is_refused_with_what_to_do(empty: Engine, clock: FakeClock) -> None:
     upgrade(empty, "0001")
 
-    with pytest.raises(Misconfigured, match="needs 0002: run `nullsender migrate`"):
+    with pytest.raises(Misconfigured, match="needs 0003: run `nullsender migrate`"):
         store_on(empty, clock)
 
 
@@ -195,12 +195,12 @@ def test_a_new_word_in_a_column_is_a_step() -> None:
     assert set(Result) == {"hard", "soft", "complaint", "unsubscribe", "none"}
 
 
-@pytest.mark.usefixtures("of_the_version_before")
+@pytest.mark.usefixtures("of_the_first_version")
 @both_databases
 def test_processes_that_can_not_read_the_words_of_today_are_refused(empty: Engine, clock: FakeClock) -> None:
     upgrade(empty)
 
-    with pytest.raises(Misconfigured, match="0002 is from a newer version"):
+    with pytest.raises(Misconfigured, match=f"{SCHEMA_REVISION} is from a newer version"):
         store_on(empty, clock)
 
 
@@ -211,15 +211,15 @@ def test_a_store_without_tables_says_what_to_do(empty: Engine, clock: FakeClock)
 
 
 @pytest.fixture
-def of_the_version_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stores that are opened from now on take the schema before the newest for theirs.
+def of_the_first_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stores that are opened from now on take the first schema for theirs.
 
     They read today's words; processes of that version could not, and are refused at their next start.
     """
     monkeypatch.setattr(schema, "SCHEMA_REVISION", "0001")
 
 
-@pytest.mark.usefixtures("of_the_version_before")
+@pytest.mark.usefixtures("of_the_first_version")
 @both_databases
 def test_a_migration_runs_while_others_write_and_ask_and_so_does_the_way_back(empty_url: str, empty: Engine) -> None:
     """Those that were open before it, whose schema had served them."""
@@ -251,9 +251,9 @@ def test_a_migration_runs_while_others_write_and_ask_and_so_does_the_way_back(em
     with ThreadPoolExecutor(2) as threads:
         working = [threads.submit(write), threads.submit(ask)]
         try:
-            for step, revision in ((upgrade, "0002"), (downgrade, "0001"), (upgrade, "0002")):
+            for step, revision in ((upgrade, "head"), (downgrade, "0001"), (upgrade, "head")):
                 wait_for_progress()
-                assert step(empty, revision) == revision
+                assert step(empty, revision) == (SCHEMA_REVISION if revision == "head" else revision)
         finally:
             done.set()
         for one in working:
