@@ -1,8 +1,8 @@
 """The store: what changes the list.
 
 Every change is one turn (`store_turn.py`): outcomes, entries, history and the consumer's offsets are committed together or not
-at all, and a report changes the list once however often it comes (G3). The questions are in `store_read.py`, the keys of the
-API in `store_keys.py`, what would be in `store_preview.py`; `Store` has them all.
+at all, and a report changes the list once however often it comes (G3). The questions are in `store_read.py`, those for plain
+addresses in `store_names.py`, the keys of the API in `store_keys.py`, what would be in `store_preview.py`; `Store` has them all.
 """
 
 from collections import Counter
@@ -24,6 +24,7 @@ from suppression.records import Addition, Applied, ConsentRequired, Entry
 from suppression.store_apply import Applier
 from suppression.store_base import Done
 from suppression.store_keys import StoreKeys
+from suppression.store_names import StoreNames
 from suppression.store_preview import StorePreview
 from suppression.store_read import StoreReader
 from suppression.store_rows import Key, Person, take_pen
@@ -33,7 +34,7 @@ from suppression.store_turn import Grounds, Receipt, Turn, was_committed
 _CLOCK_ACTOR = "clock"  # who ends an entry that expires, as the history names it
 
 
-class Store(StoreReader, StoreKeys, StorePreview):
+class Store(StoreReader, StoreNames, StoreKeys, StorePreview):
     """The suppression list. Safe to share between threads; every process opens its own.
 
     All of it raises `Transient` for the database's trouble, and then nothing was done. After an `UnknownCommit` it may have
