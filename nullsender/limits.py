@@ -248,6 +248,23 @@ API_KEY_CHARACTERS_MAX = 200
 API_KEY_CACHE_SECONDS = 5.0
 # Keys that are remembered, good and bad apart, so that a flood of bad ones does not push the good ones out.
 API_KEY_CACHE_ENTRIES_MAX = 1_000
+# Addresses a second that a key may ask about, unless it carries a rate of its own: more than honest senders need, and a scrub
+# of thirty million still passes at full speed. And what comes together unused: the peaks of half a minute.
+API_RATE_PER_SECOND = 1_000_000
+API_RATE_PER_SECOND_MAX = 1_000_000_000
+API_RATE_BURST_SECONDS = 30.0
+# Keys whose use is counted, at 200 bytes each; past that the one counted first begins anew.
+API_RATE_KEYS_MAX = 10_000
+# Networks that one key may be used from: each is looked at when a connection uses the key first.
+API_KEY_NETWORKS_MAX = 32
+# Wrong keys from one address within a minute: a deployment with an old key on fifty machines behind one address is under it, and
+# a process that tries them all day keeps no thread of the store busy. Addresses that are counted, at 300 bytes each.
+API_WRONG_KEYS_PER_MINUTE_MAX = 100
+API_CLIENTS_REMEMBERED_MAX = 10_000
+# Hits that are explained with one question to the store: a few milliseconds, which the next ones wait for.
+API_HITS_BATCH_MAX = 500
+# The header fields of a plain lookup that a connection remembers, so that the same ones need not be read again.
+API_FIELDS_REMEMBERED_BYTES_MAX = 1_024
 # A request's line and headers: a path of the longest address, percent-encoded, is 1 KB; proxies add a few more.
 API_HEAD_BYTES_MAX = 32 * 2**10
 # From the first byte of a request (or from the connection) to its last one: 4 MiB at 1 Mbit/s take 34.
