@@ -2,7 +2,7 @@
 
 Every change is one turn (`store_turn.py`): outcomes, entries, history and the consumer's offsets are committed together or not
 at all, and a report changes the list once however often it comes (G3). The questions are in `store_read.py`, those for plain
-addresses in `store_names.py`, the keys of the API in `store_keys.py`, what would be in `store_preview.py`; `Store` has them all.
+addresses in `store_names.py`, the keys of the API in `store_keys.py`, what would be in `store_preview.py`; `Store` has all.
 """
 
 from collections import Counter

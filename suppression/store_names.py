@@ -1,7 +1,7 @@
 """The plain addresses that the store knows, for what can not ask by our hash: files of addresses, zones of other hashes.
 
-Asked in pages, so that nobody keeps a transaction open however long the list is. An address that was erased is known by its hash
-alone, and comes without a name.
+Asked in pages, so that nobody keeps a transaction open however long the list is. An address that was erased is known by its
+hash alone, and comes without a name.
 """
 
 from collections.abc import Sequence
