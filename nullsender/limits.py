@@ -276,6 +276,39 @@ API_KEEP_ALIVE_SECONDS = 75
 # How long requests that are under way may take after the stop.
 API_STOP_SECONDS_MAX = 10
 
+# --- doors for mail servers ---------------------------------------------------------------------------------------------
+# Connections of the process: a mail server keeps one for each of its own processes, a few hundred on a large machine. Each
+# costs a file descriptor and, while it says nothing, 3 KB; one that floods us with questions holds 256 KB.
+DOOR_CONNECTIONS_MAX = 2_000
+# Calls that wait until we take them: a mail server that starts all its processes at once.
+DOOR_BACKLOG = 512
+# Questions of one connection that are answered before others have their turn: under a millisecond.
+DOOR_TURN_QUESTIONS_MAX = 64
+# From a question's first byte to its last. Whoever asks writes it at once.
+DOOR_QUESTION_SECONDS_MAX = 10.0
+# How long a connection may be idle: longer than Postfix keeps one (300 s), so that it is never we who hang up on it.
+DOOR_IDLE_SECONDS_MAX = 600.0
+# How long a client may leave its answers unread.
+DOOR_WRITE_SECONDS_MAX = 30.0
+# How long somebody whom we hang up on has to read why.
+DOOR_GOODBYE_SECONDS_MAX = 2.0
+# How often connections are looked at, for these times.
+DOOR_LOOK_SECONDS = 1.0
+# How long answers that are under way may take after the stop: a little less than the supervisor waits.
+DOOR_STOP_SECONDS_MAX = 10.0
+# How often the log says of a door that a question was at fault or could not be answered: it may be so for every mail.
+DOOR_LINE_SECONDS = 5.0
+# The sentence that a refused sender reads. A line of an SMTP reply has room for 512 bytes (RFC 5321 4.5.3.1.5).
+DOOR_TEXT_CHARACTERS_MAX = 300
+# Postfix asks for keys of 10,000 bytes at most (socketmap_table(5)).
+SOCKETMAP_QUESTION_BYTES_MAX = 10_000
+# tcp_table(5) bounds answers so; a question is one address, each of its bytes three characters at most.
+TCP_TABLE_LINE_BYTES_MAX = 4_096
+# Some thirty attributes, most of them short; names of clients and certificates have some hundred bytes.
+POLICY_QUESTION_BYTES_MAX = 16 * 2**10
+# An address and a view.
+READSOCKET_LINE_BYTES_MAX = 4_096
+
 # --- deciding ----------------------------------------------------------------------------------------------------------
 # How far back from the end of a match its words are looked for, and how many of them an outcome quotes.
 DECIDING_WORDS_CHARACTERS_MAX = 200

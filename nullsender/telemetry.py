@@ -207,6 +207,32 @@ API_SECONDS = histogram(
     remedy="Slow lookups: see nullsender_lookups_total for how many had to ask the store.",
 )
 
+# --- doors for mail servers --------------------------------------------------------------------------------------------
+
+DOOR_ANSWERS = counter(
+    "nullsender_door_answers_total",
+    "Questions of mail servers, by door and by what was said: allowed, suppressed, invalid, unknown or refused.",
+    ("door", "answer"),
+    remedy="unknown: nobody could tell, and the mail waits; is the store away? refused: the log says what is wrong with them.",
+)
+DOOR_SHADOWED = counter(
+    "nullsender_door_shadowed_total",
+    "Mail that went although it would not have gone: nullsender is on trial (doors.shadow), by door.",
+    ("door",),
+)
+DOOR_SECONDS = histogram(
+    "nullsender_door_seconds",
+    "How long a mail server's question took, by door.",
+    ("door",),
+    remedy="Slow answers: see nullsender_lookups_total for how many had to ask the store.",
+)
+DOOR_CONNECTIONS = gauge(
+    "nullsender_door_connections",
+    "Connections of mail servers that are open.",
+    of_processes="livesum",
+    remedy="Near 2,000 new ones are refused: let the mail server run fewer processes, or run several machines.",
+)
+
 
 # --- the MX ------------------------------------------------------------------------------------------------------------
 
