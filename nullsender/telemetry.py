@@ -232,6 +232,29 @@ DOOR_CONNECTIONS = gauge(
     of_processes="livesum",
     remedy="Near 2,000 new ones are refused: let the mail server run fewer processes, or run several machines.",
 )
+DIRECTORY_ADDRESSES = gauge(
+    "nullsender_dns_directory_addresses",
+    "Addresses whose hashes the DNS zone knows, those of entries long gone included.",
+)
+ADDRESS_FILES = counter(
+    "nullsender_address_files_total",
+    "Files of addresses for mail servers (doors.files): written anew, found to be the same already, or failed.",
+    ("outcome",),
+    remedy="failed: the log of the role `doors` says why; the mail server goes on with the file that it has.",
+)
+ADDRESS_FILE_ADDRESSES = gauge("nullsender_address_file_addresses", "Addresses in a file for mail servers.", ("file",))
+ADDRESS_FILE_LEFT_OUT = gauge(
+    "nullsender_address_file_left_out",
+    "Entries that a file for mail servers can not hold: their address was erased, or means something else there.",
+    ("file",),
+    remedy="Let such mail be asked for by another door as well: only these know them.",
+)
+ADDRESS_FILE_COMMANDS = counter(
+    "nullsender_address_file_commands_total",
+    "Runs of doors.files_command, by how they ended: done or failed.",
+    ("outcome",),
+    remedy="failed: the mail server has not read its files again; the log says what the command said. It is tried again.",
+)
 
 
 # --- the MX ------------------------------------------------------------------------------------------------------------
