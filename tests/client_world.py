@@ -103,6 +103,7 @@ def _handler_of(take: Callable[[Asked], Answer]) -> type[BaseHTTPRequestHandler]
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         timeout = 10
+        wbufsize = -1  # head and body leave together: apart, the second would wait for the first one's acknowledgement
 
         def handle_one_request(self) -> None:
             """Whatever the method is."""
@@ -121,6 +122,7 @@ def _handler_of(take: Callable[[Asked], Answer]) -> type[BaseHTTPRequestHandler]
             self.send_header("Content-Length", str(len(answer.body) + answer.cut))
             self.end_headers()
             self.wfile.write(answer.body)
+            self.wfile.flush()
             if answer.cut:
                 self.close_connection = True
 
