@@ -3,7 +3,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev up up-kafka test check lint types layers fix chaos fuzz bench bench-reading fixtures docs lock clean
+.PHONY: help install dev up up-kafka test check lint types layers fix chaos fuzz bench bench-lookup bench-reading fixtures docs lock clean
 
 ##@ Use
 help: ## show this
@@ -40,6 +40,8 @@ fix: dev ## format, and mend what the linter can mend
 	$(BIN)/ruff format .
 bench: dev ## run every benchmark and print its table (minutes)
 	@for bench in bench/[a-z]*.py; do echo; $(BIN)/python -m "bench.$$(basename "$$bench" .py)" || exit 1; done
+bench-lookup: dev ## how quickly "may I send?" is answered, beside nginx and Redis (minutes; needs root; LOOKUP="--only single batch")
+	$(BIN)/python -m bench.lookup $(LOOKUP)
 bench-reading: dev ## how well and how quickly mail is understood, beside Sisimai (CORPUS=folder of labelled mail)
 	@setup/packages perl libsisimai-perl
 	$(BIN)/python -m bench.reading $(CORPUS)

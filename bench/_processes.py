@@ -16,6 +16,18 @@ def roles_of(supervisor: int) -> Mapping[str, int]:
     return {_told(pid, "cmdline").split("\0")[3]: pid for pid in children_of(supervisor)}
 
 
+def cores() -> tuple[int | None, int | None]:
+    """The core of the server that is measured and the one of who asks it; None: there is only one core, so everybody shares."""
+    mine = sorted(os.sched_getaffinity(0))
+    return (mine[0], mine[1]) if len(mine) > 1 else (None, None)
+
+
+def ended_children_seconds() -> float:
+    """What processes used that this one has started and waited for."""
+    used = os.times()
+    return used.children_user + used.children_system
+
+
 def children_of(pid: int) -> Sequence[int]:
     """The processes that this one started and that still run."""
     return [int(child) for child in _told(pid, f"task/{pid}/children").split()]

@@ -1,0 +1,230 @@
+"""A list of many entries on SQLite, and the roles that answer from it, each a process on a core of its own choosing.
+
+The first `LISTED_MAX` entries are of addresses that can be asked for (`listed`); the others, of larger lists, have hashes that
+belong to nobody, because making ten million real ones would take longer than all that is measured. Rows are written straight
+into the tables: adding is not what is measured here. `more` adds entries with their changes, as fast as the disk takes them.
+"""
+
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import httpx
+
+from nullsender import config
+from nullsender.address import AddressHasher
+from nullsender.cli import store_parts
+from nullsender.config import Settings
+from suppression.store import Store
+from tests.system import free_ports
+from tests.waiting import wait_for
+
+LISTED_MAX = 1_000_000
+STREAM = "marketing"  # that every question names
+START_SECONDS_MAX = 300.0
+STOP_SECONDS_MAX = 30.0
+SINCE = "2026-01-01 00:00:00.000000"
+_STALENESS = re.compile(r"^nullsender_lookup_staleness_seconds(?:{[^}]*})? (\S+)$", re.MULTILINE)
+
+
+def listed(number: int) -> str:
+    """An address that is on the list, for a number below `LISTED_MAX` and the list's size."""
+    return f"user{number:07}@example.com"
+
+
+def clean(number: int) -> str:
+    """An address that is not."""
+    return f"clean{number}@example.org"
+
+
+class Role:
+    """A role of ours that runs as a process."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", port: int = 0) -> None:
+        self.process = process
+        self.pid = process.pid
+        self.port = port  # of an API
+
+    def stop(self) -> None:
+        """Ask it to end; kill it where it does not."""
+        self.process.terminate()
+        try:
+            self.process.wait(STOP_SECONDS_MAX)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+class LookupWorld:
+    """The data folder, and what is started on it. `with` stops whatever still runs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.settings = config.load({"data": str(folder)}, environment={})
+        # The list's own key, whose rate is not what is measured; everything that counts, counts as it does under `up`.
+        self.environment = {name: value for name, value in os.environ.items() if not name.startswith("NULLSENDER_")} | {
+            "NULLSENDER_DATA": str(folder),
+            "NULLSENDER_LOG_LEVEL": "warning",
+            "PROMETHEUS_MULTIPROC_DIR": str(self.settings.metrics_folder),
+        }
+        self.store: Store = store_parts.migrate_store(self.settings)
+        self.settings.metrics_folder.mkdir()
+        self.key = self._key()
+        self.count = 0
+        self._running = ExitStack()
+
+    def _key(self) -> str:
+        return self.store.create_key("bench", scopes=["check", "read", "write"], tenant="default", expires=None)[1]
+
+    @property
+    def hasher(self) -> AddressHasher:
+        """What the list knows addresses by."""
+        return hasher_of(self.settings)
+
+    def fill(self, count: int) -> float:
+        """A list of so many entries, on an empty store; how many seconds it took."""
+        began = time.monotonic()
+        self.suppress("first@example.net")  # the usual way, so that the feed begins with a change as every feed does
+        hash_of = self.hasher.hash
+        numbers = range(min(count, LISTED_MAX))
+        with self._written() as database:
+            rows = ((hash_of(listed(number)), number + _FIRST, *_KINDS[number % len(_KINDS)]) for number in numbers)
+            database.executemany(_ENTRY, rows)
+            database.execute(_STRANGERS, {"first": _FIRST + len(numbers), "last": _FIRST + count - 1})
+            database.execute("UPDATE numbering SET last = ?", [_FIRST + count])
+        self.count = count
+        return time.monotonic() - began
+
+    def suppress(self, address: str) -> None:
+        """An entry that is committed when this returns, by this process and not through the API."""
+        self.store.add("default", address, scope="*", cause="manual", reason="bench", expires=None, actor="bench")
+
+    def more(self, count: int) -> None:
+        """So many more entries of strangers, with the changes that made them, in one transaction."""
+        with self._written() as database:
+            (last,) = database.execute("SELECT last FROM numbering").fetchone()
+            span = {"first": last + 1, "last": last + count}
+            database.execute("CREATE TEMP TABLE fresh AS " + _NUMBERED, span)
+            database.execute(_STRANGERS_FRESH)
+            database.execute(_THEIR_CHANGES)
+            database.execute("DROP TABLE fresh")
+            database.execute("UPDATE numbering SET last = ?", [last + count])
+        self.count += count
+
+    @contextmanager
+    def _written(self) -> Iterator[sqlite3.Connection]:
+        assert self.settings.sqlite_file is not None
+        database = sqlite3.connect(self.settings.sqlite_file, isolation_level=None, timeout=STOP_SECONDS_MAX)
+        try:
+            database.execute("PRAGMA cache_size = -1000000")
+            database.execute("PRAGMA temp_store = memory")
+            database.execute("BEGIN IMMEDIATE")
+            yield database
+            database.execute("COMMIT")
+        finally:
+            database.close()
+
+    # --- roles ---
+
+    def start(self, role: str, *words: str, core: int | None = None, settings: dict[str, str] | None = None) -> Role:
+        """Start a role, on one core where one is named; its output goes to a file in the data folder."""
+        pinned = ["taskset", "-c", str(core)] if core is not None else []
+        with (self.folder / f"{role}.out").open("ab") as output:
+            process = subprocess.Popen(
+                [*pinned, sys.executable, "-m", "nullsender.cli", role, *words],
+                env={**self.environment, **(settings or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+        started = Role(process)
+        self._running.callback(started.stop)
+        return started
+
+    def start_api(self, core: int | None = None) -> Role:
+        """An API process; it may not answer yet (`wait_until_answering`)."""
+        port = free_ports(1)[0]
+        role = self.start("api", "--http", f"127.0.0.1:{port}", core=core)
+        role.port = port
+        return role
+
+    def wait_until_fresh(self, api: Role) -> float:
+        """Return when the API answers from memory; how many seconds that took."""
+        began = time.monotonic()
+
+        def is_fresh() -> bool:
+            if api.process.poll() is not None:
+                raise RuntimeError(f"the API ended: {self.said('api')[-2000:]}")
+            return self.staleness_seconds(api) < 1.0
+
+        wait_for(is_fresh, what="a fresh lookup table", seconds=START_SECONDS_MAX)
+        return time.monotonic() - began
+
+    def staleness_seconds(self, api: Role) -> float:
+        """How old the API's answers are, as it says itself; infinite where it does not answer."""
+        try:
+            page = httpx.get(f"http://127.0.0.1:{api.port}/metrics", timeout=5).text
+        except httpx.TransportError:
+            return float("inf")
+        found = _STALENESS.findall(page)
+        return min(map(float, found)) if found else float("inf")
+
+    def said(self, role: str) -> str:
+        """What a role wrote."""
+        return (self.folder / f"{role}.out").read_text(errors="replace")
+
+    def command(self, *words: str) -> Sequence[str]:
+        """The command line of another `nullsender …` on this list, for `environment`."""
+        return [sys.executable, "-m", "nullsender.cli", *words]
+
+    def __enter__(self) -> "LookupWorld":
+        return self
+
+    def __exit__(self, *_of_error: object) -> None:
+        self._running.close()
+
+
+def hasher_of(settings: Settings) -> AddressHasher:
+    """What the list of these settings knows addresses by."""
+    return store_parts.hasher_of(settings)
+
+
+# (cause, scope) of entries, by turns: all of them stop mail of the stream that is asked about.
+_KINDS = [("hard", "*")] * 7 + [("unsubscribe", STREAM)] * 2 + [("complaint", "*")]
+_FIRST = 1_000  # the number of the first entry that was written straight
+_COLUMNS = (
+    "tenant, address_hash, scope, cause, id, since, expires_at, provisional, ended_at, ended_by, reason, evidence, category, "
+    "rule, created_by"
+)
+_ENTRY = (
+    f"INSERT INTO entries ({_COLUMNS}) SELECT 'default', ?1, ?4, ?3, ?2, '{SINCE}', NULL, 0, NULL, NULL, "
+    "'550 5.1.1 no such user', hex(?1), 'mailbox-unknown', 'bench', 'bench'"
+)
+_NUMBERED = """
+    WITH RECURSIVE numbered (number) AS (SELECT :first WHERE :first <= :last UNION ALL
+        SELECT number + 1 FROM numbered WHERE number < :last)
+    SELECT number, randomblob(16) AS hash FROM numbered
+"""
+_STRANGER = f"""
+    INSERT INTO entries ({_COLUMNS})
+    SELECT 'default', hash, '*', 'hard', number, '{SINCE}', NULL, 0, NULL, NULL, '550 5.1.1 no such user', hex(hash),
+           'mailbox-unknown', 'bench', 'bench'
+    FROM
+"""
+# In the order of the key: an index that grows at its end is many times quicker.
+_STRANGERS = f"{_STRANGER} ({_NUMBERED}) ORDER BY hash"
+_STRANGERS_FRESH = f"{_STRANGER} fresh ORDER BY hash"
+_THEIR_CHANGES = f"""
+    INSERT INTO changes (seq, at, tenant, address_hash, entry_id, action, cause, scope, actor, reason, after)
+    SELECT number, strftime('%Y-%m-%d %H:%M:%f000', 'now'), 'default', hash, number, 'added', 'hard', '*', 'bench', 'bench',
+           json_object('id', number, 'tenant', 'default', 'scope', '*', 'address', NULL, 'cause', 'hard',
+                       'since', '{SINCE[:10]}T00:00:00Z', 'expires', NULL, 'provisional', json('false'), 'reason', 'bench',
+                       'evidence', NULL, 'category', NULL, 'rule', NULL, 'created_by', 'bench')
+    FROM fresh ORDER BY number
+"""
