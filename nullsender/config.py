@@ -43,6 +43,17 @@ class Endpoint(NamedTuple):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
+class Listener(NamedTuple):
+    """Where a door for mail servers listens, and the word of the view that it is for (`api/view.py`); None: any."""
+
+    where: Endpoint | Path
+    view: str | None
+
+    def __str__(self) -> str:
+        place = f"unix:{self.where}" if isinstance(self.where, Path) else str(self.where)
+        return place if self.view is None else f"{place}={self.view}"
+
+
 def _endpoint(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -50,6 +61,26 @@ def _endpoint(value: object) -> object:
     if not colon or not host or not port.isdigit() or int(port) > 65535:
         raise ValueError(f"{value!r} is not HOST:PORT, such as 127.0.0.1:2525 or [::1]:2525")
     return Endpoint(host.strip("[]"), int(port))
+
+
+def _listener(word: str) -> Listener:
+    place, equals, view = word.partition("=")
+    if equals and not view:
+        raise ValueError(f"{word!r} names no view behind the =: write STREAM, TENANT/STREAM, TENANT/* or *")
+    kind, _, path = place.partition(":")
+    if kind == "unix":
+        if not path.startswith("/"):
+            raise ValueError(f"{place!r} is no path: write unix:/PATH")
+        if len(path.encode()) > limits.SOCKET_PATH_BYTES_MAX:
+            raise ValueError(f"{place!r} is too long: the system allows {limits.SOCKET_PATH_BYTES_MAX} bytes")
+        return Listener(Path(path), view or None)
+    where = _endpoint(place)
+    assert isinstance(where, Endpoint)
+    return Listener(where, view or None)
+
+
+def _listeners(value: object) -> object:
+    return tuple(word if isinstance(word, Listener) else _listener(word) for word in _words(value))  # type: ignore[attr-defined]
 
 
 def _words(value: object) -> object:
@@ -83,6 +114,7 @@ NetworksSetting = Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidat
 WordsSetting = Annotated[tuple[str, ...], BeforeValidator(_words)]
 OptionsSetting = Annotated[dict[str, str], BeforeValidator(_options)]
 OptionalPathSetting = Annotated[Path | None, BeforeValidator(lambda value: value or None)]  # an empty variable names no folder
+ListenersSetting = Annotated[tuple[Listener, ...], BeforeValidator(_listeners)]
 SecretSetting = Annotated[str | None, Secrecy.WHOLE]
 
 
@@ -193,6 +225,39 @@ class LookupSection(Section):
     """Streams whose mail goes when nobody can tell: STREAM, TENANT/STREAM, TENANT/*. Some of it reaches people on the list."""
 
 
+class DoorsSection(Section):
+    """Doors for mail servers (docs/doors.md): HOST:PORT or unix:/PATH, comma-separated, each with =VIEW where it is for one."""
+
+    socketmap: ListenersSetting = ()
+    """Where Postfix (socketmap) asks: HOST:PORT or unix:/PATH, comma-separated, each with =VIEW where it is for one view."""
+    tcp_table: ListenersSetting = ()
+    """Where Postfix (tcp_table) asks."""
+    policy: ListenersSetting = ()
+    """Where Postfix (policy delegation) asks."""
+    readsocket: ListenersSetting = ()
+    """Where Exim (readsocket) asks."""
+    sasl_views: OptionsSetting = {}
+    """The view of each sasl_username that policy delegation and milter tell of, as a table or NAME=VIEW, …"""
+    text: str | None = Field(default=None, pattern=rf"^[ -~]{{1,{limits.DOOR_TEXT_CHARACTERS_MAX}}}$")
+    """What a refused sender reads instead of our sentence; {cause} stands for why the recipient is on the list. Plain ASCII."""
+    shadow: bool = False
+    """A trial run: nothing is refused, but marked or logged."""
+    socket_mode: str = Field(default="0666", pattern=r"^0?[0-7]{3}$")
+    """The permissions of sockets with a path, in octal. Whoever can write to one may ask."""
+
+    def listeners(self) -> Iterator[tuple[str, Listener]]:
+        """Every listener with the name of its door."""
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if isinstance(value, tuple):
+                yield from ((name, listener) for listener in value)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is any."""
+        return any(self.listeners())
+
+
 class UpSection(Section):
     """How many processes `nullsender up` starts of a role, so that one machine uses its cores."""
 
@@ -226,6 +291,7 @@ class Settings(Section):
     store: StoreSection = StoreSection()
     policy: PolicySection = PolicySection()
     lookup: LookupSection = LookupSection()
+    doors: DoorsSection = DoorsSection()
     up: UpSection = UpSection()
 
     @property

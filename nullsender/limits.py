@@ -300,6 +300,8 @@ DOOR_STOP_SECONDS_MAX = 10.0
 DOOR_LINE_SECONDS = 5.0
 # The sentence that a refused sender reads. A line of an SMTP reply has room for 512 bytes (RFC 5321 4.5.3.1.5).
 DOOR_TEXT_CHARACTERS_MAX = 300
+# The path of a socket (unix(7): 108 bytes with its end).
+SOCKET_PATH_BYTES_MAX = 107
 # Postfix asks for keys of 10,000 bytes at most (socketmap_table(5)).
 SOCKETMAP_QUESTION_BYTES_MAX = 10_000
 # tcp_table(5) bounds answers so; a question is one address, each of its bytes three characters at most.

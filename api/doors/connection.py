@@ -38,9 +38,8 @@ class Connection(asyncio.Protocol):
 
     # --- what the event loop tells ---
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Somebody called."""
-        assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         if not self._guests.admit(self):
             self._asking.garbage("too many connections")

@@ -30,6 +30,7 @@ COMMANDS = {
     "suppress": "role: apply outcomes to the list",
     "follow": "role: keep the lookup table in memory up to date (one a machine)",
     "api": "role: answer pre-send lookups and keep the list over HTTP",
+    "doors": "role: answer pre-send lookups of mail servers in their own protocols",
     "migrate": "make the log's topics and bring the store to this version's schema",
     "health": "say whether the roles of this machine are at work",
     "doctor": "check the installation and show its settings",

@@ -7,7 +7,7 @@ from nullsender.cli import EXIT_FAILED, parts
 from nullsender.cli.running.beats import Beat, living
 
 _AT_WORK = "is at work"
-ROLES = ("mx", "classify", "suppress", "follow", "api", "up")
+ROLES = ("mx", "classify", "suppress", "follow", "api", "doors", "up")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

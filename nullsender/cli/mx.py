@@ -1,9 +1,7 @@
 """`nullsender mx`: the inbound MX."""
 
 import argparse
-import asyncio
 import ssl
-from collections.abc import Callable
 
 import uvloop
 
@@ -11,11 +9,9 @@ from ingest.mx.server import MxSettings, serve
 from ingest.mx.session import SessionLimits
 from ingest.signing.keys import SigningKeys
 from nullsender.cli import parts
-from nullsender.cli.running import role
-from nullsender.cli.running.stopping import Stop
+from nullsender.cli.running import event_loop, role
 from nullsender.config import Settings
 from nullsender.errors import Misconfigured
-from nullsender.limits import BEAT_SECONDS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,8 +32,8 @@ def run(arguments: argparse.Namespace) -> int:
                 producer=producer,
                 keys=keys,
                 clock=parts.CLOCK,
-                stopping=_event_of(ours.stop),
-                listening=lambda _address: _beat(ours.heart.pulse("the MX")),
+                stopping=event_loop.event_of(ours.stop),
+                listening=lambda _address: event_loop.beat(ours.heart.pulse("the MX")),
             )
 
         try:
@@ -47,19 +43,6 @@ def run(arguments: argparse.Namespace) -> int:
                 f"the MX can not listen on {settings.smtp} ({error.strerror}): choose another (smtp)"
             ) from error
     return 0
-
-
-def _beat(stopping: Callable[[], bool]) -> None:
-    """Ask again and again, as the other roles' loops do, for the heart to see that the event loop turns."""
-    if not stopping():
-        asyncio.get_running_loop().call_later(BEAT_SECONDS, _beat, stopping)
-
-
-def _event_of(stop: Stop) -> asyncio.Event:
-    """An event of the running loop that is set when `stop` is requested."""
-    loop, event = asyncio.get_running_loop(), asyncio.Event()
-    stop.when_requested(lambda: loop.call_soon_threadsafe(event.set))
-    return event
 
 
 def mx_settings(settings: Settings) -> MxSettings:

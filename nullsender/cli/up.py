@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from nullsender import config
+from nullsender.cli.running.beats import living
 from nullsender.config import Endpoint, Settings
 from nullsender.errors import Misconfigured
 from nullsender.file_lock import locked
 
-ROLES = ("mx", "classify", "suppress", "follow", "api")
+ROLES = ("mx", "classify", "suppress", "follow", "api", "doors")
 _BOUNCE = Path(__file__).parents[2] / "fixtures" / "mail" / "postfix" / "unknown-user.eml"  # one that a real Postfix wrote
 _READY_POLL_SECONDS = 0.1
 _ANSWER_SECONDS_MAX = 2.0
@@ -42,6 +43,9 @@ def run(arguments: argparse.Namespace) -> int:
     with _only_one(settings.data):
         _require_free(settings.smtp, "--smtp")
         _require_free(settings.http, "--http")
+        for name, listener in settings.doors.listeners():
+            if isinstance(listener.where, Endpoint):
+                _require_free(listener.where, f"doors.{name}")
         shutil.rmtree(settings.metrics_folder, ignore_errors=True)
         settings.metrics_folder.mkdir()
         config.share_metrics(settings.metrics_folder)
@@ -51,6 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _supervise(settings: Settings, file: Path | None) -> None:
     from nullsender.cli import keys, parts, store_parts
+    from nullsender.cli.doors import door_settings
     from nullsender.cli.mx import mx_settings
     from nullsender.cli.running.heart import Heart
     from nullsender.cli.running.notify import Notify
@@ -68,6 +73,7 @@ def _supervise(settings: Settings, file: Path | None) -> None:
     first_key = keys.ensure_first_key(store_parts.open_store(settings), settings.bootstrap_key)
     if first_key is not None:
         print(f"API key with every scope, shown this once: {first_key}", flush=True)
+    door_settings(settings)  # and a view that is none
     commands = {name: [sys.executable, "-m", "nullsender.cli", role, "--supervised"] for name, role in processes(settings)}
     supervisor = Supervisor(
         commands,
@@ -82,7 +88,7 @@ def _supervise(settings: Settings, file: Path | None) -> None:
 
 def processes(settings: Settings) -> list[tuple[str, str]]:
     """The name and the role of every process that is to run; those of a role that has several are numbered."""
-    counts = {"classify": settings.up.classify, "suppress": settings.up.suppress}
+    counts = {"classify": settings.up.classify, "suppress": settings.up.suppress, "doors": int(settings.doors.is_open)}
     return [
         (role if counts.get(role, 1) == 1 else f"{role}-{number}", role)
         for role in ROLES
@@ -114,12 +120,16 @@ def _require_free(endpoint: Endpoint, flag: str) -> None:
 
 
 def _say_when_ready(settings: Settings, first_key: str | None) -> None:
-    while not (_accepts(settings.smtp) and _is_ready(settings.http)):
+    while not (_greets(settings.smtp) and _is_ready(settings.http) and _are_open(settings)):
         time.sleep(_READY_POLL_SECONDS)
     print(greeting(settings, first_key), flush=True)
 
 
-def _accepts(endpoint: Endpoint) -> bool:
+def _are_open(settings: Settings) -> bool:
+    return not settings.doors.is_open or any(beat.role == "doors" and beat.ready for beat in living(settings.health_folder))
+
+
+def _greets(endpoint: Endpoint) -> bool:
     try:
         with socket.create_connection(_reachable(endpoint), timeout=_ANSWER_SECONDS_MAX) as connection:
             return connection.recv(4) == b"220 "
@@ -153,7 +163,7 @@ def greeting(settings: Settings, first_key: str | None) -> str:
 nullsender is ready.
   MX (SMTP): {smtp} for {", ".join(settings.domains)}
   API:       http://{http} (described at http://{http}/openapi.json)
-  API key:   {whose}
+{_doors_in_words(settings)}  API key:   {whose}
   data:      {settings.data}
 
 Try it:
@@ -163,3 +173,8 @@ Try it:
 
 Ctrl-C stops it; the next start goes on where it was.
 """
+
+
+def _doors_in_words(settings: Settings) -> str:
+    """A line for each door that is open."""
+    return "".join(f"  {name + ':':10} {listener}\n" for name, listener in settings.doors.listeners())

@@ -1,0 +1,85 @@
+"""The doors put together: a listener for each that the operator opened, one way to ask, one bound on connections."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from api.doors.asking import Asking, Manner
+from api.doors.choosing import Chooser
+from api.doors.connection import Connection
+from api.doors.listening import Guests, Listening
+from api.doors.policy import Policy
+from api.doors.readsocket import Readsocket
+from api.doors.said import Grammar
+from api.doors.socketmap import Socketmap
+from api.doors.tcp_table import TcpTable
+from api.lookup import Lookup
+from api.threads import StoreThreads
+from api.view import View
+from nullsender.limits import API_STORE_THREADS_MAX, API_STORE_WAITING_MAX, DOOR_CONNECTIONS_MAX
+
+_log = logging.getLogger("doors")
+
+#: The doors of questions and answers on connections.
+GRAMMARS: Mapping[str, Callable[[], Grammar]] = {grammar.name: grammar for grammar in (Socketmap, TcpTable, Policy, Readsocket)}
+
+
+#: Host and port (0: any free one), or the path of a socket.
+Where = tuple[str, int] | Path
+
+
+class Listener(NamedTuple):
+    """One place where one door is open. `view` None: the operator tied it to none."""
+
+    door: str
+    where: Where
+    view: View | None = None
+
+
+class DoorSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How the doors are set up. `views_of_users`: a view's word by sasl_username; `socket_mode`: of sockets with a path."""
+
+    listeners: Sequence[Listener]
+    manner: Manner = Manner()
+    views_of_users: Mapping[str, str] = {}
+    socket_mode: int = 0o666
+    connections_max: int = DOOR_CONNECTIONS_MAX
+
+
+@asynccontextmanager
+async def opened_doors(settings: DoorSettings, lookup: Lookup) -> AsyncIterator[Sequence[Where]]:
+    """Every listener, open; where they listen, in their order. Stops gracefully at the end.
+
+    `Misconfigured` where one can not listen.
+    """
+    guests = Guests(connections_max=settings.connections_max)
+    threads = StoreThreads(threads=API_STORE_THREADS_MAX, waiting_max=API_STORE_WAITING_MAX)
+    listening = Listening(guests)
+    try:
+        places: list[Where] = []
+        for listener in settings.listeners:
+            receive = _receiver(listener, settings, lookup, threads, guests)
+            if isinstance(listener.where, Path):
+                await listening.on_path(listener.where, settings.socket_mode, receive)
+                places.append(listener.where)
+            else:
+                places.append(await listening.on_tcp(*listener.where, receive))
+            _log.info("listening", extra={"facts": {"door": listener.door, "at": places[-1], "view": listener.view}})
+        listening.begin()
+        yield places
+    finally:
+        await listening.stop()
+
+
+def _receiver(
+    listener: Listener, settings: DoorSettings, lookup: Lookup, threads: StoreThreads, guests: Guests
+) -> Callable[[], asyncio.Protocol]:
+    chooser = Chooser(listener.view, settings.views_of_users)
+    asking = Asking(listener.door, lookup=lookup, threads=threads, chooser=chooser, manner=settings.manner)
+    grammar_of = GRAMMARS[listener.door]
+    return lambda: Connection(grammar_of(), asking, guests)
