@@ -57,7 +57,7 @@ def ensure_root(name: str, packages: Sequence[str], *, cache: Path = CACHE) -> R
     _check_machine()
     cache.mkdir(parents=True, exist_ok=True)
     (cache / ".gitignore").write_text("*\n")
-    with _only_one(cache / "lock"):
+    with only_one(cache / "lock"):
         path = cache / name
         stamp = path.with_name(path.name + ".json")
         versions = _read_stamp(stamp, wanted) if path.is_dir() else None
@@ -95,7 +95,8 @@ def _read_stamp(stamp: Path, wanted: Sequence[str]) -> dict[str, str] | None:
 
 
 @contextmanager
-def _only_one(lock: Path) -> Iterator[None]:
+def only_one(lock: Path) -> Iterator[None]:
+    """While it is held nobody else holds the same lock, in this process or another."""
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -149,7 +150,7 @@ def _apt(state: Path, *arguments: str) -> str:
         "Dir::Cache::archives": state / "archives",
         "APT::Sandbox::User": "root",
         "Acquire::Retries": 3,
-        "Debug::NoLocking": 1,  # ours is the lock in _only_one
+        "Debug::NoLocking": 1,  # ours is the lock in only_one
     }
     settings = [part for key, value in options.items() for part in ("-o", f"{key}={value}")]
     command = ["apt-get", *settings, *arguments]
