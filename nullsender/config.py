@@ -236,6 +236,8 @@ class DoorsSection(Section):
     """Where Postfix (policy delegation) asks."""
     readsocket: ListenersSetting = ()
     """Where Exim (readsocket) asks."""
+    milter: ListenersSetting = ()
+    """Where Postfix and Sendmail (milter) ask."""
     sasl_views: OptionsSetting = {}
     """The view of each sasl_username that policy delegation and milter tell of, as a table or NAME=VIEW, …"""
     text: str | None = Field(default=None, pattern=rf"^[ -~]{{1,{limits.DOOR_TEXT_CHARACTERS_MAX}}}$")

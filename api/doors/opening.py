@@ -13,6 +13,7 @@ from api.doors.asking import Asking, Manner
 from api.doors.choosing import Chooser
 from api.doors.connection import Connection
 from api.doors.listening import Guests, Listening
+from api.doors.milter_wire import Milter
 from api.doors.policy import Policy
 from api.doors.readsocket import Readsocket
 from api.doors.said import Grammar
@@ -26,7 +27,9 @@ from nullsender.limits import API_STORE_THREADS_MAX, API_STORE_WAITING_MAX, DOOR
 _log = logging.getLogger("doors")
 
 #: The doors of questions and answers on connections.
-GRAMMARS: Mapping[str, Callable[[], Grammar]] = {grammar.name: grammar for grammar in (Socketmap, TcpTable, Policy, Readsocket)}
+GRAMMARS: Mapping[str, Callable[[], Grammar]] = {
+    grammar.name: grammar for grammar in (Socketmap, TcpTable, Policy, Readsocket, Milter)
+}
 
 
 #: Host and port (0: any free one), or the path of a socket.
