@@ -49,14 +49,14 @@ class Turns(NamedTuple):
     asker: int | None
 
 
-def sample_answer(api: Role, key: str) -> str:
+def sample_answer(world: LookupWorld, api: Role) -> str:
     """What the API says to a clean address: nginx will say the same, so that both send as much."""
-    with httpx.Client(base_url=f"http://127.0.0.1:{api.port}", headers={"Authorization": f"Bearer {key}"}) as client:
+    with httpx.Client(base_url=f"http://127.0.0.1:{api.port}", headers={"Authorization": f"Bearer {world.key}"}) as client:
         for address, allowed in ((clean(1234567), True), (listed(7), False), (listed(17), False)):
             answer = client.get("/v1/check", params={"address": address, "stream": STREAM})
             if answer.status_code != 200 or answer.json()["allowed"] is not allowed:
                 raise RuntimeError(f"a wrong answer about {address}: {answer.text}")
-        batch = client.post("/v1/check", json={"stream": STREAM, "addresses": addresses_of(100, 0.1, LISTED_MAX)}).json()
+        batch = client.post("/v1/check", json={"stream": STREAM, "addresses": addresses_of(100, 0.1, world.count)}).json()
         if batch["checked"] != 100 or len(batch["suppressed"]) != 10:
             raise RuntimeError(f"a wrong answer about a batch: {batch}")
         return client.get("/v1/check", params={"address": clean(1234567), "stream": STREAM}).text

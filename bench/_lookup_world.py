@@ -7,15 +7,18 @@ into the tables: adding is not what is measured here. `more` adds entries with t
 
 import os
 import re
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
+
+# The store's own SQLite: two different ones in a process drop each other's locks on a file, and commits are lost.
+import pysqlite3.dbapi2 as sqlite
 
 from nullsender import config
 from nullsender.address import AddressHasher
@@ -118,9 +121,9 @@ class LookupWorld:
         self.count += count
 
     @contextmanager
-    def _written(self) -> Iterator[sqlite3.Connection]:
+    def _written(self) -> Iterator[Any]:
         assert self.settings.sqlite_file is not None
-        database = sqlite3.connect(self.settings.sqlite_file, isolation_level=None, timeout=STOP_SECONDS_MAX)
+        database = sqlite.connect(self.settings.sqlite_file, isolation_level=None, timeout=STOP_SECONDS_MAX)
         try:
             database.execute("PRAGMA cache_size = -1000000")
             database.execute("PRAGMA temp_store = memory")

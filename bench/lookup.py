@@ -70,7 +70,7 @@ def _chosen() -> argparse.Namespace:
 def _asked(world: LookupWorld, api: Role, parts: Sequence[str], turns: Turns, lines: int, core: int | None) -> Sequence[Claim]:
     """Everything that is asked of the roles that run."""
     claims: list[Claim] = []
-    answer = sample_answer(api, world.key)
+    answer = sample_answer(world, api)
     if {"single", "batch"} & set(parts):
         with _peers(world, api, answer, core) as peers:
             claims += singles(world, peers, turns) if "single" in parts else []
