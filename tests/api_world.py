@@ -1,6 +1,6 @@
 """A small installation for the tests of the API: a real store on SQLite, and a follower that moves when it is told to."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -145,7 +145,14 @@ class Asked(NamedTuple):
 
     def quickly(self, target: str, *further_headers: tuple[bytes, bytes]) -> bytes | None:
         """What the protocol class would answer by itself."""
-        return self.api.quick.answer(target.encode(), [(b"authorization", f"Bearer {self.key}".encode()), *further_headers])
+        return self.with_fields(target, [(b"authorization", f"Bearer {self.key}".encode()), *further_headers])
+
+    def with_fields(self, target: str, headers: Sequence[tuple[bytes, bytes]]) -> bytes | None:
+        """The same for a request with these header fields."""
+        quick, text = self.api.quick, target.encode()
+        known = quick.known_key(headers, "127.0.0.1")
+        said = None if known is None else quick.answer(known, text, len(text), self.world.clock.monotonic_seconds())
+        return said if isinstance(said, bytes) else None
 
     def by_route(self, target: str) -> httpx.Response:
         """What the application answers."""

@@ -67,7 +67,7 @@ def test_a_key_that_was_forgotten_is_looked_up_by_the_route(asked: Asked) -> Non
     ],
 )
 def test_without_a_good_key_the_route_says_so(asked: Asked, headers: list[tuple[bytes, bytes]]) -> None:
-    assert asked.api.quick.answer(b"/v1/check?address=clean@example.com", headers) is None
+    assert asked.with_fields("/v1/check?address=clean@example.com", headers) is None
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ and domains for tests and inside a company (`example.com`, `x.test`, `localhost`
 """
 
 import re
+from typing import Final
 
 import email_validator
 from email_validator import EmailNotValidError, validate_email
@@ -16,12 +17,12 @@ from nullsender.errors import Invalid
 # The library refuses domains for special uses unless this list of its own, which it offers for that, says otherwise.
 email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
 
-_UNDECODABLE = "\ufffd"  # what stands for bytes that were not UTF-8 once a path or a query was decoded
+UNDECODABLE: Final = "\ufffd"  # what stands for bytes that were not UTF-8 once a path or a query was decoded
 
 
 def asked_about(text: str) -> str:
     """The canonical form of an address in a path or a query; `Invalid` where it is none."""
-    if _UNDECODABLE in text:
+    if UNDECODABLE in text:
         raise Invalid("not an address: the percent-encoded bytes are not UTF-8")
     try:
         return canonical(text)

@@ -1,17 +1,18 @@
 """The HTTP API put together: routes, keys, problems, metrics. `server.py` serves it."""
 
-import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fastapi import Depends, FastAPI, HTTPException, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.routing import APIRoute
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.http import checks, operations, suppressions
+from api.http.clients import WrongKeys
+from api.http.edge import Edge
+from api.http.hits import Hits
 from api.http.keys import Keys
 from api.http.parts import Check, Parts
 from api.http.problems import (
@@ -24,16 +25,14 @@ from api.http.problems import (
     response_of,
 )
 from api.http.quick import QuickCheck
-from api.index.follower import table_path
-from api.index.reader import TableReader
-from api.index.table import identity_of
-from api.lookup import Lookup
+from api.http.rates import Rates
+from api.lookup import open_lookup
 from api.threads import StoreThreads
-from nullsender import telemetry
+from api.view import View
 from nullsender.address import AddressHasher
 from nullsender.clock import Clock
 from nullsender.errors import Invalid
-from nullsender.limits import API_BODY_BYTES_MAX, API_STORE_THREADS_MAX, API_STORE_WAITING_MAX
+from nullsender.limits import API_RATE_PER_SECOND, API_STORE_THREADS_MAX, API_STORE_WAITING_MAX
 from suppression.store import Store
 
 _ABOUT = """May I send to this address? Which addresses may I not send to, why, and who decided?
@@ -60,21 +59,36 @@ def open_api(
     index_folder: Path,
     staleness_seconds_max: float,
     clock: Clock,
+    allow_unknown: Collection[View] = (),
+    rate_per_second: int = API_RATE_PER_SECOND,
+    processes: int = 1,
     further_checks: Sequence[Check] = (),
 ) -> Api:
     """The API of one process over `store` and the lookup table that the follower keeps in `index_folder`.
 
-    `further_checks` say what is wrong with other parts of the system; `/readyz` repeats it.
+    `allow_unknown`: mail that goes where nobody can tell. `rate_per_second`: of a key that carries none, 0 for no limit; the
+    `processes` of this machine share it. `further_checks` say what is wrong with other parts of the system, for `/readyz`.
     """
-    table = TableReader(
-        table_path(index_folder),
-        identity=identity_of(store.key_fingerprint),
+    lookup = open_lookup(
+        store,
+        hasher,
+        index_folder,
         clock=clock,
         staleness_seconds_max=staleness_seconds_max,
+        allow_unknown=allow_unknown,
     )
     threads = StoreThreads(threads=API_STORE_THREADS_MAX, waiting_max=API_STORE_WAITING_MAX)
-    parts = Parts(store, Lookup(store, table, hasher, clock=clock), Keys(store, threads, clock), threads, further_checks)
-    return Api(create_app(parts), QuickCheck(parts.lookup, parts.keys))
+    rates = Rates(clock, per_second=rate_per_second, processes=processes)
+    parts = Parts(
+        store=store,
+        lookup=lookup,
+        hits=Hits(lookup, threads),
+        keys=Keys(store, threads, clock, rates),
+        wrong_keys=WrongKeys(clock),
+        threads=threads,
+        checks=further_checks,
+    )
+    return Api(create_app(parts), QuickCheck(lookup, parts.hits, parts.keys, clock))
 
 
 def create_app(parts: Parts) -> FastAPI:
@@ -94,7 +108,7 @@ def create_app(parts: Parts) -> FastAPI:
         app.include_router(module.routes)
     answer_with_problems(app)
     app.add_exception_handler(HTTPStatus.METHOD_NOT_ALLOWED, _wrong_method)
-    app.add_middleware(_Edge)
+    app.add_middleware(Edge)
     return app
 
 
@@ -125,52 +139,3 @@ async def _require_single_parameters(request: Request) -> None:
     counted = Counter(name for name, _ in request.query_params.multi_items())
     if repeated := [name for name, times in counted.items() if times > 1]:
         raise Invalid(f"given more than once: {', '.join(sorted(repeated))}")
-
-
-class _Edge:
-    """Around every request: counts and times it by route, bounds its body, and lets no exception out.
-
-    A path that is none of ours counts as `other`, so that nobody makes up new routes for the metrics.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return await self._app(scope, receive, send)
-        status: int | None = None
-
-        async def watched(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        began_at_seconds = time.perf_counter()
-        try:
-            await self._app(scope, _bounded(receive), watched)
-        except Exception as error:
-            answer = response_of(problem_of(error), scope["path"])
-            if status is not None:
-                raise  # half an answer is out: the server cuts the connection, so that nobody takes it for a whole one
-            await answer(scope, receive, watched)
-        route = getattr(scope.get("route"), "path", "other")
-        telemetry.API_REQUESTS.labels(route, str(status)).inc()
-        telemetry.API_SECONDS.labels(route).observe(time.perf_counter() - began_at_seconds)
-        return None
-
-
-def _bounded(receive: Receive) -> Receive:
-    """`receive`, which answers 413 as soon as the body has too many bytes."""
-    body_bytes = 0
-
-    async def bounded() -> Message:
-        nonlocal body_bytes
-        message = await receive()
-        body_bytes += len(message.get("body", b""))
-        if body_bytes > API_BODY_BYTES_MAX:
-            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-        return message
-
-    return bounded

@@ -8,11 +8,14 @@ from enum import StrEnum
 from typing import Annotated
 
 import msgspec
-from fastapi import Depends, Header, Security
+from fastapi import Depends, Header, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from api.http.parts import UsedParts
-from api.http.problems import Problem, ProblemKind
+from api.http.clients import ClientAddress, client_address
+from api.http.keys import KnownKey
+from api.http.parts import Parts, UsedParts
+from api.http.problems import Problem, ProblemKind, over_limit
+from api.http.rates import Bucket
 from api.http.schemas import TenantName
 from nullsender.limits import API_KEY_CHARACTERS_MAX
 from suppression.records import ApiKey
@@ -32,9 +35,21 @@ class Caller(msgspec.Struct, frozen=True):
 
     key_id: str
     tenant: str
+    bucket: Bucket
 
 
-DEFAULT_TENANT = "default"
+def allow(caller: Caller, addresses: int) -> float | None:
+    """None: the caller may ask about so many addresses, and they are counted. Else how many seconds to wait."""
+    return caller.bucket.take(addresses)
+
+
+def require(caller: Caller, addresses: int) -> None:
+    """The same, as a 429 where there is to be waited."""
+    wait_seconds = allow(caller, addresses)
+    if wait_seconds is not None:
+        raise over_limit(ProblemKind.RATE_EXCEEDED, f"The key {caller.key_id} has asked for more than its rate.", wait_seconds)
+
+
 TENANT_HEADER = "Nullsender-Tenant"
 _TENANT_MEANING = "For a key of every tenant: whose list is meant (`default` without it)."
 
@@ -52,15 +67,15 @@ def allows(key: ApiKey, scope: Scope) -> bool:
     return scope in key.scopes or Scope.ADMIN in key.scopes
 
 
-def tenant_of(key: ApiKey) -> str:
-    """Whose list `key` means where the request names no tenant."""
-    return DEFAULT_TENANT if key.tenant is None else key.tenant
+def _guard(scope: Scope, *, addresses: int = 1) -> Callable[..., Awaitable[Caller]]:
+    """A dependency that says who asks, and counts `addresses`.
 
-
-def _guard(scope: Scope) -> Callable[..., Awaitable[Caller]]:
-    """A dependency that says who asks; 401 without a good key, 403 where it lacks `scope` or belongs to another tenant."""
+    401 without a good key; 403 where it lacks `scope`, belongs to another tenant or may not be used from there; 429 past its
+    rate, or where too many wrong ones came from there.
+    """
 
     async def authenticated(
+        request: Request,
         parts: UsedParts,
         credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
         tenant: Annotated[TenantName | None, Header(alias=TENANT_HEADER, description=_TENANT_MEANING)] = None,
@@ -68,9 +83,11 @@ def _guard(scope: Scope) -> Callable[..., Awaitable[Caller]]:
         plain = credentials.credentials if credentials else ""
         if not plain:
             raise _unauthorized("Send a key: `Authorization: Bearer ns_…`. `nullsender keys create` makes one.")
-        key = await parts.keys.find(plain) if len(plain) <= API_KEY_CHARACTERS_MAX else None
-        if key is None:
-            raise _unauthorized("This key is not known, or was revoked, or has expired.", error="invalid_token")
+        client = client_address(request.client.host if request.client else None)
+        known = await _known(parts, plain, client)
+        key = known.key
+        if not known.opens_from(client):
+            raise _forbidden(ProblemKind.NETWORK_REFUSED, f"The key {key.id} may not be used from where you are.", scope)
         if not allows(key, scope):
             held = ", ".join(sorted(key.scopes)) or "none"
             raise _forbidden(ProblemKind.SCOPE_MISSING, f"This needs the scope `{scope}`; the key {key.id} has {held}.", scope)
@@ -78,9 +95,25 @@ def _guard(scope: Scope) -> Callable[..., Awaitable[Caller]]:
             raise _forbidden(
                 ProblemKind.TENANT_MISMATCH, f"The key {key.id} is not one of the tenant that {TENANT_HEADER} names.", scope
             )
-        return Caller(key.id, tenant_of(key) if tenant is None else tenant)
+        caller = Caller(key.id, known.tenant if tenant is None else tenant, known.bucket)
+        if addresses:
+            require(caller, addresses)
+        return caller
 
     return authenticated
+
+
+async def _known(parts: Parts, plain: str, client: ClientAddress | None) -> KnownKey:
+    """The key; a `Problem` where it is wrong, or where too many wrong ones came from `client`."""
+    if not parts.keys.was_good(plain):
+        wait_seconds = parts.wrong_keys.wait_seconds(client)
+        if wait_seconds is not None:
+            raise over_limit(ProblemKind.TOO_MANY_WRONG_KEYS, "Too many wrong keys came from your address.", wait_seconds)
+    known = await parts.keys.find(plain) if len(plain) <= API_KEY_CHARACTERS_MAX else None
+    if known is None:
+        parts.wrong_keys.count(client)
+        raise _unauthorized("This key is not known, or was revoked, or has expired.", error="invalid_token")
+    return known
 
 
 def _unauthorized(detail: str, error: str | None = None) -> Problem:
@@ -94,6 +127,6 @@ def _forbidden(kind: ProblemKind, detail: str, scope: Scope) -> Problem:
     return Problem(kind, detail, {"WWW-Authenticate": challenge})
 
 
-MayCheck = Annotated[Caller, Depends(_guard(Scope.CHECK))]
+MayCheck = Annotated[Caller, Depends(_guard(Scope.CHECK, addresses=0))]  # the route knows how many
 MayRead = Annotated[Caller, Depends(_guard(Scope.READ))]
 MayWrite = Annotated[Caller, Depends(_guard(Scope.WRITE))]

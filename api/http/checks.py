@@ -6,7 +6,7 @@ import msgspec
 from fastapi import APIRouter, Query, Response
 
 from api.http.addresses import asked_about
-from api.http.auth import MayCheck
+from api.http.auth import MayCheck, require
 from api.http.parts import UsedParts
 from api.http.problems import POSSIBLE_WITH_BODIES, POSSIBLE_WITH_KEYS, Problem, ProblemKind, documented
 from api.http.schemas import CheckAnswer, CheckMany, CheckManyAnswer, CheckQuery
@@ -18,19 +18,21 @@ routes = APIRouter(tags=["lookups"])
 
 
 @routes.get(
-    "/v1/check", response_description="Whether you may send, and if not, why.", responses=documented(*POSSIBLE_WITH_KEYS)
+    "/v1/check",
+    operation_id="check",
+    response_model=CheckAnswer,
+    response_description="Whether you may send, and if not, why.",
+    responses=documented(*POSSIBLE_WITH_KEYS),
 )
-async def check(query: Annotated[CheckQuery, Query()], caller: MayCheck, parts: UsedParts) -> CheckAnswer:
+async def check(query: Annotated[CheckQuery, Query()], caller: MayCheck, parts: UsedParts) -> Response:
     """May I send to this address?
 
-    200 whether or not you may; `allowed` says it. The answer is at most a second old. 503 when it can not be told.
+    200 whether or not you may; `allowed` says it. The answer is at most a second old. 503 when it can not be told, unless the
+    operator lets mail on this stream go then (`lookup.allow_unknown`): such an answer is marked by `known`.
     """
     address = asked_about(query.address)
-    view = View(caller.tenant, query.stream)
-    verdict = parts.lookup.at_once(view, address)
-    if verdict is not None and verdict.allowed:
-        return CheckAnswer(address=address, allowed=True)
-    return CheckAnswer.of(await parts.threads.run(parts.lookup.check, view, address))
+    require(caller, 1)
+    return Response(await parts.hits.body(View(caller.tenant, query.stream), address), media_type="application/json")
 
 
 @routes.post(

@@ -5,6 +5,8 @@ from typing import Annotated, NamedTuple
 
 from fastapi import Depends, Request
 
+from api.http.clients import WrongKeys
+from api.http.hits import Hits
 from api.http.keys import Keys
 from api.lookup import Lookup
 from api.threads import StoreThreads
@@ -19,7 +21,9 @@ class Parts(NamedTuple):
 
     store: Store
     lookup: Lookup
+    hits: Hits
     keys: Keys
+    wrong_keys: WrongKeys
     threads: StoreThreads
     checks: Sequence[Check]  # of other parts of the system; /readyz repeats what they say
 

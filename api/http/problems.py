@@ -7,6 +7,7 @@ name hosts, ports and paths of ours, and so they go to the log and never into an
 
 import json
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from http import HTTPStatus
@@ -36,6 +37,7 @@ class ProblemKind(StrEnum):
     KEY_NEEDED = "key-needed"
     SCOPE_MISSING = "scope-missing"
     TENANT_MISMATCH = "tenant-mismatch"
+    NETWORK_REFUSED = "network-refused"
     NO_SUCH_PATH = "no-such-path"
     NOT_ON_THE_LIST = "not-on-the-list"
     WRONG_METHOD = "wrong-method"
@@ -43,8 +45,11 @@ class ProblemKind(StrEnum):
     PROTECTED_CAUSE = "protected-cause"
     BODY_TOO_LARGE = "body-too-large"
     TOO_MANY_ADDRESSES = "too-many-addresses"
+    UNSUPPORTED_MEDIA_TYPE = "unsupported-media-type"
     INVALID = "invalid"
     INVALID_REQUEST = "invalid-request"
+    RATE_EXCEEDED = "rate-exceeded"
+    TOO_MANY_WRONG_KEYS = "too-many-wrong-keys"
     BUG = "bug"
     MISCONFIGURED = "misconfigured"
     UNAVAILABLE = "unavailable"
@@ -58,6 +63,10 @@ KINDS: Mapping[ProblemKind, tuple[HTTPStatus, str]] = {
     ProblemKind.KEY_NEEDED: (HTTPStatus.UNAUTHORIZED, "No key, or one that is not known, revoked or expired."),
     ProblemKind.SCOPE_MISSING: (HTTPStatus.FORBIDDEN, "The key lacks the scope that this call needs."),
     ProblemKind.TENANT_MISMATCH: (HTTPStatus.FORBIDDEN, "The key belongs to another tenant than the header names."),
+    ProblemKind.NETWORK_REFUSED: (
+        HTTPStatus.FORBIDDEN,
+        "The key is bound to networks, and the connection comes from none of them: `nullsender keys list` shows which.",
+    ),
     ProblemKind.NO_SUCH_PATH: (HTTPStatus.NOT_FOUND, "There is nothing at this path."),
     ProblemKind.NOT_ON_THE_LIST: (HTTPStatus.NOT_FOUND, "The list has no such entry of the address in force."),
     ProblemKind.WRONG_METHOD: (
@@ -74,6 +83,10 @@ KINDS: Mapping[ProblemKind, tuple[HTTPStatus, str]] = {
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         "The batch has too many addresses: send them in several.",
     ),
+    ProblemKind.UNSUPPORTED_MEDIA_TYPE: (
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        "The body is of a type that this path does not read: send `Content-Type: application/json`.",
+    ),
     ProblemKind.INVALID: (
         HTTPStatus.UNPROCESSABLE_ENTITY,
         "What was sent is no address, or can not be done to the list; `detail` says why.",
@@ -81,6 +94,14 @@ KINDS: Mapping[ProblemKind, tuple[HTTPStatus, str]] = {
     ProblemKind.INVALID_REQUEST: (
         HTTPStatus.UNPROCESSABLE_ENTITY,
         "A parameter, header or field is not what it has to be; `detail` names it.",
+    ),
+    ProblemKind.RATE_EXCEEDED: (
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "The key asked about more addresses than its rate allows: wait as long as `Retry-After` says, or have it raised.",
+    ),
+    ProblemKind.TOO_MANY_WRONG_KEYS: (
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "Too many wrong keys came from this address: mend the key, then wait as long as `Retry-After` says.",
     ),
     ProblemKind.BUG: (HTTPStatus.INTERNAL_SERVER_ERROR, "A bug of ours. It is logged."),
     ProblemKind.MISCONFIGURED: (HTTPStatus.INTERNAL_SERVER_ERROR, "The operator has to mend the installation."),
@@ -170,6 +191,12 @@ def problem_of(error: Exception) -> Problem:
             return Problem(ProblemKind.BUG, "This is our bug, and it is logged. Please report it.")
 
 
+def over_limit(kind: ProblemKind, detail: str, wait_seconds: float) -> Problem:
+    """429: it works again after so long."""
+    seconds = math.ceil(wait_seconds)
+    return Problem(kind, f"{detail} Try again in {seconds} s.", {"Retry-After": str(seconds)})
+
+
 def unavailable(detail: str, kind: ProblemKind = ProblemKind.UNAVAILABLE) -> Problem:
     """503: it did not work now and may work soon."""
     return Problem(kind, detail, {"Retry-After": str(API_RETRY_AFTER_SECONDS)})
@@ -212,8 +239,8 @@ POSSIBLE_EVERYWHERE = (
     HTTPStatus.INTERNAL_SERVER_ERROR,
     HTTPStatus.SERVICE_UNAVAILABLE,
 )
-POSSIBLE_WITH_KEYS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
-POSSIBLE_WITH_BODIES = (HTTPStatus.REQUEST_ENTITY_TOO_LARGE,)
+POSSIBLE_WITH_KEYS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS)
+POSSIBLE_WITH_BODIES = (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
 
 
 def documented(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
@@ -233,5 +260,6 @@ _RETRY = {"Retry-After": {"description": "After how many seconds to ask again.",
 _HEADERS: Mapping[HTTPStatus, Mapping[str, Any]] = {
     HTTPStatus.UNAUTHORIZED: _CHALLENGE,
     HTTPStatus.FORBIDDEN: _CHALLENGE,
+    HTTPStatus.TOO_MANY_REQUESTS: _RETRY,
     HTTPStatus.SERVICE_UNAVAILABLE: _RETRY,
 }

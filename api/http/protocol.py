@@ -1,37 +1,186 @@
-"""HTTP/1.1 as this server speaks it: uvicorn's protocol, with bounds on what one client may hold, and the quick answer.
+"""HTTP/1.1 as this server speaks it: uvicorn's protocol, with bounds on what one client may hold, and two quick ways.
 
 uvicorn takes a request's head of any size, waits for its end for ever, and keeps any number of connections. Here each of these
-has a bound. A plain lookup (`quick.py`) is answered as soon as its head is read, without a task, a scope or a route.
+has a bound.
+
+A plain lookup (`quick.py`) is answered as soon as its head is read, without a task, a scope or a route. And who asks once asks
+again: what stood behind the target of a connection's last plain lookup, fields and all, is remembered. When a packet is one
+request that ends in the same bytes, nothing of it needs to be parsed but the target.
 """
 
 import asyncio
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
 
+from api.http.edge import STREAMED_PATHS
+from api.http.keys import KnownKey
 from api.http.problems import Problem, ProblemKind, response_of, unavailable
 from api.http.quick import QuickCheck
-from nullsender.limits import API_CONNECTIONS_MAX, API_HEAD_BYTES_MAX, API_REQUEST_SECONDS_MAX
+from nullsender import telemetry
+from nullsender.counting import Tally, Timings
+from nullsender.limits import (
+    API_CONNECTIONS_MAX,
+    API_FIELDS_REMEMBERED_BYTES_MAX,
+    API_HEAD_BYTES_MAX,
+    API_REQUEST_SECONDS_MAX,
+)
+
+_METHOD: Final = b"GET "
+_ANSWERED = Tally(telemetry.API_REQUESTS.labels("/v1/check", "200"))
+_SECONDS = Timings(telemetry.API_SECONDS.labels("/v1/check"))
+
+
+class Shared:
+    """What all connections of a server have in common."""
+
+    def __init__(self, quick: QuickCheck) -> None:
+        self.quick = quick
+        self._fields: object = None
+        self._heads: dict[int, bytes] = {}
+
+    def whole(self, body: bytes, state: ServerState) -> bytes:
+        """A 200 with this body: heads are made once a second, when the date changes, for each length."""
+        if state.default_headers is not self._fields:
+            self._fields = state.default_headers
+            self._heads.clear()
+        head = self._heads.get(len(body))
+        if head is None:
+            fields = b"".join(b"%b: %b\r\n" % field for field in state.default_headers)
+            head = b"HTTP/1.1 200 OK\r\n%bcontent-length: %d\r\ncontent-type: application/json\r\n\r\n" % (fields, len(body))
+            self._heads[len(body)] = head
+        return head + body
 
 
 class Protocol(HttpToolsProtocol):
     """One connection."""
 
-    def __init__(self, quick: QuickCheck, **of_uvicorn: Any) -> None:
+    def __init__(self, shared: Shared, **of_uvicorn: Any) -> None:
         super().__init__(**of_uvicorn)
-        self._quick = quick
+        self._shared = shared
+        self._quick = shared.quick
+        self._now_seconds = shared.quick.clock.monotonic_seconds
         self._head_bytes = 0
         self._in_request = False
         self._answered = False
         self._deadline: asyncio.TimerHandle | None = None
+        self._streamed_bytes = 0  # of a request whose body may have any size: what came since the deadline was set
+        self._known: KnownKey | None = None  # whose last plain lookup it was, and
+        self._rest = b""  # everything that stood behind its target
+        self._requests_in_packet = 0
+        self._plain: tuple[bytes, KnownKey] | None = None  # the target of the plain lookup in this packet, and whose it is
+        self._quick_at_seconds = 0.0  # when the last request was answered that nothing was parsed of
+
+    # --- the quickest answer: nothing is parsed ---
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came in; from the first of a request to its last one the clock runs."""
+        if self._known is not None and data.endswith(self._rest) and self._is_idle():
+            now_seconds = self._now_seconds()
+            body = self._quick.answer(self._known, data, len(data) - len(self._rest), now_seconds)
+            if isinstance(body, bytes):
+                self._quick_at_seconds = now_seconds
+                self._write(body, now_seconds)
+                return
+        if self.transport.is_closing():
+            return
+        began_within = self._in_request
+        self._requests_in_packet = 0
+        self._plain = None
+        super().data_received(data)
+        if self._in_request:
+            self._streamed_bytes += len(data)
+            if self._deadline is None:
+                self._start_the_clock()
+            return
+        self._stop_the_clock()
+        if not began_within and self._requests_in_packet == 1:
+            self._remember(data)
+        if self._is_idle() and self.timeout_keep_alive_task is None:
+            self._wait_for_the_next()
+
+    def _is_idle(self) -> bool:
+        """Whether no request is under way, so that the next one can be answered at once."""
+        return (
+            not self._in_request
+            and (self.cycle is None or self.cycle.response_complete)
+            and not self.flow.write_paused  # else the client does not read what it asked for
+            and not self.transport.is_closing()
+        )
+
+    def _write(self, body: bytes, began_at_seconds: float) -> None:
+        self.transport.write(self._shared.whole(body, self.server_state))
+        self.server_state.total_requests += 1
+        _ANSWERED.count += 1
+        _SECONDS.observe(self._now_seconds() - began_at_seconds)
+
+    def _remember(self, packet: bytes) -> None:
+        """`packet` was one whole request: keep what stood behind its target, if it was a plain lookup."""
+        if self._plain is None:
+            return
+        target, known = self._plain
+        rest = packet[len(_METHOD) + len(target) :]
+        if packet.startswith(_METHOD + target) and len(rest) <= API_FIELDS_REMEMBERED_BYTES_MAX:
+            self._known, self._rest = known, rest
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Nothing came for long: the connection ends. What was answered without parsing did not move the timer."""
+        if self._now_seconds() - self._quick_at_seconds >= self.timeout_keep_alive:
+            return super().timeout_keep_alive_handler()
+        self._wait_for_the_next()
+        return None
+
+    def _wait_for_the_next(self) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+
+    # --- the quick answer: no task, no scope, no route ---
+
+    def on_headers_complete(self) -> None:
+        """The head is read: answer it at once where that is possible, else let the application."""
+        began_at_seconds = self._now_seconds()
+        known = self._quick.known_key(self.headers, self.client and self.client[0]) if self._may_be_quick() else None
+        said = None if known is None else self._quick.answer(known, self.url, len(self.url), began_at_seconds)
+        if known is not None and said is not None:
+            self._plain = (self.url, known)
+        if isinstance(said, bytes):
+            self._answered = True
+            self._write(said, began_at_seconds)
+            return
+        usual, self.app = self.app, self.app if said is None else said
+        super().on_headers_complete()
+        self.app = usual
+
+    def _may_be_quick(self) -> bool:
+        return (
+            self.parser.get_method() == b"GET"
+            and (self.cycle is None or self.cycle.response_complete)  # else its answer comes after another one's
+            and self.parser.get_http_version() == "1.1"
+            and self.parser.should_keep_alive()
+            and not self.flow.write_paused
+        )
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body. A request that was answered quickly has none."""
+        if not self._answered:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The request is complete."""
+        self._in_request = False
+        if self._answered:
+            self._unset_keepalive_if_required()
+            self._wait_for_the_next()
+        else:
+            super().on_message_complete()
 
     # --- bounds ---
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Somebody called: one too many is told to come again."""
         super().connection_made(transport)
-        self._deadline = self.loop.call_later(API_REQUEST_SECONDS_MAX, self._too_slow)
+        self._start_the_clock()
         if len(self.connections) > API_CONNECTIONS_MAX:
             self._refuse(unavailable("Use fewer connections, or call again later.", ProblemKind.TOO_MANY_CONNECTIONS))
 
@@ -40,22 +189,13 @@ class Protocol(HttpToolsProtocol):
         self._stop_the_clock()
         super().connection_lost(exc)
 
-    def data_received(self, data: bytes) -> None:
-        """Bytes came in; from the first of a request to its last one the clock runs."""
-        if self.transport.is_closing():
-            return
-        super().data_received(data)
-        if not self._in_request:
-            self._stop_the_clock()
-        elif self._deadline is None:
-            self._deadline = self.loop.call_later(API_REQUEST_SECONDS_MAX, self._too_slow)
-
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
         self._head_bytes = 0
         self._in_request = True
         self._answered = False
+        self._requests_in_packet += 1
 
     def on_url(self, url: bytes) -> None:
         """A part of the request's target."""
@@ -76,9 +216,19 @@ class Protocol(HttpToolsProtocol):
         if self._head_bytes > API_HEAD_BYTES_MAX:
             raise ValueError("the head of the request is too large")  # the parser stops, uvicorn calls send_400_response
 
+    def _start_the_clock(self) -> None:
+        self._streamed_bytes = 0
+        self._deadline = self.loop.call_later(API_REQUEST_SECONDS_MAX, self._too_slow)
+
     def _too_slow(self) -> None:
+        if self._is_streamed() and (self._streamed_bytes or self.flow.read_paused):
+            return self._start_the_clock()
         detail = f"The whole request has to be here in {API_REQUEST_SECONDS_MAX} s."
-        self._refuse(Problem(ProblemKind.REQUEST_TIMEOUT, detail))
+        return self._refuse(Problem(ProblemKind.REQUEST_TIMEOUT, detail))
+
+    def _is_streamed(self) -> bool:
+        """A body of any size is coming in, somebody reads it, and it is not waited for in vain."""
+        return self.cycle is not None and not self.cycle.response_complete and self.scope["path"] in STREAMED_PATHS
 
     def _refuse(self, problem: Problem) -> None:
         answer = response_of(problem, "")
@@ -92,42 +242,7 @@ class Protocol(HttpToolsProtocol):
             self._deadline.cancel()
             self._deadline = None
 
-    # --- the quick answer ---
-
-    def on_headers_complete(self) -> None:
-        """The head is read: answer it at once where that is possible, else let the application."""
-        body = self._quick.answer(self.url, self.headers) if self._may_be_quick() else None
-        if body is None:
-            return super().on_headers_complete()
-        self._answered = True
-        head = b"HTTP/1.1 200 OK\r\n%bcontent-length: %d\r\ncontent-type: application/json\r\n\r\n"
-        defaults = b"".join(b"%b: %b\r\n" % field for field in self.server_state.default_headers)
-        self.transport.write(head % (defaults, len(body)) + body)
-        return None
-
-    def _may_be_quick(self) -> bool:
-        return (
-            self.parser.get_method() == b"GET"
-            and (self.cycle is None or self.cycle.response_complete)  # else its answer comes after another one's
-            and self.parser.get_http_version() == "1.1"
-            and self.parser.should_keep_alive()
-            and not self.flow.write_paused  # else the client does not read what it asked for
-        )
-
-    def on_body(self, body: bytes) -> None:
-        """A part of the body. A request that was answered quickly has none."""
-        if not self._answered:
-            super().on_body(body)
-
-    def on_message_complete(self) -> None:
-        """The request is complete."""
-        self._in_request = False
-        if self._answered:
-            self.on_response_complete()  # counts it, and waits for the next one
-        else:
-            super().on_message_complete()
-
 
 def protocol_with(quick: QuickCheck) -> Any:
     """The protocol class for uvicorn's `http`, which calls it for every connection."""
-    return partial(Protocol, quick)
+    return partial(Protocol, Shared(quick))

@@ -1,61 +1,64 @@
 """The one request that is asked thousands of times a second, answered without the framework.
 
-`GET /v1/check` for an address that is surely not on the list, with a key that was good a moment ago: everything that is needed
-is in memory. This knows only the plain shape of that request. Whatever is unusual about it, and whatever is wrong with it, is
-not answered here but by the route in `checks.py`; a test holds the two to the same answers.
+`GET /v1/check` with a key that was good a moment ago, about an address of which memory can tell: everything that is needed is
+at hand. This knows only the plain shape of that request. Whatever is unusual about it, and whatever is wrong with it, is not
+answered here but by the route in `checks.py`; a test holds all ways to the same answers.
 """
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache, partial
+from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
-import msgspec
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.http.auth import Scope, allows, tenant_of
-from api.http.keys import Keys
+from api.http.addresses import UNDECODABLE
+from api.http.auth import Caller, allows, require
+from api.http.auth import Scope as KeyScope
+from api.http.clients import client_address
+from api.http.edge import Edge
+from api.http.hits import Hits, clean
+from api.http.keys import Keys, KnownKey
 from api.lookup import Lookup
 from api.view import View
 from nullsender.address import canonical
+from nullsender.clock import Clock
 from nullsender.errors import Invalid
+from nullsender.names import canonical_name
 
-# No `+`, which means a space here, and nothing but these two parameters, once each and in this order.
-_TARGET = re.compile(rb"/v1/check\?address=([\w.!$'()*,;:@/?%~-]{3,1000})(?:&stream=([\w.-]{1,64}))?", re.ASCII)
+# No `+`, which means a space here, and nothing but these two parameters, once each and in this order. The method stands before
+# the target where nobody has parsed the request.
+_TARGET = re.compile(rb"(?:GET )?/v1/check\?address=([\w.!$'()*,;:@/?%~-]{3,1000})(?:&stream=([\w.-]{1,64}))?", re.ASCII)
 _BEARER = re.compile(rb"Bearer +([\x21-\x7e]{1,200})")
 # With one of these a request is not plain. `nullsender-tenant` chooses another list, the rest change how a request is read.
 _UNUSUAL = frozenset({b"nullsender-tenant", b"content-length", b"transfer-encoding", b"expect", b"upgrade", b"origin"})
 
 
+class _Route(NamedTuple):
+    """Under which name such a request is counted."""
+
+    path: str
+
+
+_CHECK = _Route("/v1/check")
+
+
 class QuickCheck:
-    """Answers plain lookups from memory."""
+    """Answers plain lookups."""
 
-    def __init__(self, lookup: Lookup, keys: Keys) -> None:
+    def __init__(self, lookup: Lookup, hits: Hits, keys: Keys, clock: Clock) -> None:
         self._lookup = lookup
+        self._hits = hits
         self._keys = keys
+        self.clock = clock
 
-    def answer(self, target: bytes, headers: Sequence[tuple[bytes, bytes]]) -> bytes | None:
-        """The body of the 200 to `GET target`; None: let the route answer. Never waits, never raises.
+    def known_key(self, headers: Sequence[tuple[bytes, bytes]], client: str | None) -> KnownKey | None:
+        """The key that opens lookups for a request with these fields; None where that takes more than a glance to say.
 
-        The names of `headers` are in lower case.
+        The names of `headers` are in lower case; `client` is the host that the connection comes from.
         """
-        matched = _TARGET.fullmatch(target)
-        if matched is None:
-            return None
-        tenant = self._tenant(headers)
-        if tenant is None:
-            return None
-        try:
-            address = canonical(unquote_to_bytes(matched[1]).decode("utf-8"))
-        except (UnicodeDecodeError, Invalid):
-            return None
-        if "\ufffd" in address:
-            return None
-        verdict = self._lookup.at_once(View(tenant, matched[2] and matched[2].decode("ascii").lower()), address)
-        if verdict is None or not verdict.allowed:
-            return None
-        return b'{"address":%b,"allowed":true,%b}' % (msgspec.json.encode(address), _NO_ENTRY)
-
-    def _tenant(self, headers: Sequence[tuple[bytes, bytes]]) -> str | None:
-        """Whose list the key opens for lookups; None where that takes more than a glance to say."""
         authorization = None
         for name, value in headers:
             if name in _UNUSUAL or (name == b"authorization" and authorization is not None):
@@ -63,8 +66,42 @@ class QuickCheck:
             if name == b"authorization":
                 authorization = value
         credentials = _BEARER.fullmatch(authorization or b"")
-        key = self._keys.remembered(credentials[1].decode("ascii")) if credentials else None
-        return tenant_of(key) if key is not None and allows(key, Scope.CHECK) else None
+        known = self._keys.remembered(credentials[1].decode("ascii")) if credentials else None
+        if known is None or not allows(known.key, KeyScope.CHECK) or not known.opens_from(client_address(client)):
+            return None
+        return known
+
+    def answer(self, known: KnownKey, text: bytes, end: int, now_seconds: float) -> bytes | ASGIApp | None:
+        """The body of the 200 to the lookup whose target ends `text[:end]`, for the owner of this key.
+
+        Where the store has to be asked: an application that does so and answers. None: let the route answer. Never waits,
+        never raises.
+        """
+        matched = _TARGET.fullmatch(text, 0, end)
+        if matched is None or known.ask_again_at_seconds <= now_seconds:
+            return None
+        written, stream = matched.groups()
+        try:
+            address = canonical((unquote_to_bytes(written) if b"%" in written else written).decode("utf-8"))
+            view = _view(known.tenant, stream)
+        except (UnicodeDecodeError, Invalid):
+            return None
+        if UNDECODABLE in address:
+            return None
+        verdict = self._lookup.at_once(view, address)
+        if verdict is None or not verdict.allowed:
+            return Edge(partial(self._explain, known, view, address))
+        if known.bucket.take_at(now_seconds, 1) is not None:
+            return None
+        return clean(address)
+
+    async def _explain(self, known: KnownKey, view: View, address: str, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["route"] = _CHECK
+        require(Caller(known.key.id, view.tenant, known.bucket), 1)
+        answer = Response(await self._hits.body(view, address), media_type="application/json")
+        await answer(scope, receive, send)
 
 
-_NO_ENTRY = b'"cause":null,"scope":null,"since":null,"expires":null,"entry":null'
+@lru_cache(maxsize=1024)
+def _view(tenant: str, stream: bytes | None) -> View:
+    return View(tenant, None if stream is None else canonical_name(stream.decode("ascii")))

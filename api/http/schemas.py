@@ -20,7 +20,6 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from api.lookup import Answer
 from nullsender import limits
 from nullsender.errors import Invalid
 from nullsender.names import canonical_name
@@ -148,12 +147,18 @@ class Stopped(Reply):
 
 
 class CheckAnswer(Reply):
-    """Whether you may send to one address. All fields but the first two are null when you may."""
+    """Whether you may send to one address.
+
+    `cause` and all behind it are null when you may. When you may not and the store is away, `since`, `expires` and `entry` can
+    not be told and are null too.
+    """
 
     address: str
     """The address in its canonical form."""
     allowed: bool
     """Whether you may send."""
+    known: Literal[False] | None = Field(default=None, exclude_if=lambda known: known is None)
+    """Only in marked answers, false: nobody could tell, and the operator lets mail on this stream go then."""
     cause: Cause | None = None
     """Why not."""
     scope: str | None = None
@@ -164,22 +169,6 @@ class CheckAnswer(Reply):
     """When it ends; null: it does not by itself."""
     entry: int | None = None
     """The entry's id, as `GET /v1/suppressions/{address}` shows it."""
-
-    @classmethod
-    def of(cls, answer: Answer) -> "CheckAnswer":
-        """As the lookup answered."""
-        entry = answer.entry
-        if entry is None:
-            return cls(address=answer.address, allowed=True)
-        return cls(
-            address=answer.address,
-            allowed=False,
-            cause=entry.cause,
-            scope=entry.scope,
-            since=entry.since,
-            expires=entry.expires,
-            entry=entry.id,
-        )
 
 
 class StoppedInBatch(Stopped):

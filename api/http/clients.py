@@ -1,0 +1,52 @@
+"""Where a request comes from, as far as the connection itself tells: what a header says of it is not believed.
+
+An address is one IPv4 address or, of IPv6, one network of 64 bits, because whoever has one of its addresses has all of them.
+"""
+
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import TypeAlias
+
+from nullsender.clock import Clock
+from nullsender.limits import API_CLIENTS_REMEMBERED_MAX, API_WRONG_KEYS_PER_MINUTE_MAX
+
+ClientAddress: TypeAlias = IPv4Address | IPv6Address
+_WINDOW_SECONDS = 60.0
+
+
+@lru_cache(maxsize=1024)
+def client_address(host: str | None) -> ClientAddress | None:
+    """The address that the connection came from; None where it has none that means anything (a Unix socket)."""
+    try:
+        address = ip_address((host or "").partition("%")[0])
+    except ValueError:
+        return None
+    return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
+
+
+def _space_of(client: ClientAddress | None) -> object:
+    return int(client) >> 64 if isinstance(client, IPv6Address) else client
+
+
+class WrongKeys:
+    """How many wrong keys came from where within a minute; past a number nobody from there may try another one."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._seen: dict[object, tuple[float, int]] = {}  # when the minute is over, how many came
+
+    def wait_seconds(self, client: ClientAddress | None) -> float | None:
+        """None: a key from there is looked at. Else how long it is not."""
+        until_seconds, count = self._seen.get(_space_of(client), (0.0, 0))
+        left_seconds = until_seconds - self._clock.monotonic_seconds()
+        return left_seconds if left_seconds > 0 and count >= API_WRONG_KEYS_PER_MINUTE_MAX else None
+
+    def count(self, client: ClientAddress | None) -> None:
+        """One more came from there."""
+        space, now_seconds = _space_of(client), self._clock.monotonic_seconds()
+        until_seconds, count = self._seen.pop(space, (0.0, 0))
+        if until_seconds <= now_seconds:
+            until_seconds, count = now_seconds + _WINDOW_SECONDS, 0
+        if len(self._seen) >= API_CLIENTS_REMEMBERED_MAX:
+            del self._seen[next(iter(self._seen))]  # the one that was quiet for longest
+        self._seen[space] = (until_seconds, count + 1)
