@@ -7,12 +7,12 @@ All that is particular to mail on its way is decided here, once for every door: 
 import logging
 import time
 from functools import cache
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from api.doors.choosing import Chooser
 from api.doors.said import NO_OPINION, Kind, Question, Said
 from api.doors.words import INVALID, SUPPRESSED_TEXT, UNKNOWN, in_words, plain, refused, shadow_of
-from api.lookup import Lookup
+from api.lookup import Verdict
 from api.threads import StoreThreads
 from api.view import View
 from nullsender import telemetry
@@ -32,10 +32,22 @@ class Manner(NamedTuple):
     shadow: bool = False
 
 
+class Answering(Protocol):
+    """What `Lookup` answers. `asked` is a canonical address, or whatever else a door has in its place."""
+
+    def at_once(self, view: View, asked: str, /) -> Verdict | None:
+        """The answer from memory alone; None: only `verdict` can tell."""
+        ...
+
+    def verdict(self, view: View, asked: str, /) -> Verdict:
+        """The answer. May wait; `Transient` when nobody can tell."""
+        ...
+
+
 class Asking:
     """The questions of one listener of the door `door`."""
 
-    def __init__(self, door: str, *, lookup: Lookup, threads: StoreThreads, chooser: Chooser, manner: Manner) -> None:
+    def __init__(self, door: str, *, lookup: Answering, threads: StoreThreads, chooser: Chooser, manner: Manner) -> None:
         self._door = door
         self._lookup = lookup
         self._threads = threads

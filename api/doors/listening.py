@@ -77,6 +77,7 @@ class Listening:
     def __init__(self, guests: Guests) -> None:
         self._guests = guests
         self._servers: list[asyncio.Server] = []
+        self._datagrams: list[asyncio.BaseTransport] = []
         self._paths: list[tuple[Path, int]] = []  # with the inode, for another process may have put its own there
         self._looking: asyncio.Task[None] | None = None
 
@@ -90,6 +91,14 @@ class Listening:
         self._servers.append(server)
         where: tuple[str, int] = server.sockets[0].getsockname()[:2]
         return where
+
+    async def on_udp(self, host: str, port: int, receive: Callable[[], asyncio.DatagramProtocol]) -> None:
+        """Take datagrams there. `Misconfigured` where that can not be had."""
+        try:
+            transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(receive, local_addr=(host, port))
+        except OSError as error:
+            raise Misconfigured(f"{host}:{port} (UDP) can not be listened on ({error.strerror}): choose another") from error
+        self._datagrams.append(transport)
 
     async def on_path(self, path: Path, mode: int, receive: Receive) -> None:
         """Listen on a socket there, with these permissions. `Misconfigured` where that can not be had."""
@@ -115,6 +124,8 @@ class Listening:
             self._looking.cancel()
         for server in self._servers:
             server.close()
+        for transport in self._datagrams:
+            transport.close()
         for path, inode in self._paths:
             _remove(path, inode)
         for guest in tuple(self._guests.here):

@@ -1,6 +1,5 @@
 """The doors put together: a listener for each that the operator opened, one way to ask, one bound on connections."""
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -12,6 +11,9 @@ import msgspec
 from api.doors.asking import Asking, Manner
 from api.doors.choosing import Chooser
 from api.doors.connection import Connection
+from api.doors.dns_asking import AskingByDigest, LookupByDigest
+from api.doors.dns_server import ZoneOnDatagrams, ZoneOnStream
+from api.doors.dns_zone import Zone
 from api.doors.listening import Guests, Listening
 from api.doors.milter_wire import Milter
 from api.doors.policy import Policy
@@ -44,6 +46,13 @@ class Listener(NamedTuple):
     view: View | None = None
 
 
+class ZoneParts(NamedTuple):
+    """The DNS zone, which all listeners of the door `dns` serve."""
+
+    zone: Zone
+    lookup: LookupByDigest
+
+
 class DoorSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How the doors are set up. `views_of_users`: a view's word by sasl_username; `socket_mode`: of sockets with a path."""
 
@@ -55,7 +64,7 @@ class DoorSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @asynccontextmanager
-async def opened_doors(settings: DoorSettings, lookup: Lookup) -> AsyncIterator[Sequence[Where]]:
+async def opened_doors(settings: DoorSettings, lookup: Lookup, zone: ZoneParts | None = None) -> AsyncIterator[Sequence[Where]]:
     """Every listener, open; where they listen, in their order. Stops gracefully at the end.
 
     `Misconfigured` where one can not listen.
@@ -66,12 +75,9 @@ async def opened_doors(settings: DoorSettings, lookup: Lookup) -> AsyncIterator[
     try:
         places: list[Where] = []
         for listener in settings.listeners:
-            receive = _receiver(listener, settings, lookup, threads, guests)
-            if isinstance(listener.where, Path):
-                await listening.on_path(listener.where, settings.socket_mode, receive)
-                places.append(listener.where)
-            else:
-                places.append(await listening.on_tcp(*listener.where, receive))
+            served = zone if listener.door == ZoneOnStream.name else None
+            asking = _asking(listener, settings, lookup, threads, served)
+            places.append(await _open(listening, listener, settings, asking, guests, served))
             _log.info("listening", extra={"facts": {"door": listener.door, "at": places[-1], "view": listener.view}})
         listening.begin()
         yield places
@@ -79,10 +85,27 @@ async def opened_doors(settings: DoorSettings, lookup: Lookup) -> AsyncIterator[
         await listening.stop()
 
 
-def _receiver(
-    listener: Listener, settings: DoorSettings, lookup: Lookup, threads: StoreThreads, guests: Guests
-) -> Callable[[], asyncio.Protocol]:
+async def _open(
+    listening: Listening, listener: Listener, settings: DoorSettings, asking: Asking, guests: Guests, zone: ZoneParts | None
+) -> Where:
+    grammar_of: Callable[[], Grammar] = GRAMMARS[listener.door] if zone is None else lambda: ZoneOnStream(zone.zone)
+
+    def receive() -> Connection:
+        return Connection(grammar_of(), asking, guests)
+
+    if isinstance(listener.where, Path):
+        await listening.on_path(listener.where, settings.socket_mode, receive)
+        return listener.where
+    where = await listening.on_tcp(*listener.where, receive)
+    if zone is not None:
+        await listening.on_udp(*where, lambda: ZoneOnDatagrams(zone.zone, asking))
+    return where
+
+
+def _asking(
+    listener: Listener, settings: DoorSettings, lookup: Lookup, threads: StoreThreads, zone: ZoneParts | None
+) -> Asking:
     chooser = Chooser(listener.view, settings.views_of_users)
-    asking = Asking(listener.door, lookup=lookup, threads=threads, chooser=chooser, manner=settings.manner)
-    grammar_of = GRAMMARS[listener.door]
-    return lambda: Connection(grammar_of(), asking, guests)
+    if zone is not None:
+        return AskingByDigest(listener.door, lookup=zone.lookup, threads=threads, chooser=chooser, manner=settings.manner)
+    return Asking(listener.door, lookup=lookup, threads=threads, chooser=chooser, manner=settings.manner)

@@ -1,0 +1,249 @@
+"""The DNS zone of hashed addresses: what is answered to whom, over UDP and TCP, with any bytes at all."""
+
+import base64
+import hashlib
+import struct
+from typing import Any
+
+import dns.edns
+import dns.flags
+import dns.message
+import dns.query
+import dns.rcode
+import dns.rdatatype
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from api.doors.dns_server import ZoneOnStream
+from api.doors.dns_zone import CODES, HASHINGS, UDP_BYTES_MAX, Asked, Malformed, Zone
+from api.doors.said import NO_OPINION, Garbage, Kind, Question, Said
+from api.doors.words import UNKNOWN
+from nullsender.errors import Invalid
+from nullsender.limits import DNS_PAYLOAD_BYTES_MAX, DNS_QUESTION_BYTES_MAX, DNS_TTL_SECONDS
+from suppression.policy import Cause
+
+APEX = "Blocked.example."
+ZONE = Zone(APEX, "sha1")
+SHA1 = hashlib.sha1(b"ada@example.com").hexdigest()
+
+
+def query(name: str, kind: str = "A", **options: Any) -> bytes:
+    """A packet that asks for `name` in the zone (as it is, where it ends with a dot)."""
+    return dns.message.make_query(name if name.endswith(".") else f"{name}.{APEX}", kind, **options).to_wire()
+
+
+def read(wire: bytes, zone: Zone = ZONE) -> Asked | bytes | Malformed:
+    """What a datagram asks."""
+    return zone.read(wire, bytes_max=UDP_BYTES_MAX)
+
+
+def asked(name: str, kind: str = "A", **options: Any) -> Asked:
+    """The question for an address."""
+    found = read(query(name, kind, **options))
+    assert isinstance(found, Asked)
+    return found
+
+
+def message(wire: Asked | bytes | Malformed) -> dns.message.Message:
+    """An answer that needs nobody asked."""
+    assert isinstance(wire, bytes)
+    return dns.message.from_wire(wire)
+
+
+def suppressed(cause: Cause = Cause.HARD, words: str = "no mail goes there") -> Said:
+    """What is said of a listed address."""
+    return Said(Kind.SUPPRESSED, words, cause)
+
+
+# --- the zone ---
+
+
+def test_a_name_is_a_hash_and_the_view_and_letters_have_no_case() -> None:
+    assert asked(SHA1).found == Question(SHA1, "")
+    assert asked(f"{SHA1.upper()}.Marketing").found == Question(SHA1, "marketing")
+    assert asked(f"{SHA1}.marketing.acme").found == Question(SHA1, "acme/marketing")
+    assert asked(f"{SHA1}.*.acme").found == Question(SHA1, "acme/*")
+    assert read(query(f"{SHA1}.BLOCKED.EXAMPLE.")) != read(query("blocked.example."))
+
+
+@pytest.mark.parametrize("hashing", HASHINGS)
+def test_each_kind_of_hash_is_read_as_filters_write_it(hashing: str) -> None:
+    digest = hashlib.new(hashing, b"ada@example.com")
+    label = base64.b32encode(digest.digest()).decode().rstrip("=").lower() if hashing == "sha256" else digest.hexdigest()
+
+    found = read(query(label), Zone(APEX, hashing))
+
+    assert isinstance(found, Asked)
+    assert found.found == Question(digest.hexdigest(), "")
+    assert HASHINGS[hashing].make(b"ada@example.com") == digest.digest()
+
+
+@pytest.mark.parametrize("cause", Cause)
+def test_a_listed_address_has_a_record_that_names_the_cause(cause: Cause) -> None:
+    reply = message(ZONE.answer(asked(SHA1), suppressed(cause)))
+
+    assert reply.rcode() == dns.rcode.NOERROR
+    assert reply.flags & dns.flags.AA
+    assert [str(record) for record in reply.answer[0]] == [f"127.0.0.{CODES[cause]}"]
+    assert reply.answer[0].ttl <= DNS_TTL_SECONDS <= 60
+
+
+def test_every_cause_has_a_number_of_its_own_and_none_is_that_of_the_machine() -> None:
+    assert len(set(CODES.values())) == len(Cause)
+    assert min(CODES.values()) > 1
+
+
+def test_a_listed_address_has_a_text_in_our_words() -> None:
+    words = 'he said "no" ' + "x" * 300
+
+    reply = message(ZONE.answer(asked(SHA1, "TXT", use_edns=0), suppressed(words=words)))
+
+    assert b"".join(reply.answer[0][0].strings).decode() == words
+
+
+def test_a_listed_address_has_no_records_of_other_types_and_any_gives_one() -> None:
+    for kind in ("AAAA", "MX", "TYPE65280"):
+        reply = message(ZONE.answer(asked(SHA1, kind), suppressed()))
+        assert (reply.rcode(), reply.answer) == (dns.rcode.NOERROR, [])
+        assert reply.authority[0].rdtype == dns.rdatatype.SOA
+    assert len(message(ZONE.answer(asked(SHA1, "ANY"), suppressed())).answer) == 1
+
+
+def test_an_address_that_is_not_listed_does_not_exist_for_a_minute_at_most() -> None:
+    reply = message(ZONE.answer(asked(SHA1), NO_OPINION))
+
+    assert reply.rcode() == dns.rcode.NXDOMAIN
+    soa = reply.authority[0]
+    assert soa.name.to_text().lower() == APEX.lower()
+    assert max(soa.ttl, soa[0].minimum) <= 60
+
+
+def test_what_can_not_be_told_is_a_failure_and_never_a_no() -> None:
+    assert message(ZONE.answer(asked(SHA1), UNKNOWN)).rcode() == dns.rcode.SERVFAIL
+    assert message(ZONE.answer(asked(SHA1), Said(Kind.REFUSED, "no"))).rcode() == dns.rcode.REFUSED
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        query(f"{SHA1}.other.example."),
+        query("."),
+        query(hashlib.md5(b"ada@example.com").hexdigest()),
+        query(hashlib.sha256(b"").hexdigest()[:63]),
+        query(base64.b32encode(hashlib.sha256(b"").digest()).decode().rstrip("=")),
+        query(APEX, "AXFR"),
+        query(SHA1, rdclass="CH"),
+    ],
+)
+def test_what_the_zone_can_not_speak_of_is_refused(wire: bytes) -> None:
+    found = read(wire)
+
+    assert isinstance(found, Asked)
+    assert isinstance(found.found, Said)
+    assert message(ZONE.answer(found, found.found)).rcode() == dns.rcode.REFUSED
+
+
+@pytest.mark.parametrize("name", ["acme", "marketing.acme", "_.acme", "invalid"])
+def test_names_between_a_hash_and_the_zone_exist_so_that_resolvers_come_through(name: str) -> None:
+    reply = message(read(query(name)))
+
+    assert (reply.rcode(), reply.answer) == (dns.rcode.NOERROR, [])
+
+
+def test_the_apex_says_who_it_is() -> None:
+    assert message(read(query(APEX, "SOA"))).answer[0].rdtype == dns.rdatatype.SOA
+    assert message(read(query(APEX, "NS"))).answer[0].rdtype == dns.rdatatype.NS
+    assert message(read(query(APEX, "A"))).answer == []
+    assert len(message(read(query(APEX, "ANY"))).answer) == 1
+    assert message(read(query("a.b.c"))).rcode() == dns.rcode.NXDOMAIN
+
+
+def test_a_test_entry_is_always_listed() -> None:
+    assert [str(record) for record in message(read(query("TEST"))).answer[0]] == ["127.0.0.2"]
+    assert message(read(query("test", "TXT"))).answer[0].rdtype == dns.rdatatype.TXT
+
+
+def test_a_long_answer_is_cut_for_who_takes_no_more_and_says_so() -> None:
+    said = suppressed(words="x" * 600)
+
+    assert message(ZONE.answer(asked(SHA1, "TXT"), said)).flags & dns.flags.TC
+    wide = ZONE.answer(asked(SHA1, "TXT", use_edns=0, payload=4096), said)
+    assert not message(wide).flags & dns.flags.TC
+    assert len(ZONE.answer(asked(SHA1, "TXT", use_edns=0, payload=4096), suppressed(words="x" * 3000))) <= DNS_PAYLOAD_BYTES_MAX
+
+
+def test_extensions_are_answered_in_their_version_and_newer_ones_are_told_so() -> None:
+    assert message(ZONE.answer(asked(SHA1, use_edns=0), NO_OPINION)).edns == 0
+    assert message(ZONE.answer(asked(SHA1), NO_OPINION)).edns == -1
+    newer = read(query(SHA1, use_edns=1))
+    assert isinstance(newer, Malformed)
+    assert message(newer.reply).rcode() == dns.rcode.BADVERS
+
+
+def test_no_answer_is_much_longer_than_the_question() -> None:
+    for kind in ("A", "TXT", "ANY", "SOA"):
+        wire = query(f"{SHA1}.marketing.acme", kind)
+        for said in (suppressed(), NO_OPINION, UNKNOWN):
+            answer = ZONE.answer(asked(f"{SHA1}.marketing.acme", kind), said)
+            assert len(answer) < 2 * len(wire)
+    assert len(read(query(APEX, "ANY"))) < 4 * len(query(APEX, "ANY"))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("wire", "rcode"),
+    [
+        (b"", None),
+        (query(SHA1)[:11], None),
+        (struct.pack(">HHHHHH", 7, 0x8180, 1, 0, 0, 0) + query(SHA1)[12:], None),
+        (struct.pack(">HHHHHH", 7, 0x2800, 1, 0, 0, 0) + query(SHA1)[12:], dns.rcode.NOTIMP),
+        (struct.pack(">HHHHHH", 7, 0, 2, 0, 0, 0) + query(SHA1)[12:], dns.rcode.FORMERR),
+        (struct.pack(">HHHHHH", 7, 0, 0, 0, 0, 0), dns.rcode.FORMERR),
+        (query(SHA1)[:-3], dns.rcode.FORMERR),
+        (query(SHA1)[:12] + b"\xc0\x0c\0\1\0\1", dns.rcode.FORMERR),
+        (query(SHA1) + b"\0", dns.rcode.FORMERR),
+    ],
+)
+def test_packets_that_can_not_be_read_get_a_bare_error_or_nothing(wire: bytes, rcode: int | None) -> None:
+    found = read(wire)
+
+    assert isinstance(found, Malformed)
+    if rcode is None:
+        assert found.reply == b""
+    else:
+        number, flags = struct.unpack_from(">HH", found.reply)
+        assert (number, flags & 0x8000, flags & 15) == (struct.unpack_from(">H", wire)[0], 0x8000, rcode)
+        assert len(found.reply) == 12
+
+
+@given(st.binary(max_size=200) | st.tuples(st.integers(0, 60), st.binary(min_size=1, max_size=5)).map(lambda it: flip(*it)))
+@example(query(SHA1, use_edns=0))
+@example(query(f"{SHA1}.marketing", use_edns=0, options=[dns.edns.ECSOption("192.0.2.0", 24)]))
+def test_any_bytes_are_answered_or_dropped_and_nothing_fails(wire: bytes) -> None:
+    found = read(wire)
+    if isinstance(found, Asked):
+        for said in (NO_OPINION, UNKNOWN, suppressed()):
+            assert len(ZONE.answer(found, said)) <= DNS_PAYLOAD_BYTES_MAX
+    stream, framed = ZoneOnStream(ZONE), struct.pack(">H", len(wire)) + wire
+    cut = stream.cut(framed, 0)
+    assert cut is not None
+    assert cut[1] == len(framed)
+    assert all(stream.cut(framed[:end], 0) is None for end in range(len(framed)))
+
+
+def flip(place: int, by: bytes) -> bytes:
+    """A good packet with some bytes of it replaced."""
+    wire = query(f"{SHA1}.marketing", use_edns=0)
+    return wire[:place] + by + wire[place + len(by) :]
+
+
+def test_a_connection_that_speaks_no_dns_is_hung_up_on() -> None:
+    stream = ZoneOnStream(ZONE)
+
+    assert stream.cut(struct.pack(">H", DNS_QUESTION_BYTES_MAX + 1), 0) == (Garbage("a packet of 4097 bytes"), 2)
+    assert stream.last_words("") == b""
+
+
+def test_a_name_that_is_no_zone_is_told() -> None:
+    with pytest.raises(Invalid, match="no name of a DNS zone"):
+        Zone("x" * 64 + ".example", "sha1")
