@@ -13,7 +13,7 @@ SUPPRESSED_TEXT = "this recipient is on the suppression list ({cause}), so no ma
 INVALID_TEXT = "this recipient is not a valid e-mail address"
 UNKNOWN_TEXT = "it can not be told now whether mail may go to this recipient, try again later"
 
-_CAUSES: Mapping[Cause, str] = {
+CAUSES: Mapping[Cause, str] = {
     Cause.COMPLAINT: "complaint",
     Cause.UNSUBSCRIBE: "unsubscribe",
     Cause.HARD: "hard bounce",
@@ -44,7 +44,7 @@ def in_words(verdict: Verdict, text: str) -> Said:
     """What is said of `verdict`; `text` is the sentence for a suppressed address, with the cause in the place of `{cause}`."""
     if verdict.allowed:
         return Said(Kind.ALLOWED) if verdict.known else UNCHECKED
-    cause = "" if verdict.cause is None else _CAUSES[verdict.cause]
+    cause = "" if verdict.cause is None else CAUSES[verdict.cause]
     return Said(Kind.SUPPRESSED, text.replace("{cause}", cause), verdict.cause, verdict.scope)
 
 
@@ -52,7 +52,7 @@ def shadow_of(said: Said) -> Said:
     """The same during a trial run: the mail goes, with a mark that says what would have become of it."""
     if said.kind is Kind.ALLOWED:
         return said
-    cause = "" if said.cause is None else f" ({_CAUSES[said.cause]})"
+    cause = "" if said.cause is None else f" ({CAUSES[said.cause]})"
     return Said(Kind.ALLOWED, said.words, said.cause, said.scope, mark=f"would be {said.kind}{cause}")
 
 

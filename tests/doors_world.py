@@ -1,0 +1,291 @@
+"""Every door, open on real sockets over one small installation, and somebody who asks through each of them.
+
+A door of its own kind joins the table of `test_doors.py` with an `Asker` in `askers`.
+"""
+
+import asyncio
+import json
+import re
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import NamedTuple, Protocol
+from urllib.parse import quote
+
+import httpx
+import uvloop
+
+from api.doors.opening import GRAMMARS, DoorSettings, Listener, Where, opened_doors
+from api.doors.said import Kind
+from api.doors.words import CAUSES
+from api.http.server import serve
+from api.lookup import Lookup, open_lookup
+from api.view import View
+from suppression.policy import Cause
+from tests.api_world import HASHER, STALENESS_SECONDS_MAX, World
+from tests.waiting import wait_for
+
+HOST = "127.0.0.1"
+TIMEOUT_SECONDS = 30
+
+
+class Heard(NamedTuple):
+    """What a door said: the kind, and why where it is a no."""
+
+    kind: Kind
+    cause: Cause | None = None
+
+
+class Asker(Protocol):
+    """Somebody who asks through one door."""
+
+    @property
+    def name(self) -> str:
+        """How the door is called."""
+        ...
+
+    def ask(self, view: View, address: str) -> Heard:
+        """May mail of `view` go to `address`? As the door's own protocol says it."""
+        ...
+
+
+# --- the doors of questions and answers ---
+
+
+def conversation(where: Where, said: bytes) -> bytes:
+    """Say that, close our end, and hear everything until the other end closes."""
+    with calling(where) as caller:
+        caller.sendall(said)
+        caller.shutdown(socket.SHUT_WR)
+        return heard_to_the_end(caller)
+
+
+def calling(where: Where) -> socket.socket:
+    """A connection to there."""
+    if not isinstance(where, Path):
+        return socket.create_connection(where, timeout=TIMEOUT_SECONDS)
+    caller = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    caller.settimeout(TIMEOUT_SECONDS)
+    caller.connect(str(where))
+    return caller
+
+
+def heard_to_the_end(caller: socket.socket) -> bytes:
+    """Everything until the other end closes."""
+    parts = []
+    while part := caller.recv(65536):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def netstring(text: str) -> bytes:
+    """As socketmap frames its questions."""
+    return b"%d:%b," % (len(text.encode()), text.encode())
+
+
+def policy_question(address: str, **attributes: str) -> bytes:
+    """A question at RCPT as Postfix writes it."""
+    given = {"request": "smtpd_access_policy", "protocol_state": "RCPT", "recipient": address} | attributes
+    return "".join(f"{name}={value}\n" for name, value in given.items()).encode() + b"\n"
+
+
+_QUESTIONS: Mapping[str, Callable[[View, str], bytes]] = {
+    "socketmap": lambda view, address: netstring(f"{view} {address}"),
+    "tcp_table": lambda _view, address: f"get {quote(address)}\n".encode(),
+    "policy": lambda view, address: policy_question(address, policy_context=str(view)),
+    "readsocket": lambda view, address: f"{address} {view}".encode(),
+}
+#: How each door says each thing, what the sender reads last.
+_ANSWERS: Mapping[str, Mapping[Kind, str]] = {
+    "socketmap": {
+        Kind.ALLOWED: r"9:NOTFOUND ,",
+        Kind.SUPPRESSED: r"\d+:OK 550 5\.7\.1 (.+),",
+        Kind.INVALID: r"\d+:OK 553 5\.1\.3 (.+),",
+        Kind.UNKNOWN: r"\d+:TEMP (.+),",
+        Kind.REFUSED: r"\d+:PERM (.+),",
+    },
+    "tcp_table": {
+        Kind.ALLOWED: r"500 not%20listed\n",
+        Kind.SUPPRESSED: r"200 550%205\.7\.1%20(\S+)\n",
+        Kind.INVALID: r"200 553%205\.1\.3%20(\S+)\n",
+        Kind.UNKNOWN: r"400 (\S+)\n",
+    },
+    "policy": {
+        Kind.ALLOWED: r"action=DUNNO\n\n",
+        Kind.SUPPRESSED: r"action=550 5\.7\.1 (.+)\n\n",
+        Kind.INVALID: r"action=553 5\.1\.3 (.+)\n\n",
+        Kind.UNKNOWN: r"action=DEFER_IF_PERMIT 4\.3\.0 (.+)\n\n",
+        Kind.REFUSED: r"action=DEFER_IF_PERMIT 4\.3\.5 (.+)\n\n",
+    },
+    "readsocket": {
+        Kind.ALLOWED: r"OK\n",
+        Kind.SUPPRESSED: r"SUPPRESSED (.+)\n",
+        Kind.INVALID: r"INVALID (.+)\n",
+        Kind.UNKNOWN: r"ERR (.+)\n",
+    },
+}
+
+
+def understood(door: str, answer: bytes) -> Heard:
+    """What an answer of this door means; one that its grammar does not know fails the test."""
+    text = answer.decode("ascii")
+    for kind, shape in _ANSWERS[door].items():
+        if matched := re.fullmatch(shape, text):
+            words = matched[1].replace("%20", " ") if matched.groups() else ""
+            return Heard(kind, next((cause for cause, word in CAUSES.items() if f"({word})" in words), None))
+    raise AssertionError(f"{door} does not speak so: {text!r}")
+
+
+class DoorAsker(NamedTuple):
+    """Through a door of questions and answers. The wire of some names no view: then each view has a listener of its own."""
+
+    name: str
+    where: Mapping[View | None, Where]
+
+    def ask(self, view: View, address: str) -> Heard:
+        """One connection, one question."""
+        where = self.where.get(view) or self.where[None]
+        return understood(self.name, conversation(where, _QUESTIONS[self.name](view, address)))
+
+
+# --- HTTP ---
+
+
+class HttpAsker(NamedTuple):
+    """GET /v1/check."""
+
+    client: httpx.Client
+    name: str = "GET /v1/check"
+
+    def ask(self, view: View, address: str) -> Heard:
+        """One request."""
+        parameters = {"address": address} | ({} if view.stream is None else {"stream": view.stream})
+        answer = self.client.get("/v1/check", params=parameters, headers=_tenant(view))
+        if answer.status_code != 200:
+            return Heard(_KINDS_OF_STATUS[answer.status_code])
+        body = answer.json()
+        return Heard(Kind.ALLOWED) if body["allowed"] else Heard(Kind.SUPPRESSED, Cause(body["cause"]))
+
+
+class HttpBatchAsker(NamedTuple):
+    """POST /v1/check, with others around the one that counts."""
+
+    client: httpx.Client
+    name: str = "POST /v1/check"
+
+    def ask(self, view: View, address: str) -> Heard:
+        """One request."""
+        question = {"addresses": ["clean@other.example", address, "none"]} | (
+            {} if view.stream is None else {"stream": view.stream}
+        )
+        answer = self.client.post("/v1/check", json=question, headers=_tenant(view))
+        if answer.status_code != 200:
+            return Heard(_KINDS_OF_STATUS[answer.status_code])
+        body = json.loads(answer.content)
+        for item in body["suppressed"]:
+            if item["index"] == 1:
+                return Heard(Kind.SUPPRESSED, Cause(item["cause"]))
+        return Heard(Kind.INVALID if any(item["index"] == 1 for item in body["invalid"]) else Kind.ALLOWED)
+
+
+_KINDS_OF_STATUS = {422: Kind.INVALID, 400: Kind.INVALID, 503: Kind.UNKNOWN}
+
+
+def _tenant(view: View) -> Mapping[str, str]:
+    return {"nullsender-tenant": view.tenant}
+
+
+# --- everything open ---
+
+
+class Hall:
+    """What a test needs: the world behind the doors, and who asks."""
+
+    def __init__(self, world: World, askers: Sequence[Asker]) -> None:
+        self.world = world
+        self.askers = askers
+
+
+def lookup_of(world: World, *allow_unknown: View) -> Lookup:
+    """Lookups of one process, some views of which may go when nobody can tell."""
+    return open_lookup(
+        world.store,
+        HASHER,
+        world.index_folder,
+        clock=world.clock,
+        staleness_seconds_max=STALENESS_SECONDS_MAX,
+        allow_unknown=allow_unknown,
+    )
+
+
+@contextmanager
+def doors_opened(settings: DoorSettings, lookup: Lookup) -> Iterator[Sequence[Where]]:
+    """The doors of a process, on an event loop in a thread; where each listener is."""
+    places: list[Where] = []
+    loops: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+    failures: list[BaseException] = []
+
+    async def main() -> None:
+        stopping = asyncio.Event()
+        async with opened_doors(settings, lookup) as opened:
+            places.extend(opened)
+            loops.append((asyncio.get_running_loop(), stopping))
+            await stopping.wait()
+
+    def run() -> None:
+        try:
+            uvloop.run(main())
+        except BaseException as failure:
+            failures.append(failure)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    wait_for(lambda: loops or failures, what="the doors to open")
+    if failures:
+        raise failures[0]
+    try:
+        yield places
+    finally:
+        for loop, stopping in loops:
+            loop.call_soon_threadsafe(stopping.set)
+        thread.join(timeout=60)
+        assert not thread.is_alive(), "the doors close when they are told to"
+        assert not failures, failures
+
+
+@contextmanager
+def served(world: World) -> Iterator[httpx.Client]:
+    """The API on a port, asked with a key for every tenant."""
+    with socket.create_server((HOST, 0)) as held:
+        port: int = held.getsockname()[1]
+    stop = threading.Event()
+    thread = threading.Thread(target=serve, args=(world.api(), HOST, port, stop.is_set))
+    thread.start()
+    key = world.key("check", tenant=None)
+    try:
+        with httpx.Client(base_url=f"http://{HOST}:{port}", headers={"authorization": f"Bearer {key}"}) as client:
+            wait_for(lambda: _accepts(port), what="the API")
+            yield client
+    finally:
+        stop.set()
+        thread.join(timeout=60)
+
+
+def _accepts(port: int) -> bool:
+    with socket.socket() as caller:
+        return caller.connect_ex((HOST, port)) == 0
+
+
+@contextmanager
+def opened_hall(world: World, views: Sequence[View]) -> Iterator[Hall]:
+    """Everything that answers lookups, open; each door also once for each of `views` alone."""
+    with ExitStack() as open_ones:
+        client = open_ones.enter_context(served(world))
+        bound: Sequence[View | None] = (None, *views)
+        listeners = [Listener(door, (HOST, 0), view) for door in GRAMMARS for view in bound]
+        places = open_ones.enter_context(doors_opened(DoorSettings(listeners=listeners), lookup_of(world)))
+        where = {(listener.door, listener.view): place for listener, place in zip(listeners, places, strict=True)}
+        doors = [DoorAsker(door, {view: where[door, view] for view in bound}) for door in GRAMMARS if door in _QUESTIONS]
+        yield Hall(world, [HttpAsker(client), HttpBatchAsker(client), *doors])
