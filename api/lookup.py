@@ -200,6 +200,35 @@ class Lookup:
         _FROM_STORE.count += len(hashes)
         return entries
 
+    # --- for api/batch, which reads the table in compiled code ---
+
+    @property
+    def table(self) -> TableReader:
+        """The table as this process reads it."""
+        return self._table
+
+    @property
+    def hasher(self) -> AddressHasher:
+        """What makes hashes of canonical addresses."""
+        return self._hasher
+
+    @property
+    def clock(self) -> Clock:
+        """What entries' ends are compared with."""
+        return self._clock
+
+    def verdicts_of_hashes(self, view: View, hashes: Sequence[bytes]) -> Mapping[bytes, Verdict]:
+        """What the store says to each of these. `Transient` when nobody can tell."""
+        entries = self._from_store(view, hashes)
+        if entries is None:
+            return dict.fromkeys(hashes, _UNKNOWN)
+        stopped = {it: Verdict(allowed=False, cause=entry.cause, scope=entry.scope) for it, entry in entries.items()}
+        return dict.fromkeys(hashes, _CLEAN) | stopped
+
+    def count_from_table(self, addresses: int) -> None:
+        """So many were answered from memory."""
+        _FROM_TABLE.count += addresses
+
     # --- how fresh ---
 
     def is_visible(self, sequence: int) -> bool:

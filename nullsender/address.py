@@ -87,11 +87,13 @@ class AddressHasher:
     """
 
     HASH_BYTES = 16
+    PERSON = b"ns-address"
 
     def __init__(self, key: bytes) -> None:
         if not 16 <= len(key) <= hashlib.blake2b.MAX_KEY_SIZE:
             raise ValueError("an address key has 16 to 64 bytes")
-        self._keyed = hashlib.blake2b(key=key, digest_size=self.HASH_BYTES, person=b"ns-address")
+        self.key = key  # secret: for those who hash many at once (api/batch)
+        self._keyed = hashlib.blake2b(key=key, digest_size=self.HASH_BYTES, person=self.PERSON)
 
     def hash(self, canonical_address: str) -> bytes:
         """16 bytes for one canonical address; the same for the same key on every machine."""
