@@ -238,6 +238,18 @@ class DoorsSection(Section):
     """Where Exim (readsocket) asks."""
     milter: ListenersSetting = ()
     """Where Postfix and Sendmail (milter) ask."""
+    dns: ListenersSetting = ()
+    """Where filters ask the zone `doors.dns_zone` (rspamd, SpamAssassin), over UDP and TCP: HOST:PORT."""
+    dns_zone: str | None = None
+    """The name of the zone, such as blocked.example.internal."""
+    dns_hash: Literal["sha1", "md5", "sha256"] = "sha1"
+    """How filters hash an address: SHA-1 or MD5 in hexadecimal digits, or SHA-256 in Base32."""
+    files: OptionsSetting = {}
+    """Files of suppressed addresses for servers that can not ask (PowerMTA): VIEW=/PATH, comma-separated or as a table."""
+    files_seconds: int = Field(default=limits.FILES_SECONDS, ge=1, le=86_400)
+    """How often those files are written at most, in seconds."""
+    files_command: str | None = None
+    """What is run when one of them was written, such as `pmta reload`. No shell reads it."""
     sasl_views: OptionsSetting = {}
     """The view of each sasl_username that policy delegation and milter tell of, as a table or NAME=VIEW, …"""
     text: str | None = Field(default=None, pattern=rf"^[ -~]{{1,{limits.DOOR_TEXT_CHARACTERS_MAX}}}$")
@@ -257,7 +269,7 @@ class DoorsSection(Section):
     @property
     def is_open(self) -> bool:
         """Whether there is any."""
-        return any(self.listeners())
+        return any(self.listeners()) or bool(self.files)
 
 
 class UpSection(Section):

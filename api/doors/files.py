@@ -41,11 +41,11 @@ class AddressFiles:
         due_seconds = self._clock.monotonic_seconds()
         while not stopping():
             if self._clock.monotonic_seconds() >= due_seconds:
-                self.look()
+                self.look(stopping)
                 due_seconds = self._clock.monotonic_seconds() + self._every_seconds
             self._clock.sleep(_LOOK_SECONDS)
 
-    def look(self) -> None:
+    def look(self, stopping: Callable[[], bool] = lambda: False) -> None:
         """Write what has changed, and run the command where that is due."""
         try:
             position = self._store.feed_head()
@@ -53,15 +53,15 @@ class AddressFiles:
             _log.warning("the address files are left as they are", extra={"facts": {"trouble": trouble}})
             return
         if position != self._position:
-            done = [self._write(path, view) for path, view in self._files.items()]
+            done = [self._write(path, view, stopping) for path, view in self._files.items()]
             self._position = position if all(done) else None
         if self._command and self._command_is_due:
             self._command_is_due = not self._run()
 
-    def _write(self, path: Path, view: View) -> bool:
+    def _write(self, path: Path, view: View, stopping: Callable[[], bool]) -> bool:
         """Whether it is up to date now."""
         try:
-            written = write_addresses(self._store, view, path)
+            written = write_addresses(self._store, view, path, stopping)
         except (Transient, Misconfigured) as trouble:
             telemetry.ADDRESS_FILES.labels("failed").inc()
             _log.error("an address file is left as it is", extra={"facts": {"file": path, "trouble": trouble}})

@@ -14,7 +14,7 @@ import os
 import re
 import stat
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -37,17 +37,18 @@ class Written(NamedTuple):
     is_new: bool
 
 
-def write_addresses(store: Store, view: View, path: Path) -> Written:
+def write_addresses(store: Store, view: View, path: Path, stopping: Callable[[], bool] = lambda: False) -> Written:
     """Bring `path` up to date. It keeps its owner and mode; a new one is for its owner alone, for it names people.
 
-    `Transient`: the store has trouble, or the disk. `Misconfigured`: nothing can be written there. Then it is as it was.
+    `Transient`: the store has trouble, or the disk, or `stopping()` says that there is no time. `Misconfigured`: nothing can be
+    written there. Then it is as it was.
     """
-    listed = _Listed(store, view)
+    listed = _Listed(store, view, stopping)
     try:
         with contextlib.ExitStack() as stack:
             aside = stack.enter_context(_aside(path))
             runs = [stack.enter_context(run) for run in _sorted_runs(listed.addresses(), path.parent)]
-            addresses = _write_lines(heapq.merge(*runs), aside)
+            addresses = _write_lines(heapq.merge(*runs), aside, stopping)
             return Written(addresses, listed.left_out, _put_in_place(aside, path))
     except (PermissionError, FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         raise Misconfigured(f"{path} can not be written ({error.strerror}): give this user a folder for it") from error
@@ -58,15 +59,17 @@ def write_addresses(store: Store, view: View, path: Path) -> Written:
 class _Listed:
     """The addresses of a view as the store gives them: each once, in the order of their hashes."""
 
-    def __init__(self, store: Store, view: View) -> None:
+    def __init__(self, store: Store, view: View, stopping: Callable[[], bool]) -> None:
         self._store = store
         self._view = view
+        self._stopping = stopping
         self.left_out = 0
 
     def addresses(self) -> Iterator[str]:
         """Those that can stand in a file; the others are counted."""
         after = b""
         while page := self._store.suppressed_names(*self._view, after, FILE_PAGE_MAX):
+            _require_time(self._stopping)
             for address_hash, address in page:
                 if address_hash == after:
                     continue  # another entry of the same address
@@ -96,13 +99,20 @@ def _aside(path: Path) -> Iterator[IO[bytes]]:
             Path(file.name).unlink(missing_ok=True)
 
 
-def _write_lines(lines: Iterable[bytes], file: IO[bytes]) -> int:
+def _write_lines(lines: Iterable[bytes], file: IO[bytes], stopping: Callable[[], bool]) -> int:
     count = 0
     for line in lines:
+        if count % FILE_PAGE_MAX == 0:
+            _require_time(stopping)
         file.write(line)
         count += 1
     file.flush()
     return count
+
+
+def _require_time(stopping: Callable[[], bool]) -> None:
+    if stopping():
+        raise Transient("there is no time left for it")
 
 
 def _put_in_place(aside: IO[bytes], path: Path) -> bool:

@@ -7,13 +7,12 @@ from pathlib import Path
 import uvloop
 
 from api.doors.asking import Manner
-from api.doors.opening import GRAMMARS, DoorSettings, Listener, opened_doors
+from api.doors.opening import DoorSettings, Listener, opened_doors
 from api.doors.words import SUPPRESSED_TEXT
-from api.view import View, view_of
-from nullsender.cli import lookup_parts, store_parts
+from nullsender.cli import door_parts, lookup_parts, store_parts
 from nullsender.cli.running import event_loop, role
 from nullsender.config import Settings
-from nullsender.errors import Invalid, Misconfigured
+from nullsender.errors import Misconfigured
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,25 +24,28 @@ def run(arguments: argparse.Namespace) -> int:
     """Answer until told to stop."""
     with role.running("doors", arguments) as ours:
         settings = door_settings(ours.settings)
-        if not settings.listeners:
-            raise Misconfigured(f"no door is open: set one of {', '.join(f'doors.{name}' for name in GRAMMARS)}")
-        lookup = lookup_parts.lookup_of(ours.settings, store_parts.open_store(ours.settings))
+        if not ours.settings.doors.is_open:
+            raise Misconfigured("no door is open: the settings `doors.…` say which there are (nullsender doctor --settings)")
+        store = store_parts.open_store(ours.settings)
+        lookup = lookup_parts.lookup_of(ours.settings, store)
 
         async def main() -> None:
             stopping = event_loop.event_of(ours.stop)
-            async with opened_doors(settings, lookup):
+            async with opened_doors(settings, lookup, zone):
                 event_loop.beat(ours.heart.pulse("the doors"))
                 await stopping.wait()
 
-        uvloop.run(main())
+        with door_parts.kept(ours.settings, store, lookup, ours.heart) as zone:
+            uvloop.run(main())
     return 0
 
 
 def door_settings(settings: Settings) -> DoorSettings:
     """What the doors have to know of the settings. `Misconfigured` where a view is none."""
     doors = settings.doors
+    door_parts.require_sense(settings)
     for user, word in doors.sasl_views.items():
-        _view("doors.sasl_views", f"{user}={word}", word)
+        door_parts.view_named("doors.sasl_views", f"{user}={word}", word)
     return DoorSettings(
         listeners=list(_listeners(settings)),
         manner=Manner(doors.text or SUPPRESSED_TEXT, doors.shadow),
@@ -55,12 +57,5 @@ def door_settings(settings: Settings) -> DoorSettings:
 def _listeners(settings: Settings) -> Iterator[Listener]:
     for door, listener in settings.doors.listeners():
         where = listener.where if isinstance(listener.where, Path) else (listener.where.host, listener.where.port)
-        view = None if listener.view is None else _view(f"doors.{door}", str(listener), listener.view)
+        view = None if listener.view is None else door_parts.view_named(f"doors.{door}", str(listener), listener.view)
         yield Listener(door, where, view)
-
-
-def _view(setting: str, shown: str, word: str) -> View:
-    try:
-        return view_of(word)
-    except Invalid as mistake:
-        raise Misconfigured(f"{setting}: {shown}: {mistake}") from mistake
