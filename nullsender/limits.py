@@ -581,8 +581,6 @@ DNS_TTL_SECONDS = 60
 DNS_PAYLOAD_BYTES_MAX = 1_232
 # A question over TCP: one with every option that there is has some 600 bytes.
 DNS_QUESTION_BYTES_MAX = 4_096
-# Datagrams that wait for the store: what more come get no answer, and the resolver asks again.
-DNS_WAITING_MAX = 200
 # Names, or changes, that the directory of hashes takes from the store at once.
 DIRECTORY_BATCH_MAX = 5_000
 # Address space for it; it costs nothing, and 10 million addresses need a GiB.
@@ -595,4 +593,4 @@ FILES_SECONDS = 60
 FILE_PAGE_MAX = 5_000
 FILE_RUN_ADDRESSES_MAX = 250_000
 # What a command may take that tells a mail server to read its files again.
-FILES_COMMAND_SECONDS_MAX = 60.0
+FILES_COMMAND_SECONDS_MAX = 30.0
