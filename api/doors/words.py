@@ -53,7 +53,7 @@ def shadow_of(said: Said) -> Said:
     if said.kind is Kind.ALLOWED:
         return said
     cause = "" if said.cause is None else f" ({CAUSES[said.cause]})"
-    return Said(Kind.ALLOWED, said.words, said.cause, said.scope, mark=f"would be {said.kind}{cause}")
+    return Said(Kind.ALLOWED, cause=said.cause, scope=said.scope, mark=f"would be {said.kind}{cause}")
 
 
 def smtp_reply(said: Said) -> str:

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 from nullsender import config
 from nullsender.cli import parts, store_parts
 from nullsender.cli.checking.dns import is_public
 from nullsender.cli.checking.findings import Check, Finding, doubt, wrong
+from nullsender.cli.doors import door_settings
 from nullsender.cli.running.beats import living
 from nullsender.config import Settings
 from nullsender.events import Fault, Result
@@ -138,6 +140,19 @@ def _roles(settings: Settings) -> Iterator[Finding]:
             yield wrong(f"{beat.role} (process {beat.pid}): {trouble}; its log says why")
 
 
+def _doors(settings: Settings) -> Iterator[Finding]:
+    door_settings(settings)
+    for name, listener in settings.doors.listeners():
+        if isinstance(listener.where, Path):
+            if not listener.where.parent.is_dir():
+                yield wrong(f"doors.{name} {listener}: there is no folder {listener.where.parent}: make it")
+        elif not listener.where.host.startswith(_LOOPBACK):
+            yield doubt(
+                f"doors.{name} {listener}: whoever reaches it may ask who is on the list, for mail servers show no key: let "
+                "them alone through, or listen on 127.0.0.1"
+            )
+
+
 def _sqlite_is_there(settings: Settings) -> bool:
     return (settings.data / "nullsender.sqlite").exists()
 
@@ -149,6 +164,7 @@ CHECKS: dict[str, Check] = {
     "store, its schema and API keys": _store,
     "log": _log,
     "certificate": _certificate,
+    "doors for mail servers": _doors,
     "rules of your own": _own_rules,
     "roles that run here": _roles,
 }
