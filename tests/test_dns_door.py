@@ -3,6 +3,9 @@
 import base64
 import hashlib
 import struct
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import dns.edns
@@ -12,16 +15,23 @@ import dns.query
 import dns.rcode
 import dns.rdatatype
 import pytest
+from anyio.from_thread import start_blocking_portal
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from api.doors.dns_asking import LookupByDigest
+from api.doors.dns_directory import Directory
 from api.doors.dns_server import ZoneOnStream
 from api.doors.dns_zone import CODES, HASHINGS, UDP_BYTES_MAX, Asked, Malformed, Zone
+from api.doors.opening import DoorSettings, Listener, ZoneParts, opened_doors
 from api.doors.said import NO_OPINION, Garbage, Kind, Question, Said
 from api.doors.words import UNKNOWN
-from nullsender.errors import Invalid
+from api.view import View
+from nullsender.errors import Invalid, Misconfigured, Transient
 from nullsender.limits import DNS_PAYLOAD_BYTES_MAX, DNS_QUESTION_BYTES_MAX, DNS_TTL_SECONDS
 from suppression.policy import Cause
+from suppression.store import Store
+from tests.api_world import HASHER, STALENESS_SECONDS_MAX, World, opened_store, opened_world
 
 APEX = "Blocked.example."
 ZONE = Zone(APEX, "sha1")
@@ -187,7 +197,7 @@ def test_no_answer_is_much_longer_than_the_question() -> None:
         for said in (suppressed(), NO_OPINION, UNKNOWN):
             answer = ZONE.answer(asked(f"{SHA1}.marketing.acme", kind), said)
             assert len(answer) < 2 * len(wire)
-    assert len(read(query(APEX, "ANY"))) < 4 * len(query(APEX, "ANY"))  # type: ignore[arg-type]
+    assert len(read(query(APEX, "ANY"))) < 4 * len(query(APEX, "ANY"))
 
 
 @pytest.mark.parametrize(
@@ -247,3 +257,188 @@ def test_a_connection_that_speaks_no_dns_is_hung_up_on() -> None:
 def test_a_name_that_is_no_zone_is_told() -> None:
     with pytest.raises(Invalid, match="no name of a DNS zone"):
         Zone("x" * 64 + ".example", "sha1")
+
+
+# --- the directory ---
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with opened_world(tmp_path) as world:
+        yield world
+
+
+@contextmanager
+def opened_directory(world: World, hashing: str = "sha1", store: Store | None = None) -> Iterator[Directory]:
+    """The directory of a world's store, or of another one in its place."""
+    directory = Directory(
+        world.index_folder / "dns",
+        store or world.store,
+        hashing=hashing,
+        digest=HASHINGS[hashing].make,
+        clock=world.clock,
+        staleness_seconds_max=STALENESS_SECONDS_MAX,
+    )
+    try:
+        yield directory
+    finally:
+        directory.close()
+
+
+def catch_up(directory: Directory) -> None:
+    """Let it take what there is."""
+    while not directory.step():
+        pass
+
+
+def sha1(address: str) -> bytes:
+    """The hash of the zone."""
+    return hashlib.sha1(address.encode()).digest()
+
+
+def test_every_address_is_found_by_its_other_hash_old_ones_and_new_ones(world: World) -> None:
+    world.suppress("ada@example.com")
+    world.suppress("ben@example.com", tenant="acme")
+    with opened_directory(world) as directory:
+        assert not directory.is_fresh()
+        catch_up(directory)
+        world.suppress("eve@example.com")
+        catch_up(directory)
+
+        for address in ("ada@example.com", "ben@example.com", "eve@example.com"):
+            assert directory.find(sha1(address)) == HASHER.hash(address)
+        assert directory.find(sha1("nobody@example.com")) is None
+        assert directory.is_fresh()
+
+
+def test_a_directory_is_taken_in_pages_and_goes_on_after_a_restart(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.doors.dns_directory.DIRECTORY_BATCH_MAX", 2)
+    named = [f"{number}@example.com" for number in range(7)]
+    for address in named[:5]:
+        world.suppress(address)
+    with opened_directory(world) as directory:
+        for _ in range(3):
+            assert not directory.step()
+    for address in named[5:]:
+        world.suppress(address)
+    with opened_directory(world) as directory:
+        catch_up(directory)
+        assert [directory.find(sha1(address)) for address in named] == [HASHER.hash(address) for address in named]
+
+
+def test_a_directory_grows_stale_when_nobody_keeps_it(world: World) -> None:
+    with opened_directory(world) as directory:
+        catch_up(directory)
+        world.clock.advance(seconds=STALENESS_SECONDS_MAX)
+        assert directory.is_fresh()
+        world.clock.advance(seconds=0.1)
+        assert not directory.is_fresh()
+
+
+def test_a_directory_of_another_past_is_made_anew(world: World, tmp_path: Path) -> None:
+    world.suppress("ada@example.com")
+    with opened_directory(world) as directory:
+        catch_up(directory)
+    (tmp_path / "restored").mkdir()
+    with opened_store(tmp_path / "restored", world.clock) as restored:
+        restored.add("default", "ben@example.com", scope="*", cause="hard", reason="a test", expires=None, actor="test")
+        with opened_directory(world, store=restored) as directory:
+            catch_up(directory)
+
+            assert directory.find(sha1("ben@example.com")) == HASHER.hash("ben@example.com")
+            assert directory.find(sha1("ada@example.com")) is None
+
+
+def test_a_directory_of_another_hash_is_made_anew(world: World) -> None:
+    world.suppress("ada@example.com")
+    with opened_directory(world) as directory:
+        catch_up(directory)
+    with opened_directory(world, "md5") as directory:
+        catch_up(directory)
+
+        assert directory.find(hashlib.md5(b"ada@example.com").digest()) == HASHER.hash("ada@example.com")
+        assert directory.find(sha1("ada@example.com")) is None
+
+
+def test_a_second_process_is_told_that_there_is_one_already(world: World) -> None:
+    with opened_directory(world), pytest.raises(Misconfigured, match="another process keeps"), opened_directory(world):
+        pass
+
+
+# --- the door ---
+
+
+@pytest.fixture
+def directory(world: World) -> Iterator[Directory]:
+    """One that knows a few addresses."""
+    world.suppress("ada@example.com")
+    world.suppress("ben@example.com", scope="news", cause="unsubscribe")
+    world.suppress("eve@example.com", scope="news", cause="complaint", tenant="acme")
+    world.catch_up()
+    with opened_directory(world) as directory:
+        catch_up(directory)
+        yield directory
+
+
+@contextmanager
+def opened_zone(world: World, directory: Directory, view: View | None = None) -> Iterator[Callable[..., dns.message.Message]]:
+    """The door, served; what asks it over UDP (or TCP) for the address of some name below the zone."""
+    listener = Listener("dns", ("127.0.0.1", 0), view)
+    zone = ZoneParts(ZONE, LookupByDigest(world.lookup(), directory, allow_unknown=()))
+    with start_blocking_portal() as portal:
+        doors = opened_doors(DoorSettings(listeners=[listener]), world.lookup(), zone)
+        with portal.wrap_async_context_manager(doors) as (where,):
+            assert isinstance(where, tuple)
+
+            def ask(address: str, words: str = "", kind: str = "A", over: Any = dns.query.udp) -> dns.message.Message:
+                name = f"{sha1(address).hex()}{words}.{APEX}"
+                reply: dns.message.Message = over(dns.message.make_query(name, kind), where[0], port=where[1], timeout=10)
+                return reply
+
+            yield ask
+
+
+def codes(reply: dns.message.Message) -> list[str]:
+    """The addresses that an answer gives."""
+    return [str(record) for rrset in reply.answer for record in rrset]
+
+
+def test_the_zone_answers_over_both_transports_by_view(world: World, directory: Directory) -> None:
+    with opened_zone(world, directory) as ask:
+        assert codes(ask("ada@example.com")) == ["127.0.0.2"]
+        assert codes(ask("ada@example.com", ".news", over=dns.query.tcp)) == ["127.0.0.2"]
+        assert ask("ada@example.com", ".news.acme").rcode() == dns.rcode.NXDOMAIN
+        assert ask("ben@example.com", over=dns.query.tcp).rcode() == dns.rcode.NXDOMAIN
+        assert codes(ask("ben@example.com", ".news")) == ["127.0.0.4"]
+        assert codes(ask("eve@example.com", ".news.acme")) == ["127.0.0.3"]
+        assert ask("nobody@example.com").rcode() == dns.rcode.NXDOMAIN
+        (words,) = codes(ask("ben@example.com", ".news", "TXT"))
+        assert "(unsubscribe)" in words
+        assert "ben" not in words
+
+
+def test_a_listener_for_one_view_speaks_of_no_other_tenant(world: World, directory: Directory) -> None:
+    with opened_zone(world, directory, View("acme", "news")) as ask:
+        assert codes(ask("eve@example.com")) == ["127.0.0.3"]
+        assert ask("ada@example.com", ".*").rcode() == dns.rcode.NXDOMAIN
+        assert ask("ada@example.com", ".news.default").rcode() == dns.rcode.REFUSED
+
+
+def test_what_the_directory_has_not_heard_of_is_a_failure_once_it_is_stale(world: World, directory: Directory) -> None:
+    with opened_zone(world, directory) as ask:
+        world.clock.advance(seconds=STALENESS_SECONDS_MAX + 1)
+
+        assert ask("nobody@example.com").rcode() == dns.rcode.SERVFAIL
+        assert codes(ask("ada@example.com")) == ["127.0.0.2"], "the store knows"
+
+
+def test_a_stale_directory_lets_mail_go_only_where_the_operator_says_so(world: World, directory: Directory) -> None:
+    news = View("default", "news")
+    lookup = LookupByDigest(world.lookup(), directory, allow_unknown=[news])
+    world.clock.advance(seconds=STALENESS_SECONDS_MAX + 1)
+
+    assert lookup.at_once(news, sha1("nobody@example.com").hex()) is None
+    verdict = lookup.verdict(news, sha1("nobody@example.com").hex())
+    assert (verdict.allowed, verdict.known) == (True, False)
+    with pytest.raises(Transient):
+        lookup.verdict(View("default", None), sha1("nobody@example.com").hex())

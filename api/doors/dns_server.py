@@ -62,9 +62,8 @@ class ZoneOnDatagrams(asyncio.DatagramProtocol):
         self._asking = asking
         self._waiting: set[asyncio.Task[None]] = set()  # as many as the store's threads let wait
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+    def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override]
         """The socket is open."""
-        assert isinstance(transport, asyncio.DatagramTransport)
         self._transport = transport
 
     def datagram_received(self, wire: bytes, sender: Any) -> None:
