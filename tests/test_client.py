@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from nullsender import limits
-from nullsender.client import AsyncClient, Change, Check, Client, Refused, calls
+from nullsender.client import AsyncClient, Change, Check, Client, Refused, calls, entries, lookups
 from suppression.policy import Cause
 from tests.client_world import Caller
 from tests.test_api_served import Served, opened_served
@@ -115,7 +115,7 @@ def test_any_number_is_asked_in_requests_of_bounded_size(caller: Caller) -> None
 def test_a_list_is_read_no_further_than_its_answers_are() -> None:
     endless = itertools.count()
 
-    assert list(next(calls.in_batches(endless, 10))) == list(range(10))
+    assert list(next(lookups.in_batches(endless, 10))) == list(range(10))
     assert next(endless) == 10
 
 
@@ -123,7 +123,7 @@ def test_very_long_addresses_take_several_requests(caller: Caller) -> None:
     addresses = [f"{n}{'ü' * 300}@x.test" for n in range(2_999)] + ["gone@x.test"]
 
     assert [answer.allowed for answer in caller.check_many(addresses)] == [True] * 2_999 + [False]
-    assert len(list(calls.check_many(addresses, None, False))) > 1
+    assert len(list(lookups.check_many(addresses, None, False))) > 1
 
 
 def test_no_addresses_are_no_request(caller: Caller) -> None:
@@ -173,11 +173,11 @@ def test_the_list_is_read_page_by_page(caller: Caller, kind: type, monkeypatch: 
     domain = f"{kind.__name__.lower()}.pages.test"
     for n in range(5):
         caller.suppress(f"n{n}@{domain}", "manual", "a test")
-    monkeypatch.setattr(calls, "PAGE_ITEMS", 2)
+    monkeypatch.setattr(entries, "PAGE_ITEMS", 2)
 
-    entries = caller.list(domain=domain, cause="manual", since_from=datetime(2020, 1, 1, tzinfo=UTC))
+    found = caller.list(domain=domain, cause="manual", since_from=datetime(2020, 1, 1, tzinfo=UTC))
 
-    assert [entry.address for entry in entries] == [f"n{n}@{domain}" for n in (4, 3, 2, 1, 0)]
+    assert [entry.address for entry in found] == [f"n{n}@{domain}" for n in (4, 3, 2, 1, 0)]
     assert caller.list(domain=domain, cause="hard") == []
 
 
@@ -241,9 +241,9 @@ def test_what_can_be_no_api_or_key_is_told_at_once(kind: Any, url: str, key: str
 
 
 def test_the_clients_bounds_are_within_the_servers() -> None:
-    assert calls.CHECK_ADDRESSES_MAX <= limits.CHECK_ADDRESSES_MAX
-    assert calls.CHECK_BODY_BYTES_MAX <= limits.API_BODY_BYTES_MAX
-    assert calls.PAGE_ITEMS <= limits.API_PAGE_ITEMS_MAX
+    assert lookups.CHECK_ADDRESSES_MAX <= limits.CHECK_ADDRESSES_MAX
+    assert lookups.CHECK_BODY_BYTES_MAX <= limits.API_BODY_BYTES_MAX
+    assert entries.PAGE_ITEMS <= limits.API_PAGE_ITEMS_MAX
     assert calls.ADDRESS_CHARACTERS_MAX > limits.ADDRESS_CHARACTERS_MAX
 
 

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from api.http.server import serve
-from nullsender.client import ApiError, AsyncClient, Client, Failed, Refused, Unavailable, calls
+from nullsender.client import ApiError, AsyncClient, Client, Failed, Refused, Unavailable, lookups
 from nullsender.client.retrying import WAIT_SECONDS_MAX, Retries
 from tests.api_world import opened_store
 from tests.client_world import HOST, Answer, Caller, Scripted
@@ -208,7 +208,7 @@ def test_when_nobody_can_tell_the_answer_is_the_callers_choice_and_is_marked(
 def test_one_part_of_a_list_that_nobody_can_tell_of_leaves_the_others_as_they_are(
     ask: Callable[..., Caller], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(calls, "CHECK_ADDRESSES_MAX", 2)
+    monkeypatch.setattr(lookups, "CHECK_ADDRESSES_MAX", 2)
     no = Answer(200, b'{"checked":2,"suppressed":[{"index":1,"address":"b","cause":"hard","scope":"*"}],"invalid":[]}')
     with Scripted(no, BUG, no).serving() as url:
         answers = ask(url).check_many(["a@x.test", "b@x.test"] * 3, on_unknown="defer")
@@ -313,6 +313,6 @@ def test_a_long_scrub_is_sent_in_parts_of_bounded_size_and_its_counts_added_up(a
         _, counts = ask(url).scrubbed(lines, stream="marketing")
 
     assert b"".join(asked.body for asked in server.asked) == b"".join(line + b"\n" for line in lines)
-    assert max(len(asked.body) for asked in server.asked) <= calls.SCRUB_BODY_BYTES_MAX
+    assert max(len(asked.body) for asked in server.asked) <= lookups.SCRUB_BODY_BYTES_MAX
     assert counts["suppressed"] == len(server.asked)
     assert {asked.target for asked in server.asked} == {"/v1/scrub?stream=marketing"}

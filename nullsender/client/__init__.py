@@ -10,9 +10,12 @@
 
     answers     what comes back
     errors      what can go wrong: Refused, Unavailable, Failed
-    calls       each call of the API: what is sent, how the answer is read (pure)
+    calls       one call of the API as a value (pure)
+    lookups     the calls that ask (pure)
+    entries     the calls that keep the list and show it (pure)
     retrying    when to try again (pure)
-    blocking, awaiting   the two clients
+    connecting  where the API is, and how failures on the wire are told
+    blocking, awaiting   the two clients, call by call the same
 
 Nothing here imports anything else of nullsender's: it can be lifted out and used anywhere that httpx and msgspec are.
 """

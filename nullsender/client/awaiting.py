@@ -11,11 +11,12 @@ from typing import Self, TypeVar
 
 import httpx
 
-from nullsender.client import calls
+from nullsender.client import entries, lookups
 from nullsender.client.answers import Cause, Check, Entry, HistoryItem, OnUnknown
-from nullsender.client.calls import Call, Scrubbed
+from nullsender.client.calls import Call, answer_of
 from nullsender.client.connecting import Manner, error_on_the_wire, options
 from nullsender.client.errors import Failed, Unavailable
+from nullsender.client.lookups import Scrubbed
 
 T = TypeVar("T")
 Item = TypeVar("Item")
@@ -59,9 +60,9 @@ class AsyncClient:
     async def check(self, address: str, *, stream: str | None = None, on_unknown: OnUnknown | None = None) -> Check:
         """`Client.check`."""
         try:
-            return await self._ask(calls.check(address, stream))
+            return await self._ask(lookups.check(address, stream))
         except (Unavailable, Failed) as trouble:
-            return calls.unknown([address], on_unknown or self._manner.on_unknown, trouble)[0]
+            return lookups.unknown([address], on_unknown or self._manner.on_unknown, trouble)[0]
 
     async def check_many(
         self,
@@ -72,12 +73,12 @@ class AsyncClient:
         on_unknown: OnUnknown | None = None,
     ) -> AsyncIterator[Check]:
         """`Client.check_many`; the addresses may come asynchronously too."""
-        async for batch in _in_batches(addresses, calls.CHECK_ADDRESSES_MAX):
-            for part, call in calls.check_many(batch, stream, explain):
+        async for batch in _in_batches(addresses, lookups.CHECK_ADDRESSES_MAX):
+            for part, call in lookups.check_many(batch, stream, explain):
                 try:
                     checks = await self._ask(call)
                 except (Unavailable, Failed) as trouble:
-                    checks = calls.unknown(part, on_unknown or self._manner.on_unknown, trouble)
+                    checks = lookups.unknown(part, on_unknown or self._manner.on_unknown, trouble)
                 for check in checks:
                     yield check
 
@@ -96,8 +97,8 @@ class AsyncClient:
     async def _scrubbed(
         self, lines: Iterable[str | bytes] | AsyncIterable[str | bytes], stream: str | None
     ) -> AsyncIterator[Scrubbed]:
-        async for batch in _in_batches(lines, calls.SCRUB_LINES):
-            for call in calls.scrub(batch, stream):
+        async for batch in _in_batches(lines, lookups.SCRUB_LINES):
+            for call in lookups.scrub(batch, stream):
                 yield await self._ask(call)
 
     # --- the list ---
@@ -106,7 +107,7 @@ class AsyncClient:
         self, address: str, cause: Cause, reason: str, *, scope: str = "*", expires: datetime | None = None
     ) -> Entry:
         """`Client.suppress`."""
-        return await self._ask(calls.suppress(address, cause, reason, scope, expires))
+        return await self._ask(entries.suppress(address, cause, reason, scope, expires))
 
     async def lift(
         self,
@@ -118,11 +119,11 @@ class AsyncClient:
         cause: Cause | None = None,
     ) -> Sequence[Entry]:
         """`Client.lift`."""
-        return await self._ask(calls.lift(address, reason, consent, scope, cause))
+        return await self._ask(entries.lift(address, reason, consent, scope, cause))
 
     async def show(self, address: str) -> Sequence[Entry]:
         """`Client.show`."""
-        return await self._ask(calls.show(address))
+        return await self._ask(entries.show(address))
 
     async def list(
         self,
@@ -137,7 +138,7 @@ class AsyncClient:
         filters = {"cause": cause, "scope": scope, "domain": domain, "since_from": since_from, "since_to": since_to}
         cursor: int | None = None
         while True:
-            page = await self._ask(calls.list_page(filters, cursor))
+            page = await self._ask(entries.list_page(filters, cursor))
             for entry in page.items:
                 yield entry
             if (cursor := page.next) is None:
@@ -147,7 +148,7 @@ class AsyncClient:
         """`Client.history`."""
         cursor: int | None = None
         while True:
-            page = await self._ask(calls.history_page(address, cursor))
+            page = await self._ask(entries.history_page(address, cursor))
             for item in page.items:
                 yield item
             if (cursor := page.next) is None:
@@ -170,7 +171,7 @@ class AsyncClient:
             response = await self._http.request(call.method, call.target, content=call.body, headers=headers)
         except (httpx.HTTPError, httpx.InvalidURL) as trouble:
             raise error_on_the_wire(trouble) from trouble
-        return calls.answer_of(call, response.status_code, response.headers, response.content)
+        return answer_of(call, response.status_code, response.headers, response.content)
 
 
 class AsyncScrub:
@@ -188,9 +189,9 @@ class AsyncScrub:
 
 
 async def _in_batches(items: Iterable[Item] | AsyncIterable[Item], count: int) -> AsyncIterator[Sequence[Item]]:
-    """`calls.in_batches`, of items that may come asynchronously."""
+    """`lookups.in_batches`, of items that may come asynchronously."""
     if isinstance(items, Iterable):
-        for batch in calls.in_batches(items, count):
+        for batch in lookups.in_batches(items, count):
             yield batch
         return
     gathered: list[Item] = []

@@ -10,11 +10,12 @@ from typing import Self, TypeVar
 
 import httpx
 
-from nullsender.client import calls
+from nullsender.client import entries, lookups
 from nullsender.client.answers import Cause, Check, Entry, HistoryItem, OnUnknown
-from nullsender.client.calls import Call, Scrubbed
+from nullsender.client.calls import Call, answer_of
 from nullsender.client.connecting import Manner, error_on_the_wire, options
 from nullsender.client.errors import Failed, Unavailable
+from nullsender.client.lookups import Scrubbed
 
 T = TypeVar("T")
 
@@ -61,9 +62,9 @@ class Client:
     def check(self, address: str, *, stream: str | None = None, on_unknown: OnUnknown | None = None) -> Check:
         """May I send to this address? What is no address is not allowed, and `invalid` says why."""
         try:
-            return self._ask(calls.check(address, stream))
+            return self._ask(lookups.check(address, stream))
         except (Unavailable, Failed) as trouble:
-            return calls.unknown([address], on_unknown or self._manner.on_unknown, trouble)[0]
+            return lookups.unknown([address], on_unknown or self._manner.on_unknown, trouble)[0]
 
     def check_many(
         self,
@@ -77,12 +78,12 @@ class Client:
 
         Of those that you may not send to only cause and scope are told; `explain` asks for since, expires and entry as well.
         """
-        for batch in calls.in_batches(addresses, calls.CHECK_ADDRESSES_MAX):
-            for part, call in calls.check_many(batch, stream, explain):
+        for batch in lookups.in_batches(addresses, lookups.CHECK_ADDRESSES_MAX):
+            for part, call in lookups.check_many(batch, stream, explain):
                 try:
                     checks = self._ask(call)
                 except (Unavailable, Failed) as trouble:
-                    checks = calls.unknown(part, on_unknown or self._manner.on_unknown, trouble)
+                    checks = lookups.unknown(part, on_unknown or self._manner.on_unknown, trouble)
                 yield from checks
 
     def allowed(
@@ -100,14 +101,14 @@ class Client:
         return Scrub(self._scrubbed(lines, stream))
 
     def _scrubbed(self, lines: Iterable[str | bytes], stream: str | None) -> Iterator[Scrubbed]:
-        for batch in calls.in_batches(lines, calls.SCRUB_LINES):
-            yield from map(self._ask, calls.scrub(batch, stream))
+        for batch in lookups.in_batches(lines, lookups.SCRUB_LINES):
+            yield from map(self._ask, lookups.scrub(batch, stream))
 
     # --- the list ---
 
     def suppress(self, address: str, cause: Cause, reason: str, *, scope: str = "*", expires: datetime | None = None) -> Entry:
         """Put an address on the list; where it stands there already, it may last longer now. `expires` needs a time zone."""
-        return self._ask(calls.suppress(address, cause, reason, scope, expires))
+        return self._ask(entries.suppress(address, cause, reason, scope, expires))
 
     def lift(
         self,
@@ -123,11 +124,11 @@ class Client:
         Complaints and unsubscribes need `consent`: how the person agreed. Where the answer to a try was lost and the next one
         finds nothing any more, the answer is empty although this call lifted it.
         """
-        return self._ask(calls.lift(address, reason, consent, scope, cause))
+        return self._ask(entries.lift(address, reason, consent, scope, cause))
 
     def show(self, address: str) -> Sequence[Entry]:
         """The entries of one address that are in force; empty where there are none."""
-        return self._ask(calls.show(address))
+        return self._ask(entries.show(address))
 
     def list(
         self,
@@ -142,7 +143,7 @@ class Client:
         filters = {"cause": cause, "scope": scope, "domain": domain, "since_from": since_from, "since_to": since_to}
         cursor: int | None = None
         while True:
-            page = self._ask(calls.list_page(filters, cursor))
+            page = self._ask(entries.list_page(filters, cursor))
             yield from page.items
             if (cursor := page.next) is None:
                 return
@@ -151,7 +152,7 @@ class Client:
         """Every report and change of one address, newest first, page by page as you read on."""
         cursor: int | None = None
         while True:
-            page = self._ask(calls.history_page(address, cursor))
+            page = self._ask(entries.history_page(address, cursor))
             yield from page.items
             if (cursor := page.next) is None:
                 return
@@ -174,7 +175,7 @@ class Client:
             response = self._http.request(call.method, call.target, content=call.body, headers=headers)
         except (httpx.HTTPError, httpx.InvalidURL) as trouble:
             raise error_on_the_wire(trouble) from trouble
-        return calls.answer_of(call, response.status_code, response.headers, response.content)
+        return answer_of(call, response.status_code, response.headers, response.content)
 
 
 class Scrub:

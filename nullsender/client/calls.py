@@ -1,38 +1,18 @@
-"""Each call of the API: what is sent, and how its answer is read. No I/O: both clients share this.
+"""One call of the API as a value: what is sent, and how its answer is read. No I/O: both clients share this."""
 
-A list of any length is sent in requests of bounded size, so a client's memory does not grow with it.
-"""
-
-import json
-import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import partial
-from itertools import islice
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
 
-from nullsender.client.answers import Cause, Check, Entry, HistoryItem, OnUnknown
-from nullsender.client.errors import ApiError, Refused, Unavailable, error_of, not_understood
+from nullsender.client.errors import Refused, error_of, not_understood
 
 T = TypeVar("T")
-Item = TypeVar("Item")
-_log = logging.getLogger("nullsender.client")
 
-# What one request to check may hold; a test compares them with the server's bounds.
-CHECK_ADDRESSES_MAX = 10_000
-CHECK_BODY_BYTES_MAX = 3 * 2**20
 # No address is as long as this, and cut there it is still none: what is endless does not make a request too large.
 ADDRESS_CHARACTERS_MAX = 1_000
-# What one request to scrub holds. The server answers while it reads, httpx reads when it has sent all: an answer of this size
-# finds room in the buffers between the two, so that neither waits for the other.
-SCRUB_LINES = 5_000
-SCRUB_BODY_BYTES_MAX = 128 * 2**10
-PAGE_ITEMS = 1_000  # the most that a page may have
-
-_SUMMARY = b"# checked="
 
 
 class Call(NamedTuple, Generic[T]):
@@ -60,211 +40,14 @@ def answer_of(call: Call[T], status: int, headers: Mapping[str, str], content: b
         raise not_understood(wrong) from wrong
 
 
-def unknown(addresses: Sequence[str], on_unknown: OnUnknown, trouble: ApiError) -> Sequence[Check]:
-    """The marked answers where nobody can tell, which are logged; raises `trouble` where that was chosen, or it was refused.
-
-    A refusal (a wrong key, say) is the caller's to mend, and no reason to send.
-    """
-    if on_unknown == "raise" or isinstance(trouble, Refused):
-        raise trouble
-    word = "allowed" if on_unknown == "allow" else "deferred"
-    _log.warning("nobody can tell whether mail may be sent: %s without an answer: %d (%s)", word, len(addresses), trouble)
-    return [Check(address, allowed=on_unknown == "allow", known=False) for address in addresses]
-
-
-# --- lookups -----------------------------------------------------------------------------------------------------------
-
-
-class _Stopped(msgspec.Struct):
-    index: int
-    cause: str
-    scope: str
-    since: datetime | None = None
-    expires: datetime | None = None
-    entry: int | None = None
-
-
-class _Invalid(msgspec.Struct):
-    index: int
-    reason: str
-
-
-class _Batch(msgspec.Struct):
-    checked: int
-    suppressed: list[_Stopped]
-    invalid: list[_Invalid]
-    known: bool = True
-
-
-def check(address: str, stream: str | None) -> Call[Check]:
-    """GET /v1/check."""
-
-    def read(content: bytes) -> Check:
-        return msgspec.structs.replace(msgspec.json.decode(content, type=Check), address=address)
-
-    def excuse(refused: Refused) -> Check | None:
-        return Check(address, allowed=False, invalid=refused.detail) if refused.kind == "invalid" else None
-
-    return Call("GET", "/v1/check" + _query(address=address[:ADDRESS_CHARACTERS_MAX], stream=stream), read, excuse=excuse)
-
-
-def check_many(
-    addresses: Sequence[str], stream: str | None, explain: bool
-) -> Iterator[tuple[Sequence[str], Call[Sequence[Check]]]]:
-    """POST /v1/check for up to `CHECK_ADDRESSES_MAX`: as a rule one request, several where the addresses are very long."""
-
-    def body(part: Sequence[str]) -> bytes:
-        question: dict[str, object] = {"addresses": [address[:ADDRESS_CHARACTERS_MAX] for address in part]}
-        if stream is not None:
-            question["stream"] = stream
-        if explain:
-            question["explain"] = True
-        return json.dumps(question).encode("ascii")  # escapes half characters (lone surrogates), which no UTF-8 can hold
-
-    for part, encoded in _fitting(addresses, body, CHECK_BODY_BYTES_MAX):
-        yield part, Call("POST", "/v1/check", partial(_checks, part), encoded)
-
-
-def _checks(addresses: Sequence[str], content: bytes) -> Sequence[Check]:
-    """The answers in the order of the questions."""
-    batch = msgspec.json.decode(content, type=_Batch)
-    if batch.checked != len(addresses):
-        raise ValueError(f"{len(addresses)} addresses were asked about and {batch.checked} checked")
-    checks = [Check(address, allowed=True, known=batch.known) for address in addresses]
-    for no in batch.suppressed:
-        address = addresses[no.index]
-        checks[no.index] = Check(address, False, no.cause, no.scope, no.since, no.expires, no.entry)
-    for wrong in batch.invalid:
-        checks[wrong.index] = Check(addresses[wrong.index], False, invalid=wrong.reason)
-    return checks
-
-
-class Scrubbed(NamedTuple):
-    """One answer of a scrub: the lines that may be sent to, and how many there were of each kind."""
-
-    lines: Sequence[str]
-    counts: Mapping[str, int]
-
-
-def scrub(lines: Sequence[str | bytes], stream: str | None) -> Iterator[Call[Scrubbed]]:
-    """POST /v1/scrub for up to `SCRUB_LINES`."""
-    target = "/v1/scrub" + _query(stream=stream)
-    for _, body in _fitting([_line(line) for line in lines], b"".join, SCRUB_BODY_BYTES_MAX):
-        yield Call("POST", target, _scrubbed, body, "text/plain")
-
-
-def _line(line: str | bytes) -> bytes:
-    encoded = line.encode("utf-8", "surrogatepass") if isinstance(line, str) else line
-    return encoded.rstrip(b"\r\n") + b"\n"
-
-
-def _scrubbed(content: bytes) -> Scrubbed:
-    """Raises `Unavailable` where the summary is missing, which is the last line of an answer that is whole."""
-    *lines, summary, end = content.split(b"\n") if b"\n" in content else (b"", b"")
-    if end or not summary.startswith(_SUMMARY):
-        raise Unavailable("the answer ends without its summary, so some of it is missing", title="Incomplete answer")
-    words = summary.decode("ascii").removeprefix("# ").split()
-    counts = {name: int(count) for name, _, count in (word.partition("=") for word in words)}
-    if counts["allowed"] != len(lines):
-        raise ValueError(f"{counts['allowed']} lines are said to be allowed and {len(lines)} came")
-    return Scrubbed([line.decode("utf-8") for line in lines], counts)
-
-
-def in_batches(items: Iterable[Item], count: int) -> Iterator[Sequence[Item]]:
-    """`count` at a time, the last ones fewer."""
-    iterator = iter(items)
-    while batch := list(islice(iterator, count)):
-        yield batch
-
-
-def _fitting(
-    items: Sequence[Item], encode: Callable[[Sequence[Item]], bytes], bytes_max: int
-) -> Iterator[tuple[Sequence[Item], bytes]]:
-    """The items with their encoding, in as many parts as it takes for each to fit; one item alone always counts as fitting."""
-    encoded = encode(items)
-    if len(encoded) <= bytes_max or len(items) == 1:
-        yield items, encoded
-        return
-    middle = len(items) // 2
-    yield from _fitting(items[:middle], encode, bytes_max)
-    yield from _fitting(items[middle:], encode, bytes_max)
-
-
-# --- the list ----------------------------------------------------------------------------------------------------------
-
-
-class _Entries(msgspec.Struct):
-    entries: list[Entry]
-
-
-class _Lifted(msgspec.Struct):
-    lifted: list[Entry]
-
-
-class ListPage(msgspec.Struct):
-    """One page of the list."""
-
-    items: list[Entry] = msgspec.field(name="entries")
-    next: int | None
-
-
-class HistoryPage(msgspec.Struct):
-    """One page of an address's history."""
-
-    items: list[HistoryItem]
-    next: int | None
-
-
-def suppress(address: str, cause: Cause, reason: str, scope: str, expires: datetime | None) -> Call[Entry]:
-    """PUT /v1/suppressions/{address}."""
-    body = {"cause": cause, "reason": reason, "expires": None if expires is None else expires.isoformat()}
-    return Call("PUT", _of_address(address) + _query(scope=scope), _reader(Entry), json.dumps(body).encode("ascii"))
-
-
-def lift(address: str, reason: str, consent: str | None, scope: str | None, cause: Cause | None) -> Call[Sequence[Entry]]:
-    """DELETE /v1/suppressions/{address}."""
-    body = json.dumps({"reason": reason, "consent": consent}).encode("ascii")
-    read = _reader(_Lifted)
-    target = _of_address(address) + _query(scope=scope, cause=cause)
-    return Call("DELETE", target, lambda content: read(content).lifted, body, excuse=_nothing)
-
-
-def show(address: str) -> Call[Sequence[Entry]]:
-    """GET /v1/suppressions/{address}."""
-    read = _reader(_Entries)
-    return Call("GET", _of_address(address), lambda content: read(content).entries, excuse=_nothing)
-
-
-def _nothing(refused: Refused) -> Sequence[Entry] | None:
-    """404 for an address that is not on the list: there is nothing, which is an answer."""
-    return [] if refused.kind == "not-on-the-list" else None
-
-
-def list_page(filters: Mapping[str, object], cursor: int | None) -> Call[ListPage]:
-    """GET /v1/suppressions."""
-    return Call("GET", "/v1/suppressions" + _query(**filters, cursor=cursor, limit=PAGE_ITEMS), _reader(ListPage))
-
-
-def history_page(address: str, cursor: int | None) -> Call[HistoryPage]:
-    """GET /v1/addresses/{address}/history."""
-    target = f"/v1/addresses/{_quoted(address)}/history" + _query(cursor=cursor, limit=PAGE_ITEMS)
-    return Call("GET", target, _reader(HistoryPage))
-
-
-def _reader(type_: type[T]) -> Callable[[bytes], T]:
-    return msgspec.json.Decoder(type_).decode
-
-
-def _of_address(address: str) -> str:
-    return f"/v1/suppressions/{_quoted(address)}"
-
-
-def _quoted(address: str) -> str:
+def quoted(address: str) -> str:
+    """An address in a path."""
     # The server says that half a character is no address.
     return quote(address[:ADDRESS_CHARACTERS_MAX], safe="@", errors="surrogatepass")
 
 
-def _query(**parameters: Any) -> str:
+def query(**parameters: object) -> str:
+    """A query with those parameters that are not None; nothing where there is none."""
     given = {name: _parameter(value) for name, value in parameters.items() if value is not None}
     return "?" + urlencode(given, quote_via=quote, safe="@*", errors="surrogatepass") if given else ""
 
