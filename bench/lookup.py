@@ -53,7 +53,8 @@ def main() -> None:
                 sizes.append(lookup_sizes.measured(world, follower, build_seconds, turns, grow=chosen.grow or place == 0))
     if sizes:
         claims += lookup_sizes.report(sizes)
-    show_claims(claims)
+    if claims:
+        show_claims(claims)
 
 
 def _chosen() -> argparse.Namespace:
