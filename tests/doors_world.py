@@ -4,25 +4,35 @@ A door of its own kind joins the table of `test_doors.py` with an `Asker` in `as
 """
 
 import asyncio
+import hashlib
 import json
 import re
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, Protocol
 from urllib.parse import quote
 
+import dns.message
+import dns.query
+import dns.rcode
 import httpx
 import uvloop
 
-from api.doors.opening import GRAMMARS, DoorSettings, Listener, Where, opened_doors
+from api.doors.dns_asking import LookupByDigest
+from api.doors.dns_directory import Directory
+from api.doors.dns_zone import CODES, HASHINGS, Zone
+from api.doors.milter_wire import packet
+from api.doors.opening import GRAMMARS, DoorSettings, Listener, Where, ZoneParts, opened_doors
 from api.doors.said import Kind
 from api.doors.words import CAUSES
 from api.http.server import serve
 from api.lookup import Lookup, open_lookup
-from api.view import View
+from api.view import NO_STREAM, View
+from nullsender.address import canonical
+from nullsender.errors import Invalid, Transient
 from suppression.policy import Cause
 from tests.api_world import HASHER, STALENESS_SECONDS_MAX, World
 from tests.waiting import wait_for
@@ -68,7 +78,11 @@ def calling(where: Where) -> socket.socket:
         return socket.create_connection(where, timeout=TIMEOUT_SECONDS)
     caller = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     caller.settimeout(TIMEOUT_SECONDS)
-    caller.connect(str(where))
+    try:
+        caller.connect(str(where))
+    except OSError:
+        caller.close()
+        raise
     return caller
 
 
@@ -91,11 +105,16 @@ def policy_question(address: str, **attributes: str) -> bytes:
     return "".join(f"{name}={value}\n" for name, value in given.items()).encode() + b"\n"
 
 
+#: Version 6 with no step to be left out, and the answer to it.
+MILTER_OFFER = packet(b"O", bytes([0, 0, 0, 6, *bytes(8)]))
+_AGREED = re.escape(MILTER_OFFER.decode())
+
 _QUESTIONS: Mapping[str, Callable[[View, str], bytes]] = {
     "socketmap": lambda view, address: netstring(f"{view} {address}"),
     "tcp_table": lambda _view, address: f"get {quote(address)}\n".encode(),
     "policy": lambda view, address: policy_question(address, policy_context=str(view)),
     "readsocket": lambda view, address: f"{address} {view}".encode(),
+    "milter": lambda _view, address: MILTER_OFFER + packet(b"R", f"<{address}>".encode() + b"\0"),
 }
 #: How each door says each thing, what the sender reads last.
 _ANSWERS: Mapping[str, Mapping[Kind, str]] = {
@@ -125,6 +144,12 @@ _ANSWERS: Mapping[str, Mapping[Kind, str]] = {
         Kind.INVALID: r"INVALID (.+)\n",
         Kind.UNKNOWN: r"ERR (.+)\n",
     },
+    "milter": {
+        Kind.ALLOWED: _AGREED + r"\0\0\0\x01c",
+        Kind.SUPPRESSED: _AGREED + r"\0\0\0.y550 5\.7\.1 (.+)\0",
+        Kind.INVALID: _AGREED + r"\0\0\0.y553 5\.1\.3 (.+)\0",
+        Kind.UNKNOWN: _AGREED + r"\0\0\0.y451 4\.3\.0 (.+)\0",
+    },
 }
 
 
@@ -148,6 +173,49 @@ class DoorAsker(NamedTuple):
         """One connection, one question."""
         where = self.where.get(view) or self.where[None]
         return understood(self.name, conversation(where, _QUESTIONS[self.name](view, address)))
+
+
+# --- DNS ---
+
+
+class ZoneAsker(NamedTuple):
+    """Through the DNS zone, as a filter does that knows the address in the form that everybody agrees upon."""
+
+    where: tuple[str, int]
+    directory: Directory
+    name: str = "dns"
+
+    def ask(self, view: View, address: str) -> Heard:
+        """One datagram, after the directory was kept as its thread would."""
+        with suppress(Transient):
+            while not self.directory.step():
+                pass
+        try:
+            digest = hashlib.sha1(canonical(address).encode()).hexdigest()
+        except Invalid:
+            return Heard(Kind.INVALID)
+        question = dns.message.make_query(f"{digest}.{view.stream or NO_STREAM}.{view.tenant}.{APEX}", "A")
+        reply = dns.query.udp(question, self.where[0], port=self.where[1], timeout=TIMEOUT_SECONDS)
+        if reply.rcode() != dns.rcode.NOERROR:
+            return Heard(_KINDS_OF_RCODE[reply.rcode()])
+        octet = int(str(reply.answer[0][0]).removeprefix("127.0.0."))
+        return Heard(Kind.SUPPRESSED, next(cause for cause, code in CODES.items() if code == octet))
+
+
+APEX = "blocked.example."
+_KINDS_OF_RCODE = {dns.rcode.NXDOMAIN: Kind.ALLOWED, dns.rcode.SERVFAIL: Kind.UNKNOWN}
+
+
+def directory_of(world: World) -> Directory:
+    """What finds the addresses of a world's list by their SHA-1."""
+    return Directory(
+        world.index_folder / "dns",
+        world.store,
+        hashing="sha1",
+        digest=HASHINGS["sha1"].make,
+        clock=world.clock,
+        staleness_seconds_max=STALENESS_SECONDS_MAX,
+    )
 
 
 # --- HTTP ---
@@ -221,7 +289,7 @@ def lookup_of(world: World, *allow_unknown: View) -> Lookup:
 
 
 @contextmanager
-def doors_opened(settings: DoorSettings, lookup: Lookup) -> Iterator[Sequence[Where]]:
+def doors_opened(settings: DoorSettings, lookup: Lookup, zone: ZoneParts | None = None) -> Iterator[Sequence[Where]]:
     """The doors of a process, on an event loop in a thread; where each listener is."""
     places: list[Where] = []
     loops: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
@@ -229,7 +297,7 @@ def doors_opened(settings: DoorSettings, lookup: Lookup) -> Iterator[Sequence[Wh
 
     async def main() -> None:
         stopping = asyncio.Event()
-        async with opened_doors(settings, lookup) as opened:
+        async with opened_doors(settings, lookup, zone) as opened:
             places.extend(opened)
             loops.append((asyncio.get_running_loop(), stopping))
             await stopping.wait()
@@ -285,7 +353,12 @@ def opened_hall(world: World, views: Sequence[View]) -> Iterator[Hall]:
         client = open_ones.enter_context(served(world))
         bound: Sequence[View | None] = (None, *views)
         listeners = [Listener(door, (HOST, 0), view) for door in GRAMMARS for view in bound]
-        places = open_ones.enter_context(doors_opened(DoorSettings(listeners=listeners), lookup_of(world)))
+        listeners.append(Listener("dns", (HOST, 0)))
+        directory = open_ones.enter_context(closing(directory_of(world)))
+        zone = ZoneParts(Zone(APEX, "sha1"), LookupByDigest(lookup_of(world), directory, allow_unknown=()))
+        places = open_ones.enter_context(doors_opened(DoorSettings(listeners=listeners), lookup_of(world), zone))
         where = {(listener.door, listener.view): place for listener, place in zip(listeners, places, strict=True)}
-        doors = [DoorAsker(door, {view: where[door, view] for view in bound}) for door in GRAMMARS if door in _QUESTIONS]
-        yield Hall(world, [HttpAsker(client), HttpBatchAsker(client), *doors])
+        doors = [DoorAsker(door, {view: where[door, view] for view in bound}) for door in GRAMMARS]
+        at = where["dns", None]
+        assert isinstance(at, tuple)
+        yield Hall(world, [HttpAsker(client), HttpBatchAsker(client), *doors, ZoneAsker(at, directory)])

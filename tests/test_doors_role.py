@@ -116,9 +116,8 @@ def test_the_role_answers_refuses_what_the_list_holds_and_comes_back_when_it_is_
     wait_for(answers, what="the doors")
     said = conversation((host, int(port)), policy_question("bob@example.com"))
     assert said == b"action=550 5.7.1 Not to be sent to (hard bounce)\n\n"
-    assert f"policy:    {where}" in wait_for(
-        lambda: "nullsender is ready" in running.said() and running.said(), what="the word"
-    )
+    wait_for(lambda: "nullsender is ready" in running.said(), what="the greeting")
+    assert f"policy:    {where}" in running.said()
     assert running.command("health", "doors").returncode == 0
 
     running.wait_until_started_again("doors", running.kill("doors"))
@@ -133,4 +132,4 @@ def test_without_a_door_the_role_is_a_sentence(tmp_path: Path) -> None:
     refused = System(tmp_path / "data").command("doors")
 
     assert refused.returncode == 3
-    assert "no door is open: set one of doors.socketmap" in refused.stderr
+    assert "no door is open" in refused.stderr
