@@ -21,6 +21,7 @@ class Exim(Mta):
 
     main: lines for the main section, macros for instance.
     at_rcpt: what the ACL for RCPT does before it accepts.
+    routers: routers that are asked before the others.
     """
 
     name: ClassVar[str] = "exim"
@@ -35,14 +36,17 @@ class Exim(Mta):
         "A success is `delivered` even if the next host does not know DSN, where RFC 3461 says `relayed`.",
     )
 
-    def __init__(self, *, main: str = "", at_rcpt: str = "", **parameters: Any) -> None:
+    def __init__(self, *, main: str = "", at_rcpt: str = "", routers: str = "", **parameters: Any) -> None:
         super().__init__(**parameters)
         self._main_lines = main
         self._at_rcpt = at_rcpt
+        self._routers = routers
 
     def configure(self) -> None:
         """Write the configuration and the tables that its routers look into."""
-        routers = "\n".join([*self._local_routers(), _ALIASES, _ROUTES, self._relay_router() if self.relay else _DNS])
+        routers = "\n".join(
+            [self._routers, *self._local_routers(), _ALIASES, _ROUTES, self._relay_router() if self.relay else _DNS]
+        )
         sections = [self._main(), self._acl(), f"begin routers\n{routers}", _TRANSPORTS, self._retry(), "begin rewrite\n"]
         self.write("/etc/exim4/exim4.conf", "\n".join(sections))
         self.write("/etc/exim4/routes", "".join(f"{domain}: {_host(to)}\n" for domain, to in self.routes.items()))
