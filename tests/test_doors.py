@@ -5,12 +5,15 @@ Whoever opens another door adds an asker for it to `tests/doors_world.py`; the q
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from api.doors.files_writing import write_addresses
 from api.doors.said import Kind
 from api.view import View
+from nullsender.address import canonical
 from nullsender.errors import Transient
 from suppression.policy import Cause
 from suppression.store import Store
@@ -134,7 +137,19 @@ def test_no_door_guesses_while_the_table_is_stale_and_the_store_is_away(hall: Ha
         raise Transient("no database")
 
     monkeypatch.setattr(Store, "check_hashes", away)
+    monkeypatch.setattr(Store, "named_changes", away)
     hall.world.clock.advance(seconds=STALENESS_SECONDS_MAX * 2)
 
     for address in ("clean@example.com", "hard@example.com"):
         assert answers(hall, Case(ALL_MAIL, address, UNKNOWN)) == dict.fromkeys((a.name for a in hall.askers), UNKNOWN)
+
+
+@pytest.mark.parametrize("view", VIEWS, ids=str)
+def test_a_file_holds_those_whom_every_door_refuses(hall: Hall, view: View, tmp_path: Path) -> None:
+    write_addresses(hall.world.store, view, tmp_path / "suppressed.txt")
+    held = set((tmp_path / "suppressed.txt").read_text().splitlines())
+
+    told = [case for case in CASES if case.view == view and case.answer.kind is not Kind.INVALID and " " not in case.address]
+    assert {case.address for case in told if canonical(case.address) in held} == {
+        case.address for case in told if case.answer.kind is Kind.SUPPRESSED
+    }

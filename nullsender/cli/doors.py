@@ -7,7 +7,7 @@ from pathlib import Path
 import uvloop
 
 from api.doors.asking import Manner
-from api.doors.opening import DoorSettings, Listener, opened_doors
+from api.doors.opening import GRAMMARS, DoorSettings, Listener, opened_doors
 from api.doors.words import SUPPRESSED_TEXT
 from nullsender.cli import door_parts, lookup_parts, store_parts
 from nullsender.cli.running import event_loop, role
@@ -25,7 +25,8 @@ def run(arguments: argparse.Namespace) -> int:
     with role.running("doors", arguments) as ours:
         settings = door_settings(ours.settings)
         if not ours.settings.doors.is_open:
-            raise Misconfigured("no door is open: the settings `doors.…` say which there are (nullsender doctor --settings)")
+            names = (*GRAMMARS, "dns", "files")
+            raise Misconfigured(f"no door is open: set one of {', '.join(f'doors.{name}' for name in names)}")
         store = store_parts.open_store(ours.settings)
         lookup = lookup_parts.lookup_of(ours.settings, store)
 
