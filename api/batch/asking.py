@@ -1,0 +1,110 @@
+"""What may be sent to, of up to `COLUMNS` addresses of a text: the compiled loops, and one by one what they leave over.
+
+plain           hashed and looked up by the compiled loops
+unusual         canonical form, hash and table in Python (`Lookup.at_once_hash`): the same answer, slowly
+not in memory   while the table is stale or missing, and where it can not tell: `waiting`, until the store was asked
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC
+from functools import partial
+
+import numpy as np
+
+from api.batch.hashing import BLOCK_WORDS, COLUMNS, Word, columns_of, hash_columns, state_of
+from api.batch.probing import ASK, INVALID, probe
+from api.batch.reading import Spans, Text, take
+from api.index.slots import CAUSE_CODES, CAUSE_MASK, CAUSES, EPOCH, SCOPE_MASK, SCOPE_SHIFT, tenant_mask
+from api.index.table import Table
+from api.lookup import Lookup, Verdict
+from api.view import View
+from nullsender.address import canonical
+from nullsender.errors import Invalid
+
+#: The item that some bytes of a text are, and whether they are odd -> its text; `Invalid` where it has none.
+ItemReader = Callable[[bytes, bool], str]
+
+
+class Batch:
+    """Room for `COLUMNS` addresses, and what is said of each of them. For one thread; used again and again."""
+
+    def __init__(self, lookup: Lookup) -> None:
+        self._lookup = lookup
+        self._state = state_of(lookup.hasher)
+        self._columns, self._counters, self._hashes = columns_of(BLOCK_WORDS), columns_of(1), columns_of(8)
+        self._is_unusual = np.zeros(COLUMNS, np.uint8)
+        self._table: Table | None = None
+        self._verdicts: dict[int, Verdict] = {}
+        self._count = 0
+        #: What is said of each item: `ALLOWED`, a slot's value, `ASK` or `INVALID`.
+        self.values = columns_of(1)
+        #: Why an item is invalid, the canonical form of an unusual one, the hash of one of which only the store can tell.
+        self.reasons: dict[int, str] = {}
+        self.addresses: dict[int, str] = {}
+        self.waiting: dict[int, bytes] = {}
+
+    def ask(self, view: View, text: Text, spans: Spans, count: int, item_of: ItemReader) -> None:
+        """Look up the first `count` spans of `text`. From memory only: what is `waiting` afterwards is for the store."""
+        take(text.text, text.words, spans.starts, spans.ends, count, self._columns, self._counters, self._is_unusual)
+        hash_columns(self._columns, self._counters, self._state, self._hashes, count)
+        self.reasons, self.addresses, self.waiting, self._verdicts = {}, {}, {}, {}
+        self._count = count
+        self._table = self._lookup.table.fresh()
+        if self._table is None:
+            self.values[:count] = ASK
+        else:
+            self._probe(self._table, view)
+        unusual = np.flatnonzero(self._is_unusual[:count] | spans.is_odd[:count]).tolist()
+        for column in unusual:
+            raw, is_odd = text.raw[spans.starts[column] : spans.ends[column]], bool(spans.is_odd[column])
+            self._ask_alone(view, column, partial(item_of, raw, is_odd))
+        waiting_before = len(self.waiting)
+        for column in np.flatnonzero(self.values[:count] == ASK).tolist():
+            self.waiting[column] = self.waiting.get(column) or self._hashes[column::COLUMNS][:2].tobytes()
+        self._lookup.count_from_table(count - len(unusual) - (len(self.waiting) - waiting_before))
+
+    def tell(self, verdicts: Mapping[bytes, Verdict]) -> None:
+        """What the store said of all that were `waiting`, by hash."""
+        for column, address_hash in self.waiting.items():
+            self._put(column, verdicts[address_hash])
+        self.waiting = {}
+
+    def stopped(self) -> Sequence[int]:
+        """The columns of all that may not be sent to, invalid and waiting ones included, in their order."""
+        return np.flatnonzero(self.values[: self._count]).tolist()
+
+    def verdict(self, column: int) -> Verdict:
+        """Why mail to a column that is suppressed is stopped."""
+        verdict = self._verdicts.get(column)
+        if verdict is not None:
+            return verdict
+        value = int(self.values[column])
+        assert self._table is not None, "values come from a table, or there is a verdict"
+        scope = self._table.scope_name(value >> SCOPE_SHIFT & SCOPE_MASK)
+        return Verdict(allowed=False, cause=CAUSES[value & CAUSE_MASK], scope=scope)
+
+    def _probe(self, table: Table, view: View) -> None:
+        words = np.frombuffer(table.words, np.uint64)
+        now_seconds = int((self._lookup.clock.now().astimezone(UTC) - EPOCH).total_seconds())
+        stream, mask = Word(table.stream_number(view.stream)), Word(tenant_mask(view.tenant))
+        probe(words, self._hashes, mask, stream, Word(max(now_seconds, 0)), self.values, self._count)
+
+    def _ask_alone(self, view: View, column: int, item: Callable[[], str]) -> None:
+        try:
+            address = canonical(item())
+        except Invalid as invalid:
+            self.values[column] = INVALID
+            self.reasons[column] = invalid.reason
+            return
+        address_hash = self._lookup.hasher.hash(address)
+        verdict = self._lookup.at_once_hash(view, address_hash)
+        self.addresses[column] = address
+        if verdict is None:
+            self.values[column] = ASK
+            self.waiting[column] = address_hash
+        else:
+            self._put(column, verdict)
+
+    def _put(self, column: int, verdict: Verdict) -> None:
+        self._verdicts[column] = verdict
+        self.values[column] = 0 if verdict.cause is None else CAUSE_CODES[verdict.cause]
