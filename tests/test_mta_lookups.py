@@ -19,11 +19,13 @@ import pytest
 
 from tests.missing import give_up
 from tests.mtas import pages
+from tests.mtas.addresses import HostPort
 from tests.mtas.exim import Exim
 from tests.mtas.mta import Mta, MtaFailed
 from tests.mtas.postfix import Postfix
 from tests.mtas.refusing_server import RefusingServer
 from tests.mtas.roots import unavailable_because
+from tests.mtas.rspamd import Rspamd
 from tests.mtas.stub_auth import StubAuth
 from tests.system import System, free_ports
 from tests.waiting import wait_for
@@ -42,6 +44,9 @@ class Doors:
         self.ports = dict(zip(WAYS, free_ports(len(WAYS)), strict=True))
         settings = {f"NULLSENDER_DOORS_{way.upper()}": f"127.0.0.1:{port}" for way, port in self.ports.items()}
         settings["NULLSENDER_DOORS_TCP_TABLE"] += "=marketing"
+        (self.dns_port,) = free_ports(1)
+        settings["NULLSENDER_DOORS_DNS"] = f"127.0.0.1:{self.dns_port}=marketing"
+        settings["NULLSENDER_DOORS_DNS_ZONE"] = "blocked.internal"
         settings["NULLSENDER_DOORS_SASL_VIEWS"] = "news@example.com=marketing,receipts@example.com=transactional"
         self._environment = system.environment | settings
         self._output = output
@@ -60,7 +65,7 @@ class Doors:
         assert self._process is not None
         assert self._process.poll() is None, self._output.read_text()
         try:
-            for port in self.ports.values():
+            for port in (*self.ports.values(), self.dns_port):
                 socket.create_connection(("127.0.0.1", port), timeout=1).close()
         except OSError:
             return False
@@ -266,3 +271,33 @@ def test_who_has_logged_in_chooses_the_stream(doors: Doors, world: RefusingServe
     with Postfix(main_cf=logins + ask, routes={"example.net": world.address}) as postfix:
         assert replied_to(postfix, "news@example.com", "unsubscribed@example.net") == 550
         assert replied_to(postfix, "receipts@example.com", "unsubscribed@example.net") == 250
+
+
+@pytest.fixture(scope="module")
+def rspamd(doors: Doors) -> Iterator[Rspamd]:
+    files = {"override.d/rbl.conf": pages.block("mailcow", "rbl.conf")}
+    with Rspamd(files, resolver=HostPort("127.0.0.1", doors.dns_port)) as running:
+        yield running
+
+
+def test_rspamd_marks_a_message_to_somebody_on_the_list(rspamd: Rspamd) -> None:
+    message = b"From: news@example.com\r\nSubject: News\r\n\r\nHello.\r\n"
+
+    found = rspamd.looked_at(
+        message,
+        sender="news@example.com",
+        recipients=["reader@example.net", "Unsubscribed@example.net"],
+        user="news@example.com",
+    )
+    clean = rspamd.looked_at(message, sender="news@example.com", recipients=["reader@example.net"], user="news@example.com")
+
+    assert "NULLSENDER_MANUAL" in found["symbols"]
+    assert [name for name in clean["symbols"] if name.startswith("NULLSENDER")] == []
+
+
+def test_a_mailcow_asks_for_those_who_have_logged_in_alone(doors: Doors, world: RefusingServer, logins: str) -> None:
+    ask = pages.block("mailcow", "extra.cf", {"172.22.1.1:7777": f"127.0.0.1:{doors.ports['socketmap']}"})
+    with Postfix(main_cf=logins + ask, routes={"example.net": world.address}) as postfix:
+        assert replied_to(postfix, "news@example.com", "suppressed@example.net") == 550
+        assert replied_to(postfix, "news@example.com", "reader@example.net") == 250
+        assert replied_to(postfix, None, "suppressed@example.net") == 250

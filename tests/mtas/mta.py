@@ -215,8 +215,12 @@ class Mta(ABC):
             self._guard = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
             )
-        if not wait_for_greeting(self.submission, timeout_seconds=START_SECONDS_MAX, alive=self._is_alive):
+        if not self.wait_until_it_answers():
             raise MtaFailed(f"{self.name} does not greet at {self.submission}:\n{self.log()[-OUTPUT_CHARS_MAX:]}")
+
+    def wait_until_it_answers(self) -> bool:
+        """True as soon as it greets; False when it ends before, or takes longer than START_SECONDS_MAX."""
+        return wait_for_greeting(self.submission, timeout_seconds=START_SECONDS_MAX, alive=self._is_alive)
 
     def _is_alive(self) -> bool:
         return self._guard is not None and self._guard.poll() is None
