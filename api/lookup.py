@@ -14,7 +14,8 @@ import msgspec
 
 from api.index.follower import table_path
 from api.index.reader import TableReader
-from api.index.table import identity_of, key_of
+from api.index.slots import CAUSE_MASK, CAUSES, EPOCH, SCOPE_MASK, SCOPE_SHIFT
+from api.index.table import ASK_STORE, NOTHING, identity_of
 from api.view import View
 from nullsender import telemetry
 from nullsender.address import AddressHasher, canonical
@@ -116,7 +117,10 @@ class Lookup:
 
     def at_once(self, view: View, address: str) -> Verdict | None:
         """The answer for a canonical address from memory alone; None: only the store can tell (`verdict`). Never waits."""
-        return self.at_once_hash(view, self._hasher.hash(address))
+        verdict = self._from_table(view, self._hasher.hash(address))
+        if verdict is not None:
+            _FROM_TABLE.count += 1
+        return verdict
 
     def verdict(self, view: View, address: str) -> Verdict:
         """The answer for a canonical address. May wait for the store; `Transient` when nobody can tell."""
@@ -124,11 +128,10 @@ class Lookup:
 
     def at_once_hash(self, view: View, address_hash: bytes) -> Verdict | None:
         """As `at_once`, for what `AddressHasher` makes of a canonical address."""
-        table = self._table.fresh()
-        if table is None or table.holds(key_of(view.tenant, address_hash)):
-            return None
-        _FROM_TABLE.count += 1
-        return _CLEAN
+        verdict = self._from_table(view, address_hash)
+        if verdict is not None:
+            _FROM_TABLE.count += 1
+        return verdict
 
     def verdict_of_hash(self, view: View, address_hash: bytes) -> Verdict:
         """As `verdict`, for what `AddressHasher` makes of a canonical address."""
@@ -144,14 +147,18 @@ class Lookup:
     def check(self, view: View, address: str) -> Answer:
         """The answer for a canonical address with the whole entry. May wait for the store; `Transient` when nobody can tell."""
         address_hash = self._hasher.hash(address)
-        verdict = self.at_once_hash(view, address_hash)
+        verdict = self._from_table(view, address_hash)
         if verdict is not None and verdict.allowed:
+            _FROM_TABLE.count += 1
             return Answer(address, None)
         entries = self._from_store(view, [address_hash])
         if entries is None:
             return Answer(address, None, known=False)
         entry = entries.get(address_hash)
-        return Answer(address, entry and msgspec.structs.replace(entry, address=address))
+        if entry is None:
+            _OVERRULED.count += verdict is not None
+            return Answer(address, None)
+        return Answer(address, msgspec.structs.replace(entry, address=address))
 
     # --- many ---
 
@@ -173,7 +180,8 @@ class Lookup:
                 shown = item.encode("utf-8", "replace").decode("utf-8")
                 invalid.append(InvalidAddress(index, shown, error.reason))
         hashes = {index: self._hasher.hash(address) for index, address in addresses.items()}
-        suspects = [index for index, it in hashes.items() if (said := self.at_once_hash(view, it)) is None or not said.allowed]
+        suspects = [index for index, it in hashes.items() if (said := self._from_table(view, it)) is None or not said.allowed]
+        _FROM_TABLE.count += len(hashes) - len(suspects)
         entries = self._from_store(view, [hashes[index] for index in suspects]) if suspects else {}
         if entries is None:
             return Answers(len(items), {}, invalid, known=False)
@@ -183,6 +191,23 @@ class Lookup:
             if (entry := entries.get(hashes[index])) is not None
         }
         return Answers(len(items), suppressed, invalid)
+
+    # --- where it comes from ---
+
+    def _from_table(self, view: View, address_hash: bytes) -> Verdict | None:
+        table = self._table.fresh()
+        if table is None:
+            return None
+        value = table.value_of(view.tenant, view.stream, address_hash, self._now_seconds)
+        if value == NOTHING:
+            return _CLEAN
+        if value == ASK_STORE:
+            return None
+        return Verdict(False, CAUSES[value & CAUSE_MASK], table.scope_name(value >> SCOPE_SHIFT & SCOPE_MASK))
+
+    def _now_seconds(self) -> float:
+        """Seconds since `EPOCH`, for what ends by itself."""
+        return (self._clock.now() - EPOCH).total_seconds()
 
     def _from_store(self, view: View, hashes: Sequence[bytes]) -> Mapping[bytes, Entry] | None:
         """The entries that stop mail of this view, by hash; None: the store can not tell, and such mail may go.

@@ -210,12 +210,26 @@ XARF_SAMPLES_MAX = 5
 FOLLOW_POLL_SECONDS = 0.02
 # The longest wait before the follower asks a store in trouble again: meanwhile every lookup costs the store a query.
 FOLLOW_RETRY_SECONDS_MAX = 1.0
-# Changes, or hashes of a full build, that the follower takes at once.
+# Changes that the follower takes at once: half a second of a store that writes as fast as it can.
 FOLLOW_BATCH_MAX = 5_000
-# The emptiest table: half a MiB, so that a young list does not grow its table over and over.
+# Entries that the follower takes at once from the list for a new table, and slots that it copies at once for a bigger one:
+# a twentieth of a second, in which the table that is in use waits for its changes.
+TABLE_BUILD_ROWS = 25_000
+TABLE_COPY_SLOTS = 2**19
+# The emptiest table: a MiB, so that a young list does not grow its table over and over.
 TABLE_SLOTS_MIN = 2**16
-# Past this share of used slots, linear probing gets slow (2.5 slots for a miss at 0.5, 3.6 at 0.6, 8.5 at 0.75).
-TABLE_LOAD_MAX = 0.6
+# A table grows past this share of used slots. Linear probing looks at 16 of them for a miss then, at 8 on the way.
+TABLE_LOAD_MAX = 0.82
+# How full a new table is: under 25 MB for a million entries, 5 slots for a miss.
+TABLE_LOAD_NEW = 0.66
+# Past this share nothing is put in any more: probes would take long, and in the end never end. A bigger table was to be there
+# long before; where there is no room for one, this one gets stale instead, and lookups ask the store.
+TABLE_LOAD_FULL = 0.95
+# Scopes (streams and lists) that have a number in the table, besides `*`: 12 bits, and one number for all others, which cost a
+# question to the store. Of all tenants together: each name counts once.
+TABLE_SCOPES_MAX = 4_094
+# How long the follower waits before it tries again to make a bigger table where that failed (a full disk).
+TABLE_RETRY_SECONDS = 10.0
 # How often a reader without a usable table looks whether there is one: seldom enough to cost nothing, soon enough to be no gap.
 TABLE_REOPEN_SECONDS = 0.05
 # How often a write looks whether the table has passed it; the wait ends by itself when the table has gone stale.

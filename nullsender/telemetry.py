@@ -185,11 +185,16 @@ LOOKUP_STALENESS = gauge(
     "How long ago the lookup table is known to have had every change of the list.",
     remedy="Past the bound (lookup.staleness_seconds_max) lookups ask the store. The log of the role `follow` says why.",
 )
-LOOKUP_TABLE_KEYS = gauge("nullsender_lookup_table_keys", "Addresses in the lookup table, those of entries long gone included.")
+LOOKUP_TABLE_ENTRIES = gauge("nullsender_lookup_table_entries", "Entries that stand in the lookup table of this machine.")
+LOOKUP_DELAY = histogram(
+    "nullsender_lookup_delay_seconds",
+    "From a change of the list to the moment at which every process of this machine answers by it.",
+    remedy="Above a second though the store is quick: the log of the role `follow`, and whether the machines' clocks agree.",
+)
 LOOKUP_TABLE_BUILDS = counter(
     "nullsender_lookup_table_builds_total",
-    "Full builds of the lookup table: at the first start, after a reboot, and when the table could not be believed.",
-    remedy="More often than the machine starts: the log of the role `follow` says why.",
+    "Lookup tables made from the list: at the first start, when the table could not be believed, and when somebody asked.",
+    remedy="More often than that: the log of the role `follow` says why.",
 )
 
 # --- the HTTP API ------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, Select, bindparam, func, select, tuple_
+from sqlalchemy import Row, Select, bindparam, func, select
 
 from nullsender.address import canonical, domain_to_ascii
 from nullsender.events import Outcome, decode
@@ -15,8 +15,8 @@ from suppression.models import addresses, changes, entries, outcomes
 from suppression.policy import EVERYWHERE, GRAVITY, Cause, Did
 from suppression.records import Change, Entry, Page, Told
 from suppression.schema import require_schema
-from suppression.store_base import StoreBase
 from suppression.store_rows import change_of, entry_of, is_live, parts_of, rows_about
+from suppression.store_standing import StandingReader
 from suppression.store_turn import positions_of
 
 _WITH_ADDRESS = select(entries, addresses.c.address).join_from(
@@ -46,7 +46,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     domain: str | None = None
 
 
-class StoreReader(StoreBase):
+class StoreReader(StandingReader):
     """The questions; `Transient` where they can not be asked."""
 
     def check(self, tenant: str, stream: str | None, canonical_addresses: Sequence[str]) -> Mapping[int, Entry]:
@@ -118,18 +118,6 @@ class StoreReader(StoreBase):
         """The number of the newest change; 0 where there is none."""
         with reading(self._engine) as connection:
             return connection.execute(select(func.max(changes.c.seq))).scalar() or 0
-
-    def hashes(self, after: tuple[str, bytes] | None, limit: int) -> Sequence[tuple[str, bytes]]:
-        """(tenant, address hash) of everyone with an entry that has not ended, in key order, after `after`.
-
-        One whose time is over counts until that is noted: the feed tells of what is noted, but not of a clock that was wrong.
-        """
-        asked = select(entries.c.tenant, entries.c.address_hash).where(entries.c.ended_at.is_(None)).distinct()
-        if after is not None:
-            asked = asked.where(tuple_(entries.c.tenant, entries.c.address_hash) > after)
-        with reading(self._engine) as connection:
-            rows = connection.execute(asked.order_by(entries.c.tenant, entries.c.address_hash).limit(limit))
-            return [(row.tenant, row.address_hash) for row in rows]
 
     def positions(self, group: str) -> Mapping[Partition, Position]:
         """How far a consumer group has come on each partition."""

@@ -10,6 +10,7 @@ from suppression.policy import Cause, Did
 from suppression.records import Change, Told
 from suppression.store import Store
 from suppression.store_read import Filters
+from suppression.store_standing import Kind
 from tests.outcomes import START, an_outcome
 from tests.store_contract import ADA, BEN, EVE, lift, put, tell
 
@@ -123,27 +124,36 @@ class QuestionsContract:
 
         assert ADA not in repr(store.feed(0, 1))
 
-    def test_hashes_are_of_everyone_who_is_stopped_once(self, store: Store) -> None:
-        put(store, ADA)
+    @pytest.mark.parametrize("rows", [1, 2, 100])
+    def test_everything_that_stands_is_given_once_with_its_kind(self, store: Store, rows: int) -> None:
+        until = START + timedelta(days=1, microseconds=1)
+        put(store, ADA, scope="news", expires=until)
         put(store, ADA, cause="hard")
         put(store, BEN, tenant="another")
         put(store, EVE)
         lift(store, EVE)
 
-        first = store.hashes(None, 1)
-        rest = store.hashes(first[-1], 100)
+        pages = list(store.standing(rows))
 
-        assert [tenant for tenant, _ in (*first, *rest)] == ["another", "default"]
-        assert store.feed(0, 1)[0].address_hash == rest[0][1]
-        assert store.hashes(rest[-1], 100) == []
+        changes = store.feed(0, 100)
+        found = [(it, page.kinds[mark]) for page in pages for it, mark in zip(page.hashes, page.marks, strict=True)]
+        assert sorted(found) == sorted(
+            [
+                (changes[0].address_hash, Kind("default", "news", Cause.MANUAL, False, until)),
+                (changes[0].address_hash, Kind("default", "*", Cause.HARD, False, None)),
+                (changes[2].address_hash, Kind("another", "*", Cause.MANUAL, False, None)),
+            ]
+        )
+        assert all(len(page.hashes) <= rows for page in pages)
+        assert store.count_standing() == 3
 
-    def test_hashes_leave_out_what_has_expired_only_once_that_is_noted(self, store: Store, clock: FakeClock) -> None:
+    def test_what_has_expired_stands_until_that_is_noted(self, store: Store, clock: FakeClock) -> None:
         put(store, expires=START + timedelta(days=1))
         clock.advance(days=2)
 
-        assert len(store.hashes(None, 100)) == 1
+        assert store.count_standing() == len(list(store.standing(100))) == 1
         store.expire(clock.now(), 100)
-        assert store.hashes(None, 100) == []
+        assert (store.count_standing(), list(store.standing(100))) == (0, [])
 
 
 class KeysContract:

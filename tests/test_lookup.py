@@ -115,7 +115,7 @@ def test_when_the_table_is_stale_and_the_store_is_gone_there_is_no_answer(
         lookup.check_many(View("default", None), ["clean@example.com"])
 
 
-def test_a_hit_without_the_store_is_no_answer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hit_is_not_explained_without_the_store(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.suppress("gone@example.com")
     world.catch_up()
     forbid_sql(monkeypatch)

@@ -1,14 +1,16 @@
-"""Keeps the lookup table (`table.py`) up to date: one process per machine reads the store's change feed and puts keys in.
+"""Keeps the lookup table (`table.py`) up to date: one process per machine reads the store's change feed and writes it down.
 
-    start    the table that lies there, if it can be believed; else a full build from the store's hashes
-    then     read the feed from the table's position, put in every key, move the position; when nothing is left: `checked_at`
+    start    the table that lies there, if it can be believed; else a new one, made from the list
+    then     read the feed from the table's position, put every change in, move the position; when nothing is left: `checked_at`
     each time the feed has to begin with the change that stands at the table's position. Where it does not, the store is another
              one than the table was made from (restored, or failed over with changes lost) and gives the same numbers to other
              changes: the table is marked at once, so that nobody believes it any more, and built anew
-    full     a bigger table is written aside, renamed over the old one, and the old one marked, so that readers open the new one
+    next     when the table is full, or when somebody asked for a new one (`nullsender index rebuild`), the next one is made
+             aside, a slice with each step (`building.py`), while the live one is kept up. When it is complete it is renamed
+             over the old one, and the old one marked, so that readers open the new one: nobody waits
 
-Every change puts its key in, whatever it was: one too many only costs a question to the store, one too few would be a guess.
-While the store can not be read the table grows stale by itself, and lookups ask the store, which says so.
+While the store can not be read the table grows stale by itself, and lookups ask the store, which says so. The same happens
+where the table is full and there is no room for a bigger one.
 """
 
 import contextlib
@@ -18,9 +20,12 @@ from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
 
-from api.index.table import Table, create, identity_of, key_of, open_table
+from api.index.building import CopiedTable, ListedTable, NextTable, batch_of_changes
+from api.index.table import identity_of
+from api.index.writing import WritableTable, taken_over
 from nullsender import telemetry
 from nullsender.clock import Clock
+from nullsender.counting import Timings
 from nullsender.errors import Misconfigured, Transient
 from nullsender.file_lock import locked
 from nullsender.limits import (
@@ -28,17 +33,28 @@ from nullsender.limits import (
     FOLLOW_POLL_SECONDS,
     FOLLOW_RETRY_SECONDS_MAX,
     RETRY_SECONDS_MIN,
-    TABLE_SLOTS_MIN,
+    TABLE_RETRY_SECONDS,
 )
 from suppression.records import Change
 from suppression.store import Store
 
 _log = logging.getLogger("follow")
+_DELAYS = Timings(telemetry.LOOKUP_DELAY)
 
 
 def table_path(folder: Path) -> Path:
     """Where in the index folder the table lies."""
     return folder / "table"
+
+
+def aside_path(folder: Path) -> Path:
+    """Where the next table lies while it is made."""
+    return folder / "table.new"
+
+
+def request_path(folder: Path) -> Path:
+    """The file that asks the follower for a new table, for as long as it lies there."""
+    return folder / "rebuild"
 
 
 def follow(store: Store, folder: Path, clock: Clock, stopping: Callable[[], bool]) -> None:
@@ -47,7 +63,7 @@ def follow(store: Store, folder: Path, clock: Clock, stopping: Callable[[], bool
     Only one process of a machine does; a second one waits here until the first has gone. `Misconfigured` where the folder can
     not be written; trouble that may pass is logged and tried again.
     """
-    with _only_one(folder, clock, stopping) as is_ours:
+    with only_one(folder, clock, stopping) as is_ours:
         if not is_ours:
             return
         follower = Follower(store, folder, clock)
@@ -72,36 +88,58 @@ class Follower:
         self._store = store
         self._clock = clock
         self._path = table_path(folder)
-        self._aside = self._path.with_suffix(".new")
+        self._aside = aside_path(folder)
+        self._request = request_path(folder)
         self._identity = identity_of(store.key_fingerprint)
-        self._table: Table | None = None
+        self._live: WritableTable | None = None
+        self._live_file: int | None = None
+        self._next: NextTable | None = None
+        self._next_from_seconds = 0.0  # when a next table may be begun again after one could not be made
 
     def step(self) -> bool:
-        """Take one batch from the feed; True when that was all there is. `Transient`: the store or the disk has trouble."""
-        try:
-            table = self._table or open_table(self._path, identity=self._identity, writable=True) or self._built()
-            self._table = table
-            asked_at_seconds = self._clock.monotonic_seconds()
-            changes = self._changes_after(table)
-            if changes is None:
-                self._disown(table)
-                return False
-            for change in changes:
-                if table.is_full:
-                    table = self._grown(table)
-                table.add(key_of(change.tenant, change.address_hash))
-        except Transient:
-            self._table = None  # it may have been removed or damaged meanwhile: look at it again before going on
-            raise
-        if changes:
-            table.move_to(changes[-1].seq, _fingerprint(changes[-1]))
-            telemetry.LOOKUP_TABLE_KEYS.set(table.count)
-        if len(changes) < FOLLOW_BATCH_MAX:
-            table.checked_at_seconds = asked_at_seconds
-            return True
-        return False
+        """Take one batch from the feed, and make some more of a next table; True when nothing is left of either.
 
-    def _changes_after(self, table: Table) -> Sequence[Change] | None:
+        `Transient`: the store or the disk has trouble.
+        """
+        try:
+            live = self._live_table()
+            return self._made_first() if live is None else self._followed(live)
+        except Transient:
+            self._drop_next()
+            raise
+
+    # --- the live table ---
+
+    def _live_table(self) -> WritableTable | None:
+        """The table that readers open; None where there is none that can be believed."""
+        if self._live is not None and self._file_now() == self._live_file:
+            return self._live
+        if self._next is None or self._live is not None:
+            self._drop_next()
+            self._live, self._live_file = taken_over(self._path, identity=self._identity), self._file_now()
+        return self._live
+
+    def _file_now(self) -> int | None:
+        try:
+            return self._path.stat().st_ino  # nobody else gets this number while we have the file mapped
+        except OSError:
+            return None
+
+    def _followed(self, live: WritableTable) -> bool:
+        asked_at_seconds = self._clock.monotonic_seconds()
+        changes = self._changes_after(live)
+        if changes is None:
+            self._disown(live)
+            return False
+        if changes:
+            self._apply(changes, live)
+        is_all = len(changes) < FOLLOW_BATCH_MAX
+        if is_all:
+            live.checked(asked_at_seconds)
+        self._go_on_with_next(live, is_all=is_all)
+        return is_all and self._next is None
+
+    def _changes_after(self, table: WritableTable) -> Sequence[Change] | None:
         """The next changes that the table does not have; None where it is of another past than the store's.
 
         One statement asks for both, so that no reconnection to another store, which nothing tells us of, can lie in between.
@@ -113,48 +151,100 @@ class Follower:
             return None
         return changes[1:]
 
-    def _disown(self, table: Table) -> None:
+    def _apply(self, changes: Sequence[Change], live: WritableTable) -> None:
+        position, fingerprint = changes[-1].seq, _fingerprint(changes[-1])
+        live.put(batch_of_changes(changes, live))
+        live.move_to(position, fingerprint)
+        now = self._clock.now()
+        for change in changes:
+            _DELAYS.observe(max((now - change.at).total_seconds(), 0.0))
+        telemetry.LOOKUP_TABLE_ENTRIES.set(live.standing)
+        if self._next is not None:
+            try:
+                self._next.table.put(batch_of_changes(changes, self._next.table))
+                self._next.table.move_to(position, fingerprint)
+            except Transient as trouble:
+                self._give_up_next(trouble)
+
+    def _disown(self, table: WritableTable) -> None:
         """Nobody believes `table` from now on."""
         _log.warning("the lookup table is of another past than the store's (restored, or failed over?): building it anew")
         # Unlinked first: whoever sees the mark finds nothing to open until the next table is complete.
         self._path.unlink(missing_ok=True)
         table.supersede()
-        self._table = None
+        self._live = None
+        self._drop_next()
 
-    def _built(self) -> Table:
-        """A table of everything that the store holds. Changes made meanwhile come from the feed afterwards."""
-        position = self._store.feed_head()
-        fingerprint = self._fingerprint_at(position)
-        table = create(self._aside, identity=self._identity, slots=TABLE_SLOTS_MIN)
-        after = None
-        while page := self._store.hashes(after, FOLLOW_BATCH_MAX):
-            for tenant, address_hash in page:
-                if table.is_full:
-                    table = self._larger(table)
-                table.add(key_of(tenant, address_hash))
-            after = page[-1]
-        table.move_to(position, fingerprint)
-        os.replace(self._aside, self._path)
-        telemetry.LOOKUP_TABLE_BUILDS.inc()
-        _log.info("built the lookup table", extra={"facts": {"keys": table.count, "slots": table.slots, "position": position}})
-        return table
+    # --- the next one ---
 
-    def _grown(self, table: Table) -> Table:
-        """The live table with twice the room. Until it is renamed into place nobody but us knows of it."""
-        grown = self._larger(table)
-        # In place first: whoever sees the mark finds the next table.
-        os.replace(self._aside, self._path)
-        table.supersede()
-        self._table = grown
-        _log.info("grew the lookup table", extra={"facts": {"keys": grown.count, "slots": grown.slots}})
-        return grown
+    def _made_first(self) -> bool:
+        """Make some of a table where there is none. Changes made meanwhile come from the feed afterwards."""
+        if self._next is None:
+            _log.info("there is no lookup table that can be believed: building one")
+            position = self._store.feed_head()
+            self._next = self._listed(self._store.count_standing())
+            self._next.table.move_to(position, self._fingerprint_at(position))
+        self._next.advance()
+        if self._next.is_complete:
+            self._put_in_place(self._next)
+        return False
 
-    def _larger(self, table: Table) -> Table:
-        larger = create(self._aside, identity=self._identity, slots=2 * table.slots)
-        for key in table:
-            larger.add(key)
-        larger.move_to(table.position, table.fingerprint)
-        return larger
+    def _go_on_with_next(self, live: WritableTable, *, is_all: bool) -> None:
+        """`is_all`: the feed was read to its end since the last call."""
+        if self._next is None:
+            try:
+                self._begin_next(live)
+            except (Transient, Misconfigured) as trouble:
+                self._give_up_next(trouble)
+        elif not self._next.is_complete:
+            self._next.advance()
+        elif is_all or not self._next.needs_feed:
+            self._next.table.checked(live.checked_at_seconds)
+            self._put_in_place(self._next)
+            live.supersede()
+
+    def _begin_next(self, live: WritableTable) -> None:
+        if self._clock.monotonic_seconds() < self._next_from_seconds:
+            return
+        if live.wants_to_grow:
+            self._next = CopiedTable(live, self._aside, identity=self._identity)
+        elif self._request.exists():
+            self._next = self._listed(live.standing)
+        else:
+            return
+        self._next.table.move_to(live.position, live.fingerprint)
+
+    def _listed(self, entries: int) -> NextTable:
+        return ListedTable(self._store, self._aside, identity=self._identity, wanted=entries)
+
+    def _put_in_place(self, complete: NextTable) -> None:
+        table = complete.table
+        self._next = None
+        complete.close()
+        os.replace(self._aside, self._path)  # in place first: whoever sees the mark of the old one finds this
+        self._live, self._live_file = table, self._file_now()
+        telemetry.LOOKUP_TABLE_ENTRIES.set(table.standing)
+        facts = {"entries": table.standing, "slots": table.slots, "position": table.position}
+        if isinstance(complete, ListedTable):
+            self._request.unlink(missing_ok=True)
+            telemetry.LOOKUP_TABLE_BUILDS.inc()
+            _log.info("built the lookup table", extra={"facts": facts})
+        else:
+            _log.info("grew the lookup table", extra={"facts": facts})
+
+    def _give_up_next(self, trouble: Exception) -> None:
+        """Go on without a next table for a while: the live one is kept up for as long as it has room."""
+        facts = {"again_in_seconds": TABLE_RETRY_SECONDS, "trouble": trouble}
+        _log.error("the next lookup table can not be made", extra={"facts": facts})
+        self._next_from_seconds = self._clock.monotonic_seconds() + TABLE_RETRY_SECONDS
+        self._request.unlink(missing_ok=True)  # whoever asked sees that it was not done
+        self._drop_next()
+
+    def _drop_next(self) -> None:
+        if self._next is not None:
+            self._next.close()
+            self._next = None
+        self._aside.unlink(missing_ok=True)
 
     def _fingerprint_at(self, position: int) -> int:
         """Of the change with this number; 0 where there is none."""
@@ -168,7 +258,7 @@ def _fingerprint(change: Change) -> int:
 
 
 @contextlib.contextmanager
-def _only_one(folder: Path, clock: Clock, stopping: Callable[[], bool]) -> Iterator[bool]:
+def only_one(folder: Path, clock: Clock, stopping: Callable[[], bool]) -> Iterator[bool]:
     """True while this process is the folder's only follower; False when it was stopped before it became so.
 
     The lock goes with the process, however it ends.

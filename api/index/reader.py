@@ -18,7 +18,7 @@ class TableReader:
     def __init__(self, path: Path, *, identity: bytes, clock: Clock, staleness_seconds_max: float) -> None:
         self._path = path
         self._identity = identity
-        self._clock = clock
+        self._monotonic_seconds = clock.monotonic_seconds
         self.staleness_seconds_max = staleness_seconds_max
         self._table: Table | None = None
         self._file: int | None = None
@@ -27,15 +27,20 @@ class TableReader:
     def fresh(self) -> Table | None:
         """The table, if it had everything at most `staleness_seconds_max` ago; None: ask the store."""
         table = self._table
-        if table is not None and not table.superseded and self._is_fresh(table):
-            return table
-        now_seconds = self._clock.monotonic_seconds()
-        has_next = table is not None and table.superseded
-        if now_seconds < self._look_again_at_seconds and not has_next:
+        if table is not None:  # on the way of every lookup: `_age_seconds`, without the call; a superseded table has no time
+            checked_at_seconds = table.checked_at[0]
+            if 0.0 <= self._monotonic_seconds() - checked_at_seconds <= self.staleness_seconds_max:
+                return table
+        return self._renewed()
+
+    def _renewed(self) -> Table | None:
+        """The table at the path now, if it is fresh. Looked for only now and then, or where the last one was superseded."""
+        table, now_seconds = self._table, self._monotonic_seconds()
+        if now_seconds < self._look_again_at_seconds and not (table is not None and table.superseded):
             return None
         self._look_again_at_seconds = now_seconds + TABLE_REOPEN_SECONDS
         table = self._opened()
-        return table if table is not None and self._is_fresh(table) else None
+        return table if table is not None and 0.0 <= self._age_seconds(table) <= self.staleness_seconds_max else None
 
     def latest(self) -> Table | None:
         """The table, fresh or not, of which the others on this machine may have a fresh view; None where there is none."""
@@ -47,13 +52,10 @@ class TableReader:
         table = self.fresh() or self.latest()
         return math.inf if table is None else self._age_seconds(table)
 
-    def _is_fresh(self, table: Table) -> bool:
-        return 0.0 <= self._age_seconds(table) <= self.staleness_seconds_max
-
     def _age_seconds(self, table: Table) -> float:
         # The table's time first: read after ours, it could already be a later one.
         checked_at_seconds = table.checked_at_seconds
-        return self._clock.monotonic_seconds() - checked_at_seconds
+        return self._monotonic_seconds() - checked_at_seconds
 
     def _opened(self) -> Table | None:
         """The table at the path now: mapped anew only where it is another file, because mapping a big one takes its time."""

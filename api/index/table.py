@@ -1,208 +1,254 @@
-"""The lookup table: which addresses may be on the list, as one memory-mapped file that all processes of a machine share.
+"""The lookup table: who is on the list, as one memory-mapped file that all processes of a machine share. This half reads it.
 
-The file is a header of one page and then slots of eight bytes, a power of two of them. A slot is 0 (free) or the key of an
-address: the first eight bytes of its keyed hash, mixed with the tenant. Collisions go to the next free slot. A key is never
-taken out: a lifted or expired entry, or two addresses with one key, only cost a question to the store, because a hit is
-always confirmed there. A miss is an answer.
+    a page        the header: what this file is, how full, up to which change of the list, and when that was last all there was
+    the names     of the scopes, NAME_LENGTH_MAX bytes each, the name of number 1 at place 1; those that exist are in the header
+    the slots     16 bytes each, any number of them; `slots.py` says what a slot holds
 
-One process writes (`follower.py`), any number read, nobody locks. That is sound because a key is one aligned word of eight
-bytes, which `memoryview` reads and writes with a single machine instruction on every 64-bit processor: a reader sees the old
-word or the new one, never half of it. A reader that does not see a word yet answers as of a moment ago, and how long ago is
-bounded by `checked_at`: the moment at which the writer asked the store for changes and was told that there are no more.
+One process writes (`writing.py`), any number read, nobody locks. Each word is aligned and has eight bytes, which `memoryview`
+and compiled code read and write with a single instruction on every 64-bit processor: a reader sees the old word or the new
+one, never half of it. A slot that is in use changes by its value alone. A new one gets its value first and its key afterwards;
+x86-64 shows them to others in this order. A processor or compiler that does not can show a key whose value is still 0 or was
+a stranger's, and the check bits tell: then the reader asks the store. An entry that a reader does not see yet is one that
+came a moment ago, and how long ago is bounded by `checked_at`: the moment at which the writer asked the store for changes
+and was told that there are no more.
 
-What is not to be trusted is built anew, never mended. A table is believed only in the boot that made it: without a power cut
-the page cache holds every word that was written before a crash, after one nobody knows which pages reached the disk. That also
-makes the monotonic clock, which the processes of one boot share and nobody can set back, the right one for `checked_at`.
+A reader believes only what was written in this boot: after a power cut nobody knows which pages reached the disk. The writer
+finds that out, by the checksum, and makes the table its own (`writing.py`). That also makes the monotonic clock, which the
+processes of one boot share and nobody can set back, the right one for `checked_at`.
 """
 
+import math
 import mmap
 import os
-from collections.abc import Iterator
-from functools import lru_cache
+import struct
+from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
-from nullsender.errors import Misconfigured, Transient
-from nullsender.limits import TABLE_LOAD_MAX, TABLE_SLOTS_MIN
+from api.index.slots import (
+    CAUSE_MASK,
+    CHECK_MASK,
+    CHECK_SHIFT,
+    EVERYWHERE_SCOPE,
+    EXPIRY_SHIFT,
+    OTHER_SCOPE,
+    PROVISIONAL_BIT,
+    SCOPE_MASK,
+    SCOPE_SHIFT,
+    tenant_mask,
+)
+from nullsender.limits import NAME_LENGTH_MAX, TABLE_SCOPES_MAX
+from suppression.policy import EVERYWHERE
 
 HEADER_BYTES: Final = 4096
-_HEADER_WORDS: Final = HEADER_BYTES // 8
-_MAGIC: Final = int.from_bytes(b"ns-table", "little")
-_FORMAT: Final = 1
+SLOTS_AT_BYTES: Final = HEADER_BYTES + (SCOPE_MASK + 1) * NAME_LENGTH_MAX
+SLOT_BYTES: Final = 16
+MAGIC: Final = int.from_bytes(b"ns-table", "little")
+FORMAT: Final = 2
 
-# Where each word of the header stands. `IDENTITY` takes two.
-_MAGIC_AT, _FORMAT_AT, _IDENTITY_AT, _SLOTS_AT, _COUNT_AT = 0, 1, 2, 4, 5
-_POSITION_AT, _FINGERPRINT_AT, _CHECKED_AT, _SUPERSEDED_AT = 6, 7, 8, 9
+# Where each word of the header stands. `IDENTITY` and `BOOT` take two.
+MAGIC_AT, FORMAT_AT, IDENTITY_AT, BOOT_AT, SLOTS_AT, USED_AT, STANDING_AT, SCOPES_AT = 0, 1, 2, 4, 6, 7, 8, 9
+POSITION_AT, FINGERPRINT_AT, CHECKED_AT, SUPERSEDED_AT, CHECKSUM_AT, NAMES_AT, DIRTY_AT, WANTED_AT = range(10, 18)
 
 IDENTITY_BYTES: Final = 16
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+BOOT_ID_FILE: Final = Path("/proc/sys/kernel/random/boot_id")
+
+NEVER: Final = -math.inf  # when a table was checked that nobody is to believe
+
+#: What `Table.value_of` says where it is no entry's value.
+NOTHING: Final = 0
+ASK_STORE: Final = -1
+
+_TWO_WORDS = struct.Struct("<QQ")
 
 
 def identity_of(key_fingerprint: str) -> bytes:
-    """What a table must carry to be believed: the key of the hashes and this boot of this machine, in 16 bytes."""
+    """What a table must carry to be of this list: the address key that its hashes were made with, in 16 bytes."""
+    return blake2b(key_fingerprint.encode(), digest_size=IDENTITY_BYTES, person=b"ns-table").digest()
+
+
+def this_boot() -> bytes:
+    """Which boot of which machine this is, in 16 bytes."""
     try:
-        boot = _BOOT_ID.read_text(encoding="ascii").strip()
+        boot = BOOT_ID_FILE.read_text(encoding="ascii").strip()
     except OSError:
         # Not Linux: the monotonic clock starts again at every boot there too, so an old table looks stale or from the future.
         boot = "unknown"
-    return blake2b(f"{key_fingerprint} {boot}".encode(), digest_size=IDENTITY_BYTES, person=b"ns-table").digest()
-
-
-def key_of(tenant: str, address_hash: bytes) -> int:
-    """The table's key for one address of one tenant; never 0, which means a free slot."""
-    return (int.from_bytes(address_hash[:8], "little") ^ _tenant_mask(tenant)) or 1
-
-
-@lru_cache(maxsize=1024)
-def _tenant_mask(tenant: str) -> int:
-    return int.from_bytes(blake2b(tenant.encode(), digest_size=8, person=b"ns-tenant").digest(), "little")
+    return blake2b(boot.encode(), digest_size=IDENTITY_BYTES, person=b"ns-boot").digest()
 
 
 class Table:
-    """A mapped table file. Made by `create` and `open_table`; unmapped when the last reference goes."""
+    """A mapped table file, to be read. Made by `open_table`; unmapped when the last reference goes."""
 
-    def __init__(self, mapped: mmap.mmap, slots: int) -> None:
-        words = memoryview(mapped).cast("Q")
-        self._header = words[:_HEADER_WORDS]
-        self._slots = words[_HEADER_WORDS : _HEADER_WORDS + slots]
-        self._mask = slots - 1
-        self._count_max = int(slots * TABLE_LOAD_MAX)
+    def __init__(self, mapped: mmap.mmap) -> None:
+        self.mapped = mapped
+        whole = memoryview(mapped)
+        self.header = whole[:HEADER_BYTES].cast("Q")
+        self.slots = self.header[SLOTS_AT]
+        self.words = whole[SLOTS_AT_BYTES : SLOTS_AT_BYTES + SLOT_BYTES * self.slots].cast("Q")
+        self.checked_at = whole[CHECKED_AT * 8 : CHECKED_AT * 8 + 8].cast("d")
+        self._words_count = 2 * self.slots
+        self._numbers: dict[str, int] = {EVERYWHERE: EVERYWHERE_SCOPE}
+        self._names: list[str] = [EVERYWHERE]
 
-    def holds(self, key: int) -> bool:
-        """False: no entry had this key when the table was `checked_at`. True: the store has to be asked."""
-        slots, mask = self._slots, self._mask
-        index = key & mask
-        while word := slots[index]:
+    # --- who is on it ---
+
+    def value_of(self, tenant: str, stream: str | None, address_hash: bytes, now_seconds: Callable[[], float]) -> int:
+        """The value of the gravest entry that stops this mail; NOTHING where none does, ASK_STORE where the store has to tell.
+
+        `address_hash` is what `AddressHasher` makes; `now_seconds` is asked for the time, since `EPOCH`, where that matters.
+        """
+        first, second = _TWO_WORDS.unpack(address_hash)
+        key = (first ^ tenant_mask(tenant)) or 1
+        words, place, behind = self.words, (key >> 32) * self.slots >> 32 << 1, self._words_count
+        while word := words[place]:
             if word == key:
-                return True
-            index = (index + 1) & mask
-        return False
+                return self._gravest(key, place, second & CHECK_MASK, self.stream_number(stream), now_seconds)
+            place += 2
+            if place == behind:
+                place = 0
+        return NOTHING
 
-    def add(self, key: int) -> None:
-        """Put `key` in, at most once. The caller makes room first (`is_full`)."""
-        slots, mask = self._slots, self._mask
-        index = key & mask
-        while word := slots[index]:
+    def _gravest(self, key: int, place: int, check: int, number: int, now_seconds: Callable[[], float]) -> int:
+        words, gravest, gravest_rank = self.words, NOTHING, 0
+        while word := words[place]:
             if word == key:
-                return
-            index = (index + 1) & mask
-        assert not self.is_full, "the writer grows a table before it is full, so that every probe ends at a free slot"
-        slots[index] = key
-        self._header[_COUNT_AT] += 1
+                value = words[place + 1]
+                if not value or value >> CHECK_SHIFT & CHECK_MASK != check:
+                    return ASK_STORE
+                cause, scope = value & CAUSE_MASK, value >> SCOPE_SHIFT & SCOPE_MASK
+                if cause and scope in (EVERYWHERE_SCOPE, number):
+                    if scope == OTHER_SCOPE:
+                        return ASK_STORE
+                    expiry = value >> EXPIRY_SHIFT
+                    rank = cause << 2 | (0 if value & PROVISIONAL_BIT else 2) | (scope == EVERYWHERE_SCOPE)
+                    if rank > gravest_rank and not (expiry and expiry <= now_seconds()):
+                        gravest, gravest_rank = value, rank
+            place += 2
+            if place == self._words_count:
+                place = 0
+        return gravest
 
-    def __iter__(self) -> Iterator[int]:
-        """Every key, in no order that means anything."""
-        return (word for word in self._slots if word)
+    # --- scopes ---
+
+    def stream_number(self, stream: str | None) -> int:
+        """The number of a stream's own scope; EVERYWHERE_SCOPE for no stream, OTHER_SCOPE where it was given none.
+
+        With OTHER_SCOPE and names to spare nothing in the table has the scope of this stream.
+        """
+        if stream is None:
+            return EVERYWHERE_SCOPE
+        if self.header[SCOPES_AT] != len(self._names):
+            self._learn_names()
+        return self._numbers.get(stream, OTHER_SCOPE)
+
+    def scope_name(self, number: int) -> str:
+        """The scope with this number, which stands in a value."""
+        if number >= len(self._names):
+            self._learn_names()
+        return self._names[number]
+
+    def names(self) -> list[str]:
+        """Every scope that has a number, in the order of the numbers; `*` is the first."""
+        self._learn_names()
+        return self._names
+
+    def _learn_names(self) -> None:
+        begin = HEADER_BYTES
+        # As a whole and at once: another thread may look at both meanwhile.
+        names = [EVERYWHERE]
+        for number in range(1, self.header[SCOPES_AT]):
+            at = begin + number * NAME_LENGTH_MAX
+            names.append(self.mapped[at : at + NAME_LENGTH_MAX].rstrip(b"\0").decode("utf-8", "replace"))
+        self._numbers = {name: number for number, name in enumerate(names)}
+        self._names = names
+
+    # --- how it is ---
 
     @property
-    def is_full(self) -> bool:
-        """No room for one more key at the load that keeps probing short."""
-        return self.count >= self._count_max
+    def used(self) -> int:
+        """How many slots are in use, those of ended entries included."""
+        return self.header[USED_AT]
 
     @property
-    def slots(self) -> int:
-        """How many slots there are, free ones included."""
-        return self._mask + 1
+    def standing(self) -> int:
+        """How many entries stand."""
+        return self.header[STANDING_AT]
 
     @property
-    def count(self) -> int:
-        """How many keys there are."""
-        return self._header[_COUNT_AT]
+    def load(self) -> float:
+        """The share of slots that are in use."""
+        return self.used / self.slots
+
+    @property
+    def wanted(self) -> int:
+        """How many entries a table that is being made will have, as far as that was known when it was begun."""
+        return self.header[WANTED_AT]
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the whole file."""
+        return len(self.mapped)
 
     @property
     def position(self) -> int:
         """Every change of the store's feed up to this number is in the table."""
-        return self._header[_POSITION_AT]
+        return self.header[POSITION_AT]
 
     @property
     def fingerprint(self) -> int:
         """Says which change stood at `position`: a store that was put back and went on has another one there."""
-        return self._header[_FINGERPRINT_AT]
-
-    def move_to(self, position: int, fingerprint: int) -> None:
-        """Every change up to `position` is in now."""
-        self._header[_POSITION_AT] = position
-        self._header[_FINGERPRINT_AT] = fingerprint
+        return self.header[FINGERPRINT_AT]
 
     @property
     def checked_at_seconds(self) -> float:
-        """The monotonic clock when the writer last asked for changes and found none missing; 0.0: never yet."""
-        return self._header[_CHECKED_AT] / 1e9
-
-    @checked_at_seconds.setter
-    def checked_at_seconds(self, seconds: float) -> None:
-        self._header[_CHECKED_AT] = int(seconds * 1e9)
+        """The monotonic clock when the writer last asked for changes and found none missing; NEVER: not yet."""
+        return self.checked_at[0]
 
     @property
     def superseded(self) -> bool:
         """A newer table lies at the path; nobody writes to this one any more."""
-        return bool(self._header[_SUPERSEDED_AT])
-
-    def supersede(self) -> None:
-        """Tell the readers that map this table to open the one at the path."""
-        self._header[_SUPERSEDED_AT] = 1
+        return bool(self.header[SUPERSEDED_AT])
 
 
-def create(path: Path, *, identity: bytes, slots: int) -> Table:
-    """A new, empty, writable table of `slots` (a power of two, at least `TABLE_SLOTS_MIN`) at `path`; what lay there is gone.
-
-    Write it aside and `os.replace` it over the one that readers open. `Transient` where the disk has no room, `Misconfigured`
-    where we may not write.
-    """
-    size_bytes = HEADER_BYTES + 8 * slots
-    try:
-        # Unlinked, never cut short: somebody may still have the old file mapped, and would die of a SIGBUS.
-        path.unlink(missing_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            # Real blocks, not a hole: a full disk is an error here, and not a SIGBUS at some later insert.
-            os.posix_fallocate(descriptor, 0, size_bytes)
-            mapped = mmap.mmap(descriptor, size_bytes)
-        finally:
-            os.close(descriptor)
-    except (PermissionError, FileNotFoundError, NotADirectoryError) as error:
-        raise Misconfigured(f"the lookup table can not be written ({error}): give this user a folder for it") from error
-    except OSError as error:
-        raise Transient(f"the lookup table can not be written: {error}") from error
-    header = memoryview(mapped).cast("Q")
-    header[_FORMAT_AT] = _FORMAT
-    header[_SLOTS_AT] = slots
-    mapped[_IDENTITY_AT * 8 : _IDENTITY_AT * 8 + IDENTITY_BYTES] = identity
-    header[_MAGIC_AT] = _MAGIC
-    return Table(mapped, slots)
+def open_table(path: Path, *, identity: bytes) -> Table | None:
+    """The table at `path`, to be read; None where none can be believed (missing, cut short, of another format, key or boot)."""
+    mapped = mapped_table(path, identity=identity, writable=False)
+    if mapped is None or _word(mapped, BOOT_AT, IDENTITY_BYTES) != this_boot():
+        return None
+    return Table(mapped)
 
 
-def open_table(path: Path, *, identity: bytes, writable: bool = False) -> Table | None:
-    """The table at `path`; None where none can be believed (missing, cut short, of another format, key or boot)."""
+def mapped_table(path: Path, *, identity: bytes, writable: bool) -> mmap.mmap | None:
+    """The file at `path`, mapped, whichever boot it is of; None where it is no table of this list, or was cut short."""
     try:
         descriptor = os.open(path, (os.O_RDWR if writable else os.O_RDONLY) | os.O_CLOEXEC)
     except OSError:
         return None
     try:
         size_bytes = os.fstat(descriptor).st_size
-        slots = (size_bytes - HEADER_BYTES) // 8
-        if slots < TABLE_SLOTS_MIN:
+        if size_bytes < SLOTS_AT_BYTES + SLOT_BYTES:
             return None
-        if writable:
-            mapped = mmap.mmap(descriptor, size_bytes)
-        else:
-            # Filled now, so that no lookup waits for the disk later.
-            mapped = mmap.mmap(descriptor, size_bytes, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE, prot=mmap.PROT_READ)
+        # Not filled now: 50 million entries would take a third of a second, in the midst of the lookups of a running process.
+        mapped = mmap.mmap(descriptor, size_bytes, prot=mmap.PROT_READ | (mmap.PROT_WRITE if writable else 0))
     except (OSError, ValueError):
         return None
     finally:
         os.close(descriptor)
-    return Table(mapped, slots) if _is_believable(mapped, size_bytes, identity) else None
+    return mapped if _is_ours(mapped, size_bytes, identity) else None
 
 
-def _is_believable(mapped: mmap.mmap, size_bytes: int, identity: bytes) -> bool:
-    header = memoryview(mapped)[:HEADER_BYTES].cast("Q")
-    slots = header[_SLOTS_AT]
-    return (
-        header[_MAGIC_AT] == _MAGIC
-        and header[_FORMAT_AT] == _FORMAT
-        and mapped[_IDENTITY_AT * 8 : _IDENTITY_AT * 8 + IDENTITY_BYTES] == identity
-        and slots.bit_count() == 1
-        and size_bytes == HEADER_BYTES + 8 * slots
-    )
+def _is_ours(mapped: mmap.mmap, size_bytes: int, identity: bytes) -> bool:
+    with memoryview(mapped) as whole, whole[:HEADER_BYTES] as page, page.cast("Q") as header:
+        return (
+            header[MAGIC_AT] == MAGIC
+            and header[FORMAT_AT] == FORMAT
+            and _word(mapped, IDENTITY_AT, IDENTITY_BYTES) == identity
+            and size_bytes == SLOTS_AT_BYTES + SLOT_BYTES * header[SLOTS_AT]
+            and 1 <= header[SCOPES_AT] <= TABLE_SCOPES_MAX + 1
+        )
+
+
+def _word(mapped: mmap.mmap, at: int, size_bytes: int = 8) -> bytes:
+    return mapped[at * 8 : at * 8 + size_bytes]

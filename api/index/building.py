@@ -1,0 +1,111 @@
+"""Entries of the list as the table has them, and a next table that is made aside while another is in use.
+
+There are two ways to a next table. A bigger one is copied from the live one, because that is full. A new one is made from the
+list, because nothing can be believed, or because somebody asked for it. Either is made in steps, and between two of them every
+change goes into both tables, so that the live one stays fresh and the next one misses nothing:
+
+    copied        a slot is copied as it is by then, with every change so far
+    from the list an entry is read as it stood at one moment; changes that came before it are undone by this, and come again
+                  with the feed. So the next table is complete when the feed was read to its end after the list was
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from api.index.slots import CHECK_MASK, CHECK_SHIFT, tenant_mask, value_of
+from api.index.writing import Batch, WritableTable, create, slots_for
+from nullsender import limits
+from suppression.records import Change
+from suppression.store import Store
+from suppression.store_standing import Kind, Standing
+
+
+class NextTable(ABC):
+    """A table that is being made at a path aside."""
+
+    #: Whether the feed has to be read to its end once more before the table has everything.
+    needs_feed: bool
+
+    def __init__(self, table: WritableTable) -> None:
+        self.table = table
+        self.is_complete = False
+
+    @abstractmethod
+    def advance(self) -> None:
+        """Make some more of it, and note when that was the last."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of what it is made from."""
+
+
+class CopiedTable(NextTable):
+    """As much room as the live table's entries need, which stand in it as they do there."""
+
+    needs_feed = False
+
+    def __init__(self, live: WritableTable, aside: Path, *, identity: bytes) -> None:
+        super().__init__(create(aside, identity=identity, slots=slots_for(live.standing), wanted=live.standing))
+        self.table.take_names(live.names())
+        self._live = live
+        self._copied = 0
+
+    def advance(self) -> None:
+        """Copy the next slots."""
+        end = min(self._copied + limits.TABLE_COPY_SLOTS, self._live.slots)
+        self.table.copy_from(self._live, self._copied, end)
+        self._copied = end
+        self.is_complete = end == self._live.slots
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class ListedTable(NextTable):
+    """Everything that stands on the list. `wanted`: how many entries that are."""
+
+    needs_feed = True
+
+    def __init__(self, store: Store, aside: Path, *, identity: bytes, wanted: int) -> None:
+        super().__init__(create(aside, identity=identity, slots=slots_for(wanted), wanted=wanted))
+        self._rest = store.standing(limits.TABLE_BUILD_ROWS)
+
+    def advance(self) -> None:
+        """Read the next entries. `Transient`: the list can not be read, or has many more entries than it had."""
+        standing = next(self._rest, None)
+        if standing is None:
+            self.is_complete = True
+        else:
+            self.table.put(batch_of(standing, self.table))
+
+    def close(self) -> None:
+        """End the question to the store."""
+        self._rest.close()
+
+
+def batch_of_changes(changes: Sequence[Change], table: WritableTable) -> Batch:
+    """What the changes did, for `table`."""
+    kinds = [Kind(it.tenant, it.scope, it.cause, it.after.provisional, it.after.expires) for it in changes]
+    standing = Standing([change.address_hash for change in changes], kinds, {kind: kind for kind in kinds})
+    return batch_of(standing, table, [change.after.ended is not None for change in changes])
+
+
+def batch_of(standing: Standing, table: WritableTable, ends: Sequence[bool] | None = None) -> Batch:
+    """Entries for `table`, which gives numbers to their scopes; those with `ends` stand no more."""
+    size = len(standing.hashes)
+    numbers = table.numbers_for({kind.scope for kind in standing.kinds.values()})
+    masks = {mark: tenant_mask(kind.tenant) for mark, kind in standing.kinds.items()}
+    codes = {mark: _code_of(kind, numbers[kind.scope]) for mark, kind in standing.kinds.items()}
+    halves = np.frombuffer(b"".join(standing.hashes), np.uint64).reshape(size, 2)
+    keys = halves[:, 0] ^ np.fromiter(map(masks.__getitem__, standing.marks), np.uint64, size)
+    keys[keys == 0] = 1
+    values = np.fromiter(map(codes.__getitem__, standing.marks), np.uint64, size)
+    values |= (halves[:, 1] & np.uint64(CHECK_MASK)) << np.uint64(CHECK_SHIFT)
+    return Batch(keys, values, np.zeros(size, np.bool_) if ends is None else np.asarray(ends, np.bool_))
+
+
+def _code_of(kind: Kind, scope: int) -> int:
+    return value_of(kind.cause, provisional=kind.provisional, scope=scope, check=0, expires=kind.expires)
