@@ -40,7 +40,7 @@ class StoreNames(StoreBase):
         asked = select(addresses.c.address_hash, addresses.c.address).where(addresses.c.address_hash > after)
         with reading(self._engine) as connection:
             rows = connection.execute(asked.order_by(addresses.c.address_hash).limit(limit))
-            return [Named(*row) for row in rows]
+            return [Named._make(row) for row in rows.all()]
 
     def named_changes(self, after_seq: int, limit: int) -> Sequence[NamedChange]:
         """The changes after that number, oldest first, of every tenant."""
@@ -51,7 +51,7 @@ class StoreNames(StoreBase):
         )
         with reading(self._engine) as connection:
             rows = connection.execute(asked.order_by(changes.c.seq).limit(limit))
-            return [NamedChange(*row) for row in rows]
+            return [NamedChange._make(row) for row in rows.all()]
 
     def suppressed_names(self, tenant: str, stream: str | None, after: bytes, limit: int) -> Sequence[Named]:
         """Every address of a tenant that mail on `stream` (None: on none) may not go to now, in the order of their hashes.
@@ -70,4 +70,4 @@ class StoreNames(StoreBase):
         )
         with reading(self._engine) as connection:
             rows = connection.execute(asked.order_by(entries.c.address_hash).limit(limit))
-            return [Named(*row) for row in rows]
+            return [Named._make(row) for row in rows.all()]
