@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 from api.doors.choosing import Chooser
 from api.doors.said import NO_OPINION, Kind, Question, Said
-from api.doors.words import INVALID, SUPPRESSED_TEXT, UNKNOWN, in_words, plain, refused, shadow_of
+from api.doors.words import INVALID, SUPPRESSED_TEXT, UNCHECKED, UNKNOWN, plain, refused, shadow_of, suppressed
 from api.lookup import Verdict
 from api.threads import StoreThreads
 from api.view import View
@@ -56,13 +56,13 @@ class Asking:
         self._counts = _counts_of(door)
 
     def at_once(self, question: Question) -> Said | None:
-        """The answer from memory; None: ask with `said`, which may wait. Never waits, never raises."""
+        """The answer from memory; None: ask with `said`, which may wait. Never waits."""
         began_at_seconds = time.perf_counter()
         asked = self._read(question)
         if isinstance(asked, Said):
             return self._told(asked, question, began_at_seconds)
         verdict = self._lookup.at_once(*asked)
-        return None if verdict is None else self._told(in_words(verdict, self._manner.text), question, began_at_seconds)
+        return None if verdict is None else self._told(self._in_words(verdict), question, began_at_seconds)
 
     async def said(self, question: Question) -> Said:
         """The answer. Never raises: what goes wrong is `UNKNOWN`."""
@@ -94,12 +94,18 @@ class Asking:
 
     async def _from_store(self, view: View, address: str) -> Said:
         try:
-            return in_words(await self._threads.run(self._lookup.verdict, view, address), self._manner.text)
+            return self._in_words(await self._threads.run(self._lookup.verdict, view, address))
         except Transient as trouble:
             self._complain("nobody can tell", str(trouble))
         except Exception:
             _log.exception("a question could not be answered", extra={"facts": {"door": self._door}})
         return UNKNOWN
+
+    def _in_words(self, verdict: Verdict) -> Said:
+        if verdict.allowed:
+            return NO_OPINION if verdict.known else UNCHECKED
+        assert verdict.cause is not None, "what is stopped is stopped by an entry, and that has a cause"
+        return suppressed(verdict.cause, verdict.scope, self._manner.text)
 
     def _told(self, said: Said, question: Question, began_at_seconds: float) -> Said:
         counts = self._counts

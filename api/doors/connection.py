@@ -1,4 +1,4 @@
-"""A connection of a door whose protocol is questions and answers: takes questions out of bytes, and answers them in their order.
+"""A connection of a door whose protocol is questions and answers: takes questions out of bytes and answers them in their order.
 
 Most answers come from memory and are written in the same turn of the event loop. While one has to wait for the store, or the
 client does not read what it asked for, nothing more is read: so a connection holds the bytes of one read and a few answers,
@@ -30,6 +30,7 @@ class Connection(asyncio.Protocol):
         self._held = b""  # what came in and is not dealt with
         self._has_ended = False  # the client has closed its end
         self._can_write = True
+        self._can_read = True
         self._has_hung_up = False  # what still comes in is of no interest
         self._is_stopping = False
         self._waiting: asyncio.Task[None] | None = None  # for the store
@@ -92,12 +93,16 @@ class Connection(asyncio.Protocol):
             return self._close_at_the_end()
         if self._can_write:
             self._answer_some()
-        if self._is_answering or not self._can_write:
-            self._transport.pause_reading()
-        elif not self._transport.is_closing():
-            self._transport.resume_reading()
+        self._read_on(self._can_write and not self._is_answering)
+        if self._can_read:
             self._close_at_the_end()
         return None
+
+    def _read_on(self, may_read: bool) -> None:
+        """Read on, or no more for now: what is not read waits with the client, not with us."""
+        if may_read != self._can_read and not self._transport.is_closing():
+            self._can_read = may_read
+            (self._transport.resume_reading if may_read else self._transport.pause_reading)()
 
     @property
     def _is_answering(self) -> bool:

@@ -9,6 +9,7 @@ White space, `%` and what can not be printed are written as %XX, both ways. The 
 """
 
 import re
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 from api.doors.said import Found, Kind, Question, Said
@@ -51,5 +52,6 @@ class TcpTable:
         return _line(400, reason)
 
 
+@lru_cache(maxsize=64)  # the sentences are few, and writing them so takes longer than the lookup
 def _line(code: int, text: str) -> bytes:
     return f"{code} {quote(text, safe=_AS_THEY_ARE)}\n".encode("ascii")

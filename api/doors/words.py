@@ -6,7 +6,6 @@ The address is not among them: the mail server names it beside them, and so nobo
 from collections.abc import Mapping
 
 from api.doors.said import Kind, Said
-from api.lookup import Verdict
 from suppression.policy import Cause
 
 SUPPRESSED_TEXT = "this recipient is on the suppression list ({cause}), so no mail is sent there"
@@ -40,12 +39,9 @@ def refused(reason: str) -> Said:
     return Said(Kind.REFUSED, plain(reason))
 
 
-def in_words(verdict: Verdict, text: str) -> Said:
-    """What is said of `verdict`; `text` is the sentence for a suppressed address, with the cause in the place of `{cause}`."""
-    if verdict.allowed:
-        return Said(Kind.ALLOWED) if verdict.known else UNCHECKED
-    cause = "" if verdict.cause is None else CAUSES[verdict.cause]
-    return Said(Kind.SUPPRESSED, text.replace("{cause}", cause), verdict.cause, verdict.scope)
+def suppressed(cause: Cause, scope: str | None, text: str = SUPPRESSED_TEXT) -> Said:
+    """The list stops this mail; `text` is the sentence that says so, with the cause in the place of `{cause}`."""
+    return Said(Kind.SUPPRESSED, text.replace("{cause}", CAUSES[cause]), cause, scope)
 
 
 def shadow_of(said: Said) -> Said:
