@@ -235,6 +235,12 @@ TABLE_REOPEN_SECONDS = 0.05
 # How often a write looks whether the table has passed it; the wait ends by itself when the table has gone stale.
 TABLE_SETTLE_POLL_SECONDS = 0.003
 
+# --- batches -----------------------------------------------------------------------------------------------------------
+# A line of a list that is scrubbed: room for a record around its address, and all that is held of a line without an end.
+SCRUB_LINE_BYTES_MAX = 64 * 2**10
+# What `nullsender scrub` reads of a file at a time: enough that the calls cost nothing, little enough for the processor's cache.
+SCRUB_READ_BYTES = 2**20
+
 # --- the HTTP API ------------------------------------------------------------------------------------------------------
 # Addresses of one POST /v1/check: one answer stays under a second even when every address has to be confirmed in SQL.
 CHECK_ADDRESSES_MAX = 10_000
