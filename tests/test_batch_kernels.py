@@ -51,7 +51,7 @@ def lines_of(raw: bytes, room: int) -> list[bytes]:
         if not count:
             return lines
         lines += [raw[spans.starts[i] : spans.ends[i]] for i in range(count)]
-        assert [bool(it) for it in spans.is_odd[:count]] == [len(line) > LONGEST for line in lines[-count:]]
+        assert [bool(it) for it in spans.odd[:count]] == [len(line) > LONGEST for line in lines[-count:]]
 
 
 @given(raw=st.binary() | st.text("ab \r\n", max_size=60).map(str.encode), room=st.integers(1, 5))
@@ -66,7 +66,7 @@ def items_of(raw: bytes, room: int) -> list[bytes] | None:
     text, spans, items, at, state = Text.of(raw + PADDING), Spans.of(room), list[bytes](), 0, MORE
     while state == MORE:
         count, at, state = find_items(text.text, text.words, at, *spans, room)
-        quotes = [b"" if spans.is_odd[i] else b'"' for i in range(count)]
+        quotes = [b"" if spans.odd[i] else b'"' for i in range(count)]
         items += [quotes[i] + raw[spans.starts[i] : spans.ends[i]] + quotes[i] for i in range(count)]
     return items if state == COMPLETE and not raw[at:].strip() else None
 

@@ -21,8 +21,8 @@ from api.view import View
 from nullsender.address import canonical
 from nullsender.errors import Invalid
 
-#: The item that some bytes of a text are, and whether they are odd -> its text; `Invalid` where it has none.
-ItemReader = Callable[[bytes, bool], str]
+#: The item that some bytes of a text are, and in which way they are odd -> its text; `Invalid` where it has none.
+ItemReader = Callable[[bytes, int], str]
 
 
 class Batch:
@@ -54,10 +54,10 @@ class Batch:
             self.values[:count] = ASK
         else:
             self._probe(self._table, view)
-        unusual = np.flatnonzero(self._is_unusual[:count] | spans.is_odd[:count]).tolist()
+        unusual = np.flatnonzero(self._is_unusual[:count] | spans.odd[:count]).tolist()
         for column in unusual:
-            raw, is_odd = text.raw[spans.starts[column] : spans.ends[column]], bool(spans.is_odd[column])
-            self._ask_alone(view, column, partial(item_of, raw, is_odd))
+            raw, odd = text.raw[spans.starts[column] : spans.ends[column]], int(spans.odd[column])
+            self._ask_alone(view, column, partial(item_of, raw, odd))
         waiting_before = len(self.waiting)
         for column in np.flatnonzero(self.values[:count] == ASK).tolist():
             self.waiting[column] = self.waiting.get(column) or self._hashes[column::COLUMNS][:2].tobytes()

@@ -4,7 +4,7 @@ The addresses are found in the body's own bytes, as spans of its one array; JSON
 not as plain as that (`read_body` gives None) is for the reader of any JSON, which also says what is wrong with it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -67,27 +67,27 @@ def read_body(body: bytes) -> Question | None:
 
 
 class Checking:
-    """One question on its way: `step` until there is nothing left, `tell` what was `waiting`, then `answer`."""
+    """One question on its way: all `steps`, `tell` what was `waiting`, then `answer`."""
 
     def __init__(self, batch: Batch, view: View, question: Question) -> None:
         self._batch = batch
         self._view = view
         self._question = question
-        self._begin = 0
         self._suppressed: list[tuple[int, bytes]] = []
         self._invalid: list[bytes] = []
         self._waiting: dict[int, tuple[bytes, bytes]] = {}
         self._known = True
 
-    def step(self) -> bool:
-        """Look up the next `COLUMNS` items from memory; whether there are more. `NotPlain`: this is no JSON after all."""
-        question, batch, begin = self._question, self._batch, self._begin
-        spans = question.spans.part(begin)
-        batch.ask(self._view, question.text, spans, min(COLUMNS, question.count - begin), _item)
-        for column in batch.stopped():
-            self._note(column, int(batch.values[column]), question.text.raw[spans.starts[column] : spans.ends[column]])
-        self._begin += COLUMNS
-        return self._begin < question.count
+    def steps(self) -> Iterator[None]:
+        """Look up all items from memory, `COLUMNS` a step. `NotPlain`: this is no JSON after all."""
+        question, batch = self._question, self._batch
+        for begin in range(0, question.count, COLUMNS):
+            spans = question.spans.part(begin)
+            batch.ask(self._view, question.text, spans, min(COLUMNS, question.count - begin), _item)
+            for column in batch.stopped():
+                raw = question.text.raw[spans.starts[column] : spans.ends[column]]
+                self._note(begin + column, column, int(batch.values[column]), raw)
+            yield
 
     @property
     def waiting(self) -> Sequence[bytes]:
@@ -110,9 +110,8 @@ class Checking:
         parts = (self._question.count, known, suppressed, b",".join(self._invalid))
         return b'{"checked":%d,%b"suppressed":[%b],"invalid":[%b]}' % parts
 
-    def _note(self, column: int, value: int, raw: bytes) -> None:
-        index, batch = self._begin + column, self._batch
-        code = value & CAUSE_MASK
+    def _note(self, index: int, column: int, value: int, raw: bytes) -> None:
+        batch, code = self._batch, value & CAUSE_MASK
         if code == INVALID_CODE:
             reason = _json(batch.reasons[column])
             self._invalid.append(b'{"index":%d,"address":%b,"reason":%b}' % (index, self._as_sent(index), reason))
@@ -128,7 +127,7 @@ class Checking:
         """The JSON of an item that is no address; `null` where it is no text."""
         raw, spans = self._question.text.raw, self._question.spans
         start, end = int(spans.starts[index]), int(spans.ends[index])
-        if spans.is_odd[index]:
+        if spans.odd[index]:
             return raw[start:end] if raw[start : start + 1] == b'"' else b"null"
         return raw[raw.rfind(b'"', 0, start) : raw.find(b'"', end) + 1]  # what was trimmed of it was sent too
 
@@ -140,9 +139,9 @@ def _ending(verdict: Verdict) -> bytes:
     return b',"cause":"%b","scope":"%b"}' % (str(verdict.cause).encode(), str(verdict.scope).encode())
 
 
-def _item(raw: bytes, is_odd: bool) -> str:
+def _item(raw: bytes, odd: int) -> str:
     """An item of the array, a plain string without its quotes."""
-    if not is_odd:
+    if not odd:
         return raw.decode("ascii")
     try:
         item = msgspec.json.decode(raw)

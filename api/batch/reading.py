@@ -63,7 +63,7 @@ class Spans(NamedTuple):
 
     starts: Places
     ends: Places
-    is_odd: Flags  # they are unusual whatever they look like
+    odd: Flags  # what is not 0 is unusual whatever it looks like; the reader of the text knows what it means
 
     @classmethod
     def of(cls, count: int) -> "Spans":
@@ -72,7 +72,7 @@ class Spans(NamedTuple):
 
     def part(self, begin: int) -> "Spans":
         """Those from `begin` on."""
-        return Spans(self.starts[begin:], self.ends[begin:], self.is_odd[begin:])
+        return Spans(self.starts[begin:], self.ends[begin:], self.odd[begin:])
 
 
 @inlined
@@ -110,12 +110,12 @@ def _forbidden(word: Word) -> Word:
 
 @compiled
 def find_lines(
-    text: Bytes, words: Words, at: int, starts: Places, ends: Places, is_odd: Flags, room: int, longest: int
+    text: Bytes, words: Words, at: int, starts: Places, ends: Places, odd: Flags, room: int, longest: int
 ) -> tuple[int, int]:
     """Fill `starts` and `ends` with up to `room` lines of a text from `at`, without their line feeds. Blank ones are left out.
 
-    How many, and where the next one starts. Bytes behind the last line feed are no line yet. `is_odd` marks lines of more than
-    `longest` bytes.
+    How many, and where the next one starts. Bytes behind the last line feed are no line yet. `odd` is 1 for lines of
+    more than `longest` bytes.
     """
     count, start, i, size = 0, at, at, len(text)
     while count < room and i < size:
@@ -126,7 +126,7 @@ def find_lines(
         i += _place(found)
         if i >= size:
             break
-        starts[count], ends[count], is_odd[count] = start, i, i - start > longest
+        starts[count], ends[count], odd[count] = start, i, i - start > longest
         while text[start] == _SPACE or text[start] == _TAB or text[start] == _CR:
             start += 1
         if start < i:
@@ -138,12 +138,12 @@ def find_lines(
 
 @compiled
 def find_items(
-    body: Bytes, words: Words, at: int, starts: Places, ends: Places, is_odd: Flags, room: int
+    body: Bytes, words: Words, at: int, starts: Places, ends: Places, odds: Flags, room: int
 ) -> tuple[int, int, int]:
     """Fill `starts` and `ends` with up to `room` items of a JSON array (RFC 8259 5) whose `[` or last comma stands before `at`.
 
     How many, where the next one starts or what stands behind the array's `]`, and `MORE`, `COMPLETE` or `BROKEN`. The span of a
-    string is what stands between its quotes. `is_odd` marks items that JSON's own reader has to see, quotes and all: escapes,
+    string is what stands between its quotes. `odds` is 1 for items that JSON's own reader has to see, quotes and all: escapes,
     what is not ASCII, and what is no string. `BROKEN`: no JSON, or nested, or an empty array: somebody else reads it.
     """
     count, i, size = 0, at, len(body)
@@ -167,7 +167,7 @@ def find_items(
             start += 1
         if i >= size or (i == start and odd):
             return count, i, BROKEN
-        starts[count], ends[count], is_odd[count] = start, i, odd
+        starts[count], ends[count], odds[count] = start, i, odd
         count += 1
         i = _past_space(body, i if odd else i + 1, size)
         if i >= size or (body[i] != _COMMA and body[i] != _CLOSING):
@@ -238,3 +238,20 @@ def take(
             columns[row * COLUMNS + column] = (word | (_between(ascii, 0x41, 0x5A) >> _TO_LOWER)) & ~behind
         if bad == _ZERO and (ats * _ONES) >> _TOP_BYTE == _ONE:
             is_unusual[column] = text[start] == _AT or text[end - 1] == _AT or text[end - 1] == _DOT
+
+
+@compiled
+def unquote(text: Bytes, starts: Places, ends: Places, odd: Flags, count: int) -> None:
+    """Take the quotes from those of the first `count` lines that are in quotes; those that are not get `odd` 2."""
+    for place in range(count):
+        start, end = starts[place], ends[place]
+        while text[start] == _SPACE or text[start] == _TAB:
+            start += 1
+        while end > start and (text[end - 1] == _SPACE or text[end - 1] == _TAB or text[end - 1] == _CR):
+            end -= 1
+        if odd[place]:
+            continue
+        if end - start >= 2 and text[start] == _QUOTE and text[end - 1] == _QUOTE:
+            starts[place], ends[place] = start + 1, end - 1
+        else:
+            odd[place] = 2

@@ -127,23 +127,8 @@ class CheckMany(Question):
     """The stream that you send on. Without it only entries of scope `*` count."""
     addresses: Addresses = Field(examples=[["user@example.com", "other@example.org"]])
     """The addresses that you want to send to."""
-
-
-class Stopped(Reply):
-    """The entry that stops mail to an address: the gravest of those that do."""
-
-    address: str
-    """The address in its canonical form."""
-    cause: Cause
-    """Why it is on the list."""
-    scope: str
-    """Which mail the entry stops: `*` (all) or one stream."""
-    since: datetime
-    """When the entry began."""
-    expires: datetime | None
-    """When it ends; null: it does not by itself."""
-    entry: int
-    """The entry's id, as `GET /v1/suppressions/{address}` shows it."""
+    explain: bool = False
+    """Also say since when, until when and by which entry: the list itself is asked for that, which takes longer."""
 
 
 class CheckAnswer(Reply):
@@ -171,11 +156,23 @@ class CheckAnswer(Reply):
     """The entry's id, as `GET /v1/suppressions/{address}` shows it."""
 
 
-class StoppedInBatch(Stopped):
+class StoppedInBatch(Reply):
     """An address of the batch that you may not send to."""
 
     index: int
     """Its place in `addresses`, from 0."""
+    address: str
+    """The address in its canonical form."""
+    cause: Cause
+    """Why it is on the list."""
+    scope: str
+    """Which mail the entry stops: `*` (all) or one stream."""
+    since: datetime | None = None
+    """Only with `explain`: when the entry began."""
+    expires: datetime | None = None
+    """Only with `explain`: when it ends; null: it does not by itself."""
+    entry: int | None = None
+    """Only with `explain`: the entry's id, as `GET /v1/suppressions/{address}` shows it."""
 
 
 class InvalidInBatch(Reply):
@@ -194,6 +191,8 @@ class CheckManyAnswer(Reply):
 
     checked: int
     """How many items the batch had."""
+    known: Literal[False] | None = Field(default=None, exclude_if=lambda known: known is None)
+    """Only in marked answers, false: nobody could tell about some, and the operator lets mail on this stream go then."""
     suppressed: list[StoppedInBatch]
     """Those on the list, by place."""
     invalid: list[InvalidInBatch]

@@ -1,0 +1,138 @@
+"""POST /v1/check: may I send to these thousands of addresses?
+
+Answered by compiled loops (`api/batch`) from the bytes of the body, in slices, so that other requests wait for none of it. Who
+asks why as well is answered from the store, and so is every batch while the loops are still being loaded. A body that is not
+plain is read by pydantic, which says what is wrong with it.
+"""
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+
+from api.batch import loading
+from api.http.auth import Caller, MayCheck, require
+from api.http.parts import Parts, UsedParts
+from api.http.problems import POSSIBLE_WITH_BODIES, POSSIBLE_WITH_KEYS, Problem, ProblemKind, documented, require_json
+from api.http.schemas import CheckMany, CheckManyAnswer
+from api.lookup import Answer, Answers
+from api.view import View
+from nullsender.errors import Invalid
+from nullsender.limits import CHECK_ADDRESSES_MAX
+from nullsender.names import canonical_name
+
+if TYPE_CHECKING:
+    from api.batch.asking import Batch
+    from api.batch.checking import Question
+
+routes = APIRouter(tags=["lookups"])
+
+
+@routes.post(
+    "/v1/check",
+    operation_id="checkMany",
+    dependencies=[Depends(require_json)],
+    response_model=CheckManyAnswer,
+    response_description="Whom you may not send to.",
+    responses=documented(*POSSIBLE_WITH_KEYS, *POSSIBLE_WITH_BODIES),
+    openapi_extra={
+        "requestBody": {"required": True, "content": {"application/json": {"schema": CheckMany.model_json_schema()}}}
+    },
+)
+async def check_many(request: Request, caller: MayCheck, parts: UsedParts) -> Response:
+    """Which of these addresses may I not send to?
+
+    Up to 10,000. Those that are neither under `suppressed` nor under `invalid` are allowed. One bad item never fails the
+    others. With `explain` the answer says since when, until when and by which entry.
+    """
+    body = await request.body()
+    answer = await _quickly(body, request, caller, parts)
+    if answer is None:
+        answer = await _slowly(_read(body), caller, parts)
+    return Response(answer, media_type="application/json")
+
+
+async def _quickly(body: bytes, request: Request, caller: Caller, parts: Parts) -> bytes | None:
+    """The answer; None: the body is not plain, or wants what only the store has."""
+    if not loading.is_loaded():
+        loading.load_beside()
+        return None
+    from api.batch.checking import Checking, NotPlain, read_body
+
+    question = read_body(body)
+    view = _view_of(question, caller)
+    if question is None or view is None:
+        return None
+    checking = Checking(_batch_of(request, parts), view, question)
+    try:
+        require(caller, question.count)
+        for _ in checking.steps():
+            await asyncio.sleep(0)
+    except NotPlain:
+        return None
+    if checking.waiting:
+        checking.tell(await parts.threads.run(parts.lookup.verdicts_of_hashes, view, checking.waiting))
+    return checking.answer()
+
+
+def _view_of(question: "Question | None", caller: Caller) -> View | None:
+    """What is asked about, where that can be answered without the store's own words."""
+    if question is None or question.explain:
+        return None
+    try:
+        return View(caller.tenant, None if question.stream is None else canonical_name(question.stream))
+    except Invalid:
+        return None
+
+
+def _batch_of(request: Request, parts: Parts) -> "Batch":
+    """The one that all requests share: none of them waits for anything while it uses it."""
+    from api.batch.asking import Batch
+
+    state = request.app.state
+    if not hasattr(state, "batch"):
+        state.batch = Batch(parts.lookup)
+    batch: Batch = state.batch
+    return batch
+
+
+def _read(body: bytes) -> CheckMany:
+    """The body, read by the book; a `Problem` or a `RequestValidationError` says what is wrong with it."""
+    try:
+        found: Any = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise Problem(ProblemKind.NOT_JSON, "The body is not JSON in UTF-8.") from error
+    try:
+        question = CheckMany.model_validate(found)
+    except ValidationError as error:
+        wrong = [detail | {"loc": ("body", *detail["loc"])} for detail in error.errors(include_url=False)]
+        raise RequestValidationError(wrong) from error
+    if len(question.addresses) > CHECK_ADDRESSES_MAX:
+        advice = f"{len(question.addresses)} addresses; one request may hold {CHECK_ADDRESSES_MAX}: send them in several."
+        raise Problem(ProblemKind.TOO_MANY_ADDRESSES, advice)
+    return question
+
+
+async def _slowly(question: CheckMany, caller: Caller, parts: Parts) -> bytes:
+    view = View(caller.tenant, question.stream)
+    require(caller, len(question.addresses))
+    answers = await parts.threads.run(parts.lookup.check_many, view, question.addresses)
+    return _encoded(answers, explain=question.explain)
+
+
+def _encoded(answers: Answers, *, explain: bool) -> bytes:
+    """`CheckManyAnswer` as JSON, written directly: validating ten thousand of our own values would cost most of the time."""
+    suppressed = [_stopped(index, answer, explain=explain) for index, answer in answers.suppressed.items()]
+    known = {} if answers.known else {"known": False}
+    return msgspec.json.encode({"checked": answers.checked, **known, "suppressed": suppressed, "invalid": answers.invalid})
+
+
+def _stopped(index: int, answer: Answer, *, explain: bool) -> dict[str, object]:
+    entry = answer.entry
+    assert entry is not None, "only answers with an entry are among the suppressed"
+    said: dict[str, object] = {"index": index, "address": answer.address, "cause": entry.cause, "scope": entry.scope}
+    return said | {"since": entry.since, "expires": entry.expires, "entry": entry.id} if explain else said
