@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 from api.doors.dns_asking import LookupByDigest
 from api.doors.dns_directory import Directory
 from api.doors.dns_server import ZoneOnStream
-from api.doors.dns_zone import CODES, HASHINGS, UDP_BYTES_MAX, Asked, Malformed, Zone
+from api.doors.dns_wire import UDP_BYTES_MAX, Malformed
+from api.doors.dns_zone import CODES, HASHINGS, Asked, Zone
 from api.doors.opening import DoorSettings, Listener, ZoneParts, opened_doors
 from api.doors.said import NO_OPINION, Garbage, Kind, Question, Said
 from api.doors.words import UNKNOWN
@@ -75,6 +76,19 @@ def test_a_name_is_a_hash_and_the_view_and_letters_have_no_case() -> None:
     assert asked(f"{SHA1}.marketing.acme").found == Question(SHA1, "acme/marketing")
     assert asked(f"{SHA1}.*.acme").found == Question(SHA1, "acme/*")
     assert read(query(f"{SHA1}.BLOCKED.EXAMPLE.")) != read(query("blocked.example."))
+
+
+def test_a_question_goes_back_as_it_came() -> None:
+    wire = query(f"{SHA1.upper()}.MarketinG", flags=dns.flags.RD | dns.flags.CD, want_dnssec=True)
+    found = read(wire)
+    assert isinstance(found, Asked)
+
+    reply = message(ZONE.answer(found, suppressed()))
+
+    assert reply.question[0].name.labels == dns.message.from_wire(wire).question[0].name.labels
+    assert reply.flags & (dns.flags.RD | dns.flags.CD) == dns.flags.RD | dns.flags.CD
+    assert reply.ednsflags & dns.flags.DO
+    assert reply.id == dns.message.from_wire(wire).id
 
 
 @pytest.mark.parametrize("hashing", HASHINGS)

@@ -5,7 +5,8 @@ import struct
 from typing import Any
 
 from api.doors.asking import Asking
-from api.doors.dns_zone import STREAM_BYTES_MAX, UDP_BYTES_MAX, Asked, Malformed, Zone
+from api.doors.dns_wire import STREAM_BYTES_MAX, UDP_BYTES_MAX, Malformed
+from api.doors.dns_zone import Asked, Zone
 from api.doors.said import Found, Garbage, Question, Said
 from api.doors.words import refused
 from nullsender.limits import DNS_QUESTION_BYTES_MAX

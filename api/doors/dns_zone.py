@@ -20,18 +20,22 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
-import dns.exception
-import dns.flags
-import dns.message
-import dns.name
-import dns.opcode
-import dns.rcode
-import dns.rdataclass
-import dns.rdatatype
-import dns.rrset
-
+from api.doors.dns_wire import (
+    INTERNET,
+    UDP_BYTES_MAX,
+    Malformed,
+    Packet,
+    Rcode,
+    Record,
+    Type,
+    answer_to,
+    name_of,
+    packet_in,
+    text_of,
+)
 from api.doors.said import Kind, Question, Said
 from api.doors.words import refused
+from nullsender.address import domain_to_ascii
 from nullsender.errors import Invalid
 from nullsender.limits import DNS_PAYLOAD_BYTES_MAX, DNS_TTL_SECONDS
 from suppression.policy import Cause
@@ -44,26 +48,22 @@ CODES: Final[Mapping[Cause, int]] = {
     Cause.SOFT: 5,
     Cause.MANUAL: 6,
 }
-UDP_BYTES_MAX: Final = 512  # RFC 1035 4.2.1: what everybody takes who does not say more
-STREAM_BYTES_MAX: Final = 0xFFFF  # RFC 1035 4.2.2
-_RCODES: Final[Mapping[Kind, dns.rcode.Rcode]] = {
-    Kind.ALLOWED: dns.rcode.NXDOMAIN,
-    Kind.INVALID: dns.rcode.NXDOMAIN,
-    Kind.UNKNOWN: dns.rcode.SERVFAIL,
-    Kind.REFUSED: dns.rcode.REFUSED,
+_RCODES: Final[Mapping[Kind, Rcode]] = {
+    Kind.ALLOWED: Rcode.NXDOMAIN,
+    Kind.INVALID: Rcode.NXDOMAIN,
+    Kind.UNKNOWN: Rcode.SERVFAIL,
+    Kind.REFUSED: Rcode.REFUSED,
 }
 assert _RCODES.keys() == set(Kind) - {Kind.SUPPRESSED}
 _TEST = "test"
 _TEST_WORDS = "this entry is always here, to show that the zone answers"
 _VIEW_LABELS_MAX = 2  # a stream and its tenant
-_TEXT_BYTES_MAX = 255  # RFC 1035 3.3: one character-string
-_HEADER = struct.Struct(">HHHHHH")
-_IS_ANSWER = 0x8000
-_OPCODE_AND_RECURSION = 0x7900
-_TRANSFERS = frozenset({dns.rdatatype.AXFR, dns.rdatatype.IXFR})
 _LOOKS_LIKE_A_HASH = re.compile(r"[0-9a-f]{32,}|[a-z2-7]{52}")
+_APEX = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
+_APEX_BYTES_MAX = 100  # a hash, a stream and a tenant have to fit before it (RFC 1035 2.3.4: 255 bytes)
 # Nobody finds this zone by asking for who serves it: resolvers are told. RFC 6761 6.3: this name leads nowhere else.
-_NAMESERVER = "localhost."
+_NAMESERVER = name_of([b"localhost"])
+_POSTMASTER = name_of([b"hostmaster", b"localhost"])
 
 
 class Hashing(NamedTuple):
@@ -89,16 +89,9 @@ HASHINGS: Final[Mapping[str, Hashing]] = {
 class Asked(NamedTuple):
     """Somebody asks for one address, and takes an answer of so many bytes."""
 
-    message: dns.message.Message
+    packet: Packet
     bytes_max: int
     found: Question | Said  # a question's address is the hash in hexadecimal
-
-
-class Malformed(NamedTuple):
-    """What is no question that we can read, and what is answered to it (nothing, where the sender can be no resolver)."""
-
-    reason: str
-    reply: bytes
 
 
 class Zone:
@@ -106,98 +99,63 @@ class Zone:
 
     def __init__(self, name: str, hashing: str) -> None:
         """`name`: of the zone; `hashing`: one of HASHINGS. `Invalid` where it is no name."""
-        try:
-            self._apex = dns.name.from_text(name).canonicalize()
-        except dns.exception.DNSException as error:
-            raise Invalid(f"{name!r} is no name of a DNS zone: {error}") from error
+        apex = domain_to_ascii(name.strip().removesuffix("."))
+        if len(apex) > _APEX_BYTES_MAX or not _APEX.fullmatch(apex):
+            raise Invalid(f"{name!r} is no name of a DNS zone: labels of up to 63 letters with dots between, 100 in all")
+        self._apex = [label.encode() for label in apex.split(".")]
         self._hashing = HASHINGS[hashing]
-        ttl = DNS_TTL_SECONDS
-        soa = f"{_NAMESERVER} hostmaster.{_NAMESERVER} 1 {ttl} {ttl} {ttl} {ttl}"
-        self._soa = dns.rrset.from_text(self._apex, ttl, "IN", "SOA", soa)
-        self._ns = dns.rrset.from_text(self._apex, ttl, "IN", "NS", _NAMESERVER)
+        soa = _NAMESERVER + _POSTMASTER + struct.pack(">5I", 1, *[DNS_TTL_SECONDS] * 4)
+        name_bytes = len(name_of(self._apex))
+        self._soa = Record(Type.SOA, DNS_TTL_SECONDS, soa, name_bytes)
+        self._ns = Record(Type.NS, DNS_TTL_SECONDS, _NAMESERVER, name_bytes)
 
     def read(self, wire: bytes, *, bytes_max: int) -> Asked | bytes | Malformed:
         """What a packet asks: for an address, or for something of the zone's own, whose answer is here.
 
         `bytes_max`: how long an answer may be where the packet says nothing of that. Never raises.
         """
-        if len(wire) < _HEADER.size:
-            return Malformed("a packet that is cut short", b"")
-        number, flags, questions, answers, authorities, _ = _HEADER.unpack_from(wire)
-        if flags & _IS_ANSWER:
-            # Or two servers would answer each other for ever.
-            return Malformed("an answer to what nobody asked", b"")
-        if dns.opcode.from_flags(flags) != dns.opcode.QUERY:
-            return Malformed("an operation that is no query", _bare(number, flags, dns.rcode.NOTIMP))
-        if questions != 1 or answers or authorities:
-            return Malformed("a packet with other than one question", _bare(number, flags, dns.rcode.FORMERR))
-        message = dns.message.from_wire(wire, continue_on_error=True)
-        if message.errors or len(message.question) != 1:
-            return Malformed("a packet that can not be read", _bare(number, flags, dns.rcode.FORMERR))
-        if message.edns >= 0 and bytes_max == UDP_BYTES_MAX:
-            bytes_max = min(max(message.payload, UDP_BYTES_MAX), DNS_PAYLOAD_BYTES_MAX)
-        if message.edns > 0:
-            return Malformed("a version of EDNS to come", self._written(message, dns.rcode.BADVERS, bytes_max))
-        return self._asked(message, bytes_max)
+        packet = packet_in(wire)
+        if isinstance(packet, Malformed):
+            return packet
+        if packet.extended is not None and bytes_max == UDP_BYTES_MAX:
+            bytes_max = min(max(packet.extended.payload_bytes_max, UDP_BYTES_MAX), DNS_PAYLOAD_BYTES_MAX)
+        apex, name = self._apex, packet.name
+        if name[-len(apex) :] != apex or packet.rdclass != INTERNET or packet.kind in (Type.AXFR, Type.IXFR):
+            return Asked(packet, bytes_max, refused("a name outside the zone, or a transfer of it"))
+        return self._asked(packet, [label.decode("ascii", "replace") for label in name[: -len(apex)]], bytes_max)
 
     def answer(self, asked: Asked, said: Said) -> bytes:
         """What is said of the address, as DNS says it."""
         if said.cause is not None and said.kind is Kind.SUPPRESSED:
-            return self._found(asked.message, CODES[said.cause], said.words, asked.bytes_max)
-        return self._written(asked.message, _RCODES[said.kind], asked.bytes_max)
+            return self._listed(asked.packet, CODES[said.cause], said.words, asked.bytes_max)
+        rcode = _RCODES[said.kind]
+        if rcode is Rcode.NXDOMAIN:
+            return self._known(asked.packet, asked.bytes_max, rcode=rcode)
+        return answer_to(asked.packet, rcode, bytes_max=asked.bytes_max)
 
-    def _asked(self, message: dns.message.Message, bytes_max: int) -> Asked | bytes:
-        asked = message.question[0]
-        inside = asked.name.is_subdomain(self._apex)
-        if not inside or asked.rdclass != dns.rdataclass.IN or asked.rdtype in _TRANSFERS:
-            return Asked(message, bytes_max, refused("a name outside the zone, or a transfer of it"))
-        labels = [it.decode("ascii", "replace").lower() for it in asked.name.relativize(self._apex).labels]
+    def _asked(self, packet: Packet, labels: Sequence[str], bytes_max: int) -> Asked | bytes:
+        """What is asked of the name that these labels and the zone's own make together."""
         if labels and self._hashing.label.fullmatch(labels[0]):
             digest, view = self._hashing.digest_of(labels[0]), "/".join(reversed(labels[1:]))
-            return Asked(message, bytes_max, Question(digest.hex(), view))
+            return Asked(packet, bytes_max, Question(digest.hex(), view))
         if labels == [_TEST]:
-            return self._found(message, CODES[Cause.HARD], _TEST_WORDS, bytes_max)
+            return self._listed(packet, CODES[Cause.HARD], _TEST_WORDS, bytes_max)
         if labels and _LOOKS_LIKE_A_HASH.fullmatch(labels[0]):
-            return Asked(message, bytes_max, refused("a hash of another kind than doors.dns_hash says"))
+            return Asked(packet, bytes_max, refused("a hash of another kind than doors.dns_hash says"))
         if len(labels) > _VIEW_LABELS_MAX:
-            return self._written(message, dns.rcode.NXDOMAIN, bytes_max)
-        records = [] if labels else [it for it in (self._soa, self._ns) if asked.rdtype in (it.rdtype, dns.rdatatype.ANY)]
-        return self._written(message, dns.rcode.NOERROR, bytes_max, records[:1])
+            return self._known(packet, bytes_max, rcode=Rcode.NXDOMAIN)
+        own = [] if labels else [it for it in (self._soa, self._ns) if packet.kind in (it.kind, Type.ANY)]
+        return self._known(packet, bytes_max, own[:1])
 
-    def _found(self, message: dns.message.Message, code: int, words: str, bytes_max: int) -> bytes:
-        asked = message.question[0]
+    def _listed(self, packet: Packet, code: int, words: str, bytes_max: int) -> bytes:
         records = []
-        if asked.rdtype in (dns.rdatatype.A, dns.rdatatype.ANY):
-            records.append(dns.rrset.from_text(asked.name, DNS_TTL_SECONDS, "IN", "A", f"127.0.0.{code}"))
-        elif asked.rdtype == dns.rdatatype.TXT:
-            records.append(dns.rrset.from_text(asked.name, DNS_TTL_SECONDS, "IN", "TXT", _quoted(words)))
-        return self._written(message, dns.rcode.NOERROR, bytes_max, records)
+        if packet.kind in (Type.A, Type.ANY):
+            records.append(Record(Type.A, DNS_TTL_SECONDS, bytes([127, 0, 0, code])))
+        elif packet.kind == Type.TXT:
+            records.append(Record(Type.TXT, DNS_TTL_SECONDS, text_of(words)))
+        return self._known(packet, bytes_max, records)
 
-    def _written(
-        self,
-        message: dns.message.Message,
-        rcode: dns.rcode.Rcode,
-        bytes_max: int,
-        records: Sequence[dns.rrset.RRset] = (),
-    ) -> bytes:
-        """The answer with these records; where there are none, the SOA says for how long that may be remembered."""
-        reply = dns.message.make_response(message, our_payload=DNS_PAYLOAD_BYTES_MAX)
-        reply.set_rcode(rcode)
-        if rcode in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
-            reply.flags |= dns.flags.AA
-            reply.answer.extend(records)
-            if not records:
-                reply.authority.append(self._soa)
-        return reply.to_wire(max_size=bytes_max, prefer_truncation=True)
-
-
-def _bare(number: int, flags: int, rcode: dns.rcode.Rcode) -> bytes:
-    """An answer to what could not be read: no more than its number and what is wrong."""
-    return _HEADER.pack(number, _IS_ANSWER | flags & _OPCODE_AND_RECURSION | rcode, 0, 0, 0, 0)
-
-
-def _quoted(words: str) -> str:
-    """A text as the strings of a TXT record are written (RFC 1035 5.1)."""
-    text = re.sub(r"[^\x20-\x7e]", "?", words)
-    pieces = [text[start : start + _TEXT_BYTES_MAX] for start in range(0, len(text), _TEXT_BYTES_MAX)] or [""]
-    return " ".join('"' + re.sub(r'(["\\])', r"\\\1", piece) + '"' for piece in pieces)
+    def _known(self, packet: Packet, bytes_max: int, records: Sequence[Record] = (), *, rcode: Rcode = Rcode.NOERROR) -> bytes:
+        """What the zone says for certain; where that is no record, the SOA tells for how long it may be remembered."""
+        authorities = [] if records else [self._soa]
+        return answer_to(packet, rcode, bytes_max=bytes_max, is_authoritative=True, answers=records, authorities=authorities)
