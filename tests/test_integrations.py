@@ -6,6 +6,7 @@ import smtplib
 import subprocess
 import sys
 import threading
+import tomllib
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,6 +16,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from nullsender import config
 from tests.missing import give_up
 from tests.mtas import pages
 from tests.mtas.haraka import Haraka
@@ -230,3 +232,29 @@ def test_the_script_for_postal_sends_to_those_who_may_get_mail(system: System, t
 
     assert done.stdout == "one@example.net success\ntwo@example.net success\n", done.stderr
     assert [message["to"] for message in Postal.sent] == [["one@example.net"], ["two@example.net"]]
+
+
+def test_the_configuration_for_powermta_reads_the_file_that_nullsender_writes() -> None:
+    lines = [line.strip() for line in pages.block("powermta", "config").splitlines() if line.strip()]
+    opened = [match[1] for line in lines if (match := re.fullmatch(r"<([a-z-]+) \S+>", line))]
+    closed = [match[1] for line in lines if (match := re.fullmatch(r"</([a-z-]+)>", line))]
+    directives = dict(line.split(" ", 1) for line in lines if not line.startswith("<"))
+    written = tomllib.loads(pages.block("powermta", "nullsender.toml"))["doors"]["files"]
+
+    assert opened == closed == ["address-list", "source"]
+    assert directives == {"address-file": written["marketing"], "suppression-lists": "nullsender-marketing"}
+    assert "<address-list nullsender-marketing>" in lines
+
+
+@pytest.mark.parametrize("page", pages.names())
+def test_the_settings_that_a_page_shows_are_ours(page: str, tmp_path: Path) -> None:
+    for settings in [*pages.blocks(page, "toml"), *([pages.block(page, "nullsender.toml")] if page == "powermta" else [])]:
+        (tmp_path / "nullsender.toml").write_text(settings)
+
+        config.load(file=tmp_path / "nullsender.toml", environment={})
+
+
+def test_the_table_of_integrations_names_every_page() -> None:
+    linked = re.findall(r"\]\((\w+)\.md\)", (pages.FOLDER / "README.md").read_text())
+
+    assert sorted(linked) == pages.names()
