@@ -76,8 +76,8 @@ class Scrub:
 
     def __init__(self, batch: Batch, view: View, form: Form = Form.TEXT) -> None:
         self.batch = batch
-        self._view = view
-        self._form = form
+        self.view = view
+        self.form = form
         self._item_of: Callable[[bytes, int], str] = _row if form is Form.NDJSON else _line
         self._text, self._at = Text.of(PADDING), 0
         self._in_long_line = False
@@ -110,9 +110,9 @@ class Scrub:
         if not self.count:
             return False
         self._starts[:], self._ends[:] = spans.starts, spans.ends
-        if self._form is Form.NDJSON:
+        if self.form is Form.NDJSON:
             unquote(text.text, *spans, self.count)
-        self.batch.ask(self._view, text, spans, self.count, self._item_of)
+        self.batch.ask(self.view, text, spans, self.count, self._item_of)
         return True
 
     def tell(self, verdicts: Mapping[bytes, Verdict]) -> None:

@@ -156,6 +156,15 @@ class CheckAnswer(Reply):
     """The entry's id, as `GET /v1/suppressions/{address}` shows it."""
 
 
+class ScrubQuery(Question):
+    """A list to be scrubbed."""
+
+    stream: StreamName | None = Field(default=None, examples=["marketing"])
+    """The stream that you send on. Without it only entries of scope `*` count."""
+    want: Literal["allowed", "suppressed", "invalid"] = "allowed"
+    """Which lines the answer holds."""
+
+
 class StoppedInBatch(Reply):
     """An address of the batch that you may not send to."""
 
