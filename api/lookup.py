@@ -12,10 +12,9 @@ from pathlib import Path
 
 import msgspec
 
-from api.index.follower import table_path
 from api.index.reader import TableReader
 from api.index.slots import CAUSE_MASK, CAUSES, EPOCH, SCOPE_MASK, SCOPE_SHIFT
-from api.index.table import ASK_STORE, NOTHING, identity_of
+from api.index.table import ASK_STORE, NOTHING, identity_of, table_path
 from api.view import View
 from nullsender import telemetry
 from nullsender.address import AddressHasher, canonical

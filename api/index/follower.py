@@ -22,6 +22,7 @@ from pathlib import Path
 
 from api.index.building import CopiedTable, ListedTable, NextTable, batch_of_changes
 from api.index.table import identity_of
+from api.index.table import table_path as table_path
 from api.index.writing import WritableTable, taken_over
 from nullsender import telemetry
 from nullsender.clock import Clock
@@ -40,11 +41,6 @@ from suppression.store import Store
 
 _log = logging.getLogger("follow")
 _DELAYS = Timings(telemetry.LOOKUP_DELAY)
-
-
-def table_path(folder: Path) -> Path:
-    """Where in the index folder the table lies."""
-    return folder / "table"
 
 
 def aside_path(folder: Path) -> Path:

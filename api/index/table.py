@@ -63,6 +63,11 @@ ASK_STORE: Final = -1
 _TWO_WORDS = struct.Struct("<QQ")
 
 
+def table_path(folder: Path) -> Path:
+    """Where in the index folder the table lies."""
+    return folder / "table"
+
+
 def identity_of(key_fingerprint: str) -> bytes:
     """What a table must carry to be of this list: the address key that its hashes were made with, in 16 bytes."""
     return blake2b(key_fingerprint.encode(), digest_size=IDENTITY_BYTES, person=b"ns-table").digest()
