@@ -225,6 +225,13 @@ class LookupSection(Section):
     """Streams whose mail goes when nobody can tell: STREAM, TENANT/STREAM, TENANT/*. Some of it reaches people on the list."""
 
 
+class ApiSection(Section):
+    """The HTTP API."""
+
+    rate: int = Field(default=limits.API_RATE_PER_SECOND, ge=0, le=limits.API_RATE_PER_SECOND_MAX)
+    """Addresses a second that a key may ask about, unless it carries a rate of its own (`nullsender keys create`); 0: any."""
+
+
 class DoorsSection(Section):
     """Doors for mail servers (docs/doors.md): HOST:PORT or unix:/PATH, comma-separated, each with =VIEW where it is for one."""
 
@@ -279,6 +286,8 @@ class UpSection(Section):
     """Processes that decide reports; more than the log has partitions have nothing to do."""
     suppress: int = Field(default=1, ge=1, le=limits.UP_PROCESSES_MAX)
     """Processes that change the list; they take turns in the store."""
+    api: int = Field(default=1, ge=1, le=limits.UP_PROCESSES_MAX)
+    """Processes that serve the API on one port (also without `up`); each gives its share of every key's rate."""
 
 
 class Settings(Section):
@@ -305,6 +314,7 @@ class Settings(Section):
     store: StoreSection = StoreSection()
     policy: PolicySection = PolicySection()
     lookup: LookupSection = LookupSection()
+    api: ApiSection = ApiSection()
     doors: DoorsSection = DoorsSection()
     up: UpSection = UpSection()
 

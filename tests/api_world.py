@@ -1,6 +1,6 @@
 """A small installation for the tests of the API: a real store on SQLite, and a follower that moves when it is told to."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +16,7 @@ from api.index.follower import Follower, table_path
 from api.index.reader import TableReader
 from api.index.table import identity_of
 from api.lookup import Lookup
+from api.view import View
 from nullsender.address import AddressHasher
 from nullsender.clock import Clock, FakeClock
 from suppression.engine import open_engine
@@ -77,28 +78,22 @@ class World:
             staleness_seconds_max=STALENESS_SECONDS_MAX,
         )
 
-    def lookup(self) -> Lookup:
+    def lookup(self, *, allow_unknown: Collection[View] = ()) -> Lookup:
         """A lookup of its own."""
-        return Lookup(self.store, self.reader(), HASHER, clock=self.clock)
+        return Lookup(self.store, self.reader(), HASHER, clock=self.clock, allow_unknown=allow_unknown)
 
-    def api(self, *further_checks: Check) -> Api:
+    def api(self, *further_checks: Check, allow_unknown: Collection[View] = ()) -> Api:
         """The whole API."""
-        return open_api(
-            self.store,
-            hasher=HASHER,
-            index_folder=self.index_folder,
-            staleness_seconds_max=STALENESS_SECONDS_MAX,
-            clock=self.clock,
-            further_checks=further_checks,
-        )
+        lookup = self.lookup(allow_unknown=allow_unknown)
+        return open_api(self.store, lookup, clock=self.clock, further_checks=further_checks)
 
     def suppress(self, address: str, *, scope: str = "*", cause: str = "hard", tenant: str = "default") -> None:
         """Put an address on the list."""
         self.store.add(tenant, address, scope=scope, cause=cause, reason="a test", expires=None, actor="test")
 
-    def key(self, *scopes: str, tenant: str | None = "default") -> str:
+    def key(self, *scopes: str, tenant: str | None = "default", rate: int | None = None, networks: Sequence[str] = ()) -> str:
         """A new API key with these scopes, as its owner writes it."""
-        return self.store.create_key("test", scopes=scopes, tenant=tenant, expires=None)[1]
+        return self.store.create_key("test", scopes=scopes, tenant=tenant, expires=None, rate=rate, networks=networks)[1]
 
 
 @contextmanager
@@ -112,8 +107,8 @@ def opened_world(folder: Path) -> Iterator[World]:
 class _OnPortal(httpx.BaseTransport):
     """Speaks ASGI to an application on one event loop in a thread, so that tests need not be coroutines."""
 
-    def __init__(self, app: FastAPI, portal: BlockingPortal) -> None:
-        self._transport = httpx.ASGITransport(app)
+    def __init__(self, app: FastAPI, portal: BlockingPortal, host: str) -> None:
+        self._transport = httpx.ASGITransport(app, client=(host, 40_000))
         self._portal = portal
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -125,12 +120,12 @@ class _OnPortal(httpx.BaseTransport):
 
 
 @contextmanager
-def opened_client(api: Api, key: str | None = None) -> Iterator[httpx.Client]:
-    """A caller of the API with this key."""
+def opened_client(api: Api, key: str | None = None, *, host: str = "127.0.0.1") -> Iterator[httpx.Client]:
+    """A caller of the API with this key, from this address."""
     headers = {"authorization": f"Bearer {key}"} if key is not None else {}
     with (
         start_blocking_portal() as portal,
-        httpx.Client(transport=_OnPortal(api.app, portal), base_url="http://api.test", headers=headers) as client,
+        httpx.Client(transport=_OnPortal(api.app, portal, host), base_url="http://api.test", headers=headers) as client,
     ):
         yield client
 

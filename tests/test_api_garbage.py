@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.api_world import opened_client, opened_world
 
-MEANT = {200, 201, 400, 401, 403, 404, 405, 409, 413, 422}
+MEANT = {200, 201, 400, 401, 403, 404, 405, 409, 413, 415, 422}
 
 SEGMENT = st.one_of(
     st.sampled_from(["user@example.com", "A/B+c@example.com", "history", "..", ".", "", "näher@bücher.example", "@", "*"]).map(

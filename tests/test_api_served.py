@@ -15,7 +15,7 @@ from api.http.server import serve
 from api.index.follower import follow, table_path
 from api.index.reader import TableReader
 from api.index.table import identity_of
-from api.lookup import Lookup
+from api.lookup import Lookup, open_lookup
 from api.view import View
 from nullsender.clock import SystemClock
 from nullsender.errors import Misconfigured
@@ -50,7 +50,8 @@ class Served:
 
 
 def api_of(store: Store, folder: Path) -> Api:
-    return open_api(store, hasher=HASHER, index_folder=folder, staleness_seconds_max=STALENESS_SECONDS_MAX, clock=CLOCK)
+    lookup = open_lookup(store, HASHER, folder, clock=CLOCK, staleness_seconds_max=STALENESS_SECONDS_MAX)
+    return open_api(store, lookup, clock=CLOCK)
 
 
 def free_port() -> int:
@@ -205,9 +206,16 @@ def test_a_request_that_does_not_come_to_its_end_is_refused(served: Served, monk
 
         assert_refused(received(connection), 408)
     with served.connection() as connection:
-        connection.sendall(b"POST /v1/check HTTP/1.1\r\ncontent-length: 10\r\n\r\n{")
+        head = served.get("/v1/check", "content-type: application/json", "content-length: 10").replace(b"GET", b"POST", 1)
+        connection.sendall(head + b"{")
 
         assert_refused(received(connection), 408)
+    with served.connection() as connection:
+        connection.sendall(b"POST /v1/check HTTP/1.1\r\ncontent-length: 10\r\n\r\n{")
+
+        answer = received(connection)
+        assert_refused(answer, 415)
+        assert answer.count(b"HTTP/1.1 ") == 1, "one request has one answer"
     with served.connection() as connection:
         assert_refused(received(connection), 408)
 

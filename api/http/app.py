@@ -1,15 +1,14 @@
 """The HTTP API put together: routes, keys, problems, metrics. `server.py` serves it."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.routing import APIRoute
 
-from api.http import checks, operations, suppressions
+from api.http import batches, checks, operations, scrub, suppressions
 from api.http.clients import WrongKeys
 from api.http.edge import Edge
 from api.http.hits import Hits
@@ -26,10 +25,8 @@ from api.http.problems import (
 )
 from api.http.quick import QuickCheck
 from api.http.rates import Rates
-from api.lookup import open_lookup
+from api.lookup import Lookup
 from api.threads import StoreThreads
-from api.view import View
-from nullsender.address import AddressHasher
 from nullsender.clock import Clock
 from nullsender.errors import Invalid
 from nullsender.limits import API_RATE_PER_SECOND, API_STORE_THREADS_MAX, API_STORE_WAITING_MAX
@@ -42,7 +39,13 @@ A 503 means that it can not be told now; nothing is ever guessed. These are all 
 
 {kinds}"""
 
-_MODULES = (checks, suppressions, operations)
+_TAGS = {
+    "lookups": "May I send? For keys with the scope `check`.",
+    "the list": "What stands on the list, and what people do to it. For keys with the scopes `read` and `write`.",
+    "operations": "For those who run the system. No key is needed.",
+}
+
+_MODULES = (checks, batches, scrub, suppressions, operations)
 
 
 class Api(NamedTuple):
@@ -54,29 +57,18 @@ class Api(NamedTuple):
 
 def open_api(
     store: Store,
+    lookup: Lookup,
     *,
-    hasher: AddressHasher,
-    index_folder: Path,
-    staleness_seconds_max: float,
     clock: Clock,
-    allow_unknown: Collection[View] = (),
     rate_per_second: int = API_RATE_PER_SECOND,
     processes: int = 1,
     further_checks: Sequence[Check] = (),
 ) -> Api:
-    """The API of one process over `store` and the lookup table that the follower keeps in `index_folder`.
+    """The API of one process.
 
-    `allow_unknown`: mail that goes where nobody can tell. `rate_per_second`: of a key that carries none, 0 for no limit; the
-    `processes` of this machine share it. `further_checks` say what is wrong with other parts of the system, for `/readyz`.
+    `rate_per_second`: of a key that carries none, 0 for no limit; the `processes` of this machine share it. `further_checks`
+    say what is wrong with other parts of the system; `/readyz` repeats it.
     """
-    lookup = open_lookup(
-        store,
-        hasher,
-        index_folder,
-        clock=clock,
-        staleness_seconds_max=staleness_seconds_max,
-        allow_unknown=allow_unknown,
-    )
     threads = StoreThreads(threads=API_STORE_THREADS_MAX, waiting_max=API_STORE_WAITING_MAX)
     rates = Rates(clock, per_second=rate_per_second, processes=processes)
     parts = Parts(
@@ -98,6 +90,8 @@ def create_app(parts: Parts) -> FastAPI:
         version="1",
         description=_ABOUT.format(kinds=kinds_in_words()),
         redirect_slashes=False,
+        openapi_tags=[{"name": name, "description": words} for name, words in _TAGS.items()],
+        servers=[{"url": "/", "description": "This server."}],
         docs_url=None,  # its page loads scripts from elsewhere; /openapi.json is all that a viewer needs
         redoc_url=None,
         responses=documented(*POSSIBLE_EVERYWHERE),

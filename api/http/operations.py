@@ -21,13 +21,13 @@ _log = logging.getLogger("api")
 routes = APIRouter(tags=["operations"])
 
 
-@routes.get("/healthz", response_description="The process serves.")
+@routes.get("/healthz", operation_id="health", response_description="The process serves.")
 async def health() -> HealthReply:
     """The process lives and serves. Restart it when this fails."""
     return HealthReply()
 
 
-@routes.get("/readyz", response_description="Everything works.")
+@routes.get("/readyz", operation_id="ready", response_description="Everything works.")
 async def ready(parts: UsedParts) -> HealthReply:
     """Everything works: the store answers, the lookup table is fresh, the pipeline runs. 503 says what does not."""
     troubles: Sequence[str] = ["the store does not answer"]
@@ -39,7 +39,10 @@ async def ready(parts: UsedParts) -> HealthReply:
 
 
 @routes.get(
-    "/metrics", response_class=Response, responses={200: {"description": "The metrics.", "content": {"text/plain": {}}}}
+    "/metrics",
+    operation_id="metrics",
+    response_class=Response,
+    responses={200: {"description": "The metrics.", "content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
 async def metrics(parts: UsedParts) -> Response:
     """All metrics in Prometheus' text format."""

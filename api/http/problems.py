@@ -197,6 +197,16 @@ def over_limit(kind: ProblemKind, detail: str, wait_seconds: float) -> Problem:
     return Problem(kind, f"{detail} Try again in {seconds} s.", {"Retry-After": str(seconds)})
 
 
+async def require_json(request: Request) -> None:
+    """415 where there is a body that is said to be anything but JSON, or not said to be anything."""
+    headers = request.headers
+    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+    if media_type != "application/json" and (media_type or has_body):
+        detail = f"The body's type is {media_type[:100]!r}: send `Content-Type: application/json`."
+        raise Problem(ProblemKind.UNSUPPORTED_MEDIA_TYPE, detail, {"Accept": "application/json"})
+
+
 def unavailable(detail: str, kind: ProblemKind = ProblemKind.UNAVAILABLE) -> Problem:
     """503: it did not work now and may work soon."""
     return Problem(kind, detail, {"Retry-After": str(API_RETRY_AFTER_SECONDS)})

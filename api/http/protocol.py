@@ -64,6 +64,7 @@ class Protocol(HttpToolsProtocol):
         self._now_seconds = shared.quick.clock.monotonic_seconds
         self._head_bytes = 0
         self._in_request = False
+        self._head_is_read = False
         self._answered = False
         self._deadline: asyncio.TimerHandle | None = None
         self._streamed_bytes = 0  # of a request whose body may have any size: what came since the deadline was set
@@ -148,6 +149,7 @@ class Protocol(HttpToolsProtocol):
             self._answered = True
             self._write(said, began_at_seconds)
             return
+        self._head_is_read = True
         usual, self.app = self.app, self.app if said is None else said
         super().on_headers_complete()
         self.app = usual
@@ -194,6 +196,7 @@ class Protocol(HttpToolsProtocol):
         super().on_message_begin()
         self._head_bytes = 0
         self._in_request = True
+        self._head_is_read = False
         self._answered = False
         self._requests_in_packet += 1
 
@@ -223,6 +226,8 @@ class Protocol(HttpToolsProtocol):
     def _too_slow(self) -> None:
         if self._is_streamed() and (self._streamed_bytes or self.flow.read_paused):
             return self._start_the_clock()
+        if self._head_is_read and self.cycle is not None and self.cycle.response_started:
+            return self.transport.close()  # it was answered before it came to its end, and gets no second answer
         detail = f"The whole request has to be here in {API_REQUEST_SECONDS_MAX} s."
         return self._refuse(Problem(ProblemKind.REQUEST_TIMEOUT, detail))
 

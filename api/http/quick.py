@@ -71,18 +71,19 @@ class QuickCheck:
             return None
         return known
 
-    def answer(self, known: KnownKey, text: bytes, end: int, now_seconds: float) -> bytes | ASGIApp | None:
-        """The body of the 200 to the lookup whose target ends `text[:end]`, for the owner of this key.
+    def answer(self, known: KnownKey, packet: bytes, end: int, now_seconds: float) -> bytes | ASGIApp | None:
+        """The body of the 200 to the lookup whose target ends `packet[:end]`, for the owner of this key.
 
         Where the store has to be asked: an application that does so and answers. None: let the route answer. Never waits,
         never raises.
         """
-        matched = _TARGET.fullmatch(text, 0, end)
+        matched = _TARGET.fullmatch(packet, 0, end)
         if matched is None or known.ask_again_at_seconds <= now_seconds:
             return None
         written, stream = matched.groups()
         try:
-            address = canonical((unquote_to_bytes(written) if b"%" in written else written).decode("utf-8"))
+            text = written.decode("ascii")
+            address = canonical(unquote_to_bytes(text).decode("utf-8") if "%" in text else text)
             view = _view(known.tenant, stream)
         except (UnicodeDecodeError, Invalid):
             return None

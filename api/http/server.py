@@ -1,6 +1,7 @@
 """Serves the API: uvicorn with uvloop and our own protocol, stopped gracefully."""
 
 import contextlib
+import socket
 from collections.abc import Callable, Generator
 
 import uvicorn
@@ -11,15 +12,15 @@ from nullsender.errors import Misconfigured
 from nullsender.limits import API_KEEP_ALIVE_SECONDS, API_STOP_SECONDS_MAX
 
 
-def serve(api: Api, host: str, port: int, stopping: Callable[[], bool]) -> None:
+def serve(api: Api, host: str, port: int, stopping: Callable[[], bool], *, shares_port: bool = False) -> None:
     """Serve `api` on `host:port` until `stopping()`; then finish what is under way and return.
 
+    `shares_port`: with other processes, which say so too; the kernel gives each new connection to one of them.
     `Misconfigured` where the port can not be listened on.
     """
+    listeners = _listeners(host, port, shares_port=shares_port)
     config = uvicorn.Config(
         api.app,
-        host=host,
-        port=port,
         loop="uvloop",
         http=protocol_with(api.quick),
         ws="none",
@@ -31,11 +32,20 @@ def serve(api: Api, host: str, port: int, stopping: Callable[[], bool]) -> None:
         timeout_keep_alive=API_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=API_STOP_SECONDS_MAX,
     )
+    _Server(config, stopping).run(listeners)
+
+
+def _listeners(host: str, port: int, *, shares_port: bool) -> list[socket.socket]:
+    """A socket for each address that the host has."""
+    listeners: list[socket.socket] = []
     try:
-        _Server(config, stopping).run()
-    except SystemExit as error:
-        # uvicorn has logged what the system said and wants to end the process itself.
-        raise Misconfigured(f"the API can not listen on {host}:{port}: choose another one (http)") from error
+        for family, _, _, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE):
+            listeners.append(socket.create_server(address, family=family, reuse_port=shares_port))
+    except OSError as error:
+        for listener in listeners:
+            listener.close()
+        raise Misconfigured(f"the API can not listen on {host}:{port} ({error.strerror}): choose another one (http)") from error
+    return listeners
 
 
 class _Server(uvicorn.Server):

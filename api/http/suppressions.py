@@ -5,13 +5,13 @@ from http import HTTPStatus
 from typing import Annotated
 
 import anyio
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 from starlette.convertors import Convertor, register_url_convertor
 
 from api.http.addresses import asked_about, to_be_added
 from api.http.auth import MayRead, MayWrite
 from api.http.parts import Parts, UsedParts
-from api.http.problems import POSSIBLE_WITH_BODIES, POSSIBLE_WITH_KEYS, Problem, ProblemKind, documented
+from api.http.problems import POSSIBLE_WITH_BODIES, POSSIBLE_WITH_KEYS, Problem, ProblemKind, documented, require_json
 from api.http.schemas import (
     ChangeItem,
     DeleteSuppression,
@@ -53,6 +53,8 @@ routes = APIRouter(tags=["the list"])
 
 @routes.put(
     "/v1/suppressions/{address:address}",
+    operation_id="suppress",
+    dependencies=[Depends(require_json)],
     response_description="The entry stood already.",
     responses={
         201: {"model": EntryReply, "description": "The entry is new."},
@@ -90,6 +92,7 @@ async def put(
 
 @routes.get(
     "/v1/suppressions/{address:address}",
+    operation_id="show",
     response_description="Its entries.",
     responses=documented(*POSSIBLE_WITH_KEYS, HTTPStatus.NOT_FOUND),
 )
@@ -102,6 +105,8 @@ async def show(address: PathAddress, caller: MayRead, parts: UsedParts) -> Entri
 
 @routes.delete(
     "/v1/suppressions/{address:address}",
+    operation_id="lift",
+    dependencies=[Depends(require_json)],
     response_description="What was lifted.",
     responses=documented(*POSSIBLE_WITH_KEYS, *POSSIBLE_WITH_BODIES, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
 )
@@ -131,7 +136,12 @@ async def lift(
     return LiftedReply(address=name, lifted=_shown(_some(lifted)))
 
 
-@routes.get("/v1/suppressions", response_description="One page of the list.", responses=documented(*POSSIBLE_WITH_KEYS))
+@routes.get(
+    "/v1/suppressions",
+    operation_id="list",
+    response_description="One page of the list.",
+    responses=documented(*POSSIBLE_WITH_KEYS),
+)
 async def list_entries(query: Annotated[ListQuery, Query()], caller: MayRead, parts: UsedParts) -> ListReply:
     """The entries in force, newest first, a page at a time."""
     filters = Filters(
@@ -143,6 +153,7 @@ async def list_entries(query: Annotated[ListQuery, Query()], caller: MayRead, pa
 
 @routes.get(
     "/v1/addresses/{address:address}/history",
+    operation_id="history",
     response_description="One page of the history.",
     responses=documented(*POSSIBLE_WITH_KEYS),
 )

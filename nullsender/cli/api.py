@@ -4,7 +4,7 @@ import argparse
 
 from api.http.app import open_api
 from api.http.server import serve
-from nullsender.cli import parts, store_parts
+from nullsender.cli import lookup_parts, parts, store_parts
 from nullsender.cli.running import role
 from nullsender.cli.running.pipeline import Pipeline
 
@@ -28,13 +28,14 @@ def run(arguments: argparse.Namespace) -> int:
             clock=parts.CLOCK,
         )
         pipeline.watch(ours.stop)
+        store, processes = store_parts.open_store(settings), settings.up.api
         api = open_api(
-            store_parts.open_store(settings),
-            hasher=store_parts.hasher_of(settings),
-            index_folder=settings.index_folder,
-            staleness_seconds_max=settings.lookup.staleness_seconds_max,
+            store,
+            lookup_parts.lookup_of(settings, store),
             clock=parts.CLOCK,
+            rate_per_second=settings.api.rate,
+            processes=processes,
             further_checks=[pipeline.trouble],
         )
-        serve(api, settings.http.host, settings.http.port, ours.heart.pulse("the API"))
+        serve(api, *settings.http, ours.heart.pulse("the API"), shares_port=processes > 1)
     return 0

@@ -3,11 +3,12 @@
 import argparse
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from ipaddress import ip_network
 
 from api.http.auth import Scope
 from nullsender.cli import parts, store_parts
 from nullsender.errors import Invalid
-from nullsender.limits import KEY_DAYS_MAX, KEY_OVERLAP_HOURS_MAX
+from nullsender.limits import API_KEY_NETWORKS_MAX, API_RATE_PER_SECOND_MAX, KEY_DAYS_MAX, KEY_OVERLAP_HOURS_MAX
 from nullsender.names import canonical_name
 from suppression.records import ApiKey
 from suppression.store import Store
@@ -23,6 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     create.add_argument("--scopes", default=Scope.CHECK.value, help=f"comma-separated: {', '.join(Scope)} (default: check)")
     create.add_argument("--tenant", default="default", help="whose list it opens; `*` for every tenant's (default: default)")
     create.add_argument("--days", type=_number_up_to(KEY_DAYS_MAX), help="how long it works (default: until it is revoked)")
+    create.add_argument("--rate", type=_number_up_to(API_RATE_PER_SECOND_MAX), help="addresses a second (default: api.rate)")
+    network = "a network that it may be used from, such as 10.0.0.0/8; again for each (default: from anywhere)"
+    create.add_argument("--from", dest="networks", metavar="CIDR", type=_network, action="append", default=[], help=network)
     create.set_defaults(action=_create)
     listing = actions.add_parser("list", help="show every key, without the keys themselves")
     listing.set_defaults(action=_list)
@@ -43,6 +47,13 @@ def _number_up_to(most: int) -> Callable[[str], int]:
         return int(text)
 
     return number
+
+
+def _network(text: str) -> str:
+    try:
+        return str(ip_network(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no network such as 10.0.0.0/8 or 2001:db8::/32 ({error})") from error
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -72,16 +83,22 @@ def _create(store: Store, arguments: argparse.Namespace) -> None:
         raise Invalid(f"there is no scope {', '.join(strangers)}; there are {', '.join(Scope)}")
     expires = None if arguments.days is None else parts.CLOCK.now() + timedelta(days=arguments.days)
     tenant = None if arguments.tenant == "*" else canonical_name(arguments.tenant)
-    key_id, plain = store.create_key(arguments.name, scopes=scopes, tenant=tenant, expires=expires)
+    if len(arguments.networks) > API_KEY_NETWORKS_MAX:
+        raise Invalid(f"a key may have {API_KEY_NETWORKS_MAX} networks: name larger ones, or make several keys")
+    key_id, plain = store.create_key(
+        arguments.name, scopes=scopes, tenant=tenant, expires=expires, rate=arguments.rate, networks=arguments.networks
+    )
     print(f"{plain}\n  id {key_id}, shown this once: keep it where secrets are kept")
 
 
 def _list(store: Store, _arguments: argparse.Namespace) -> None:
     now = parts.CLOCK.now()
-    print(f"{'id':14}{'state':10}{'tenant':12}{'scopes':24}{'created':22}name")
+    print(f"{'id':14}{'state':10}{'tenant':12}{'scopes':24}{'rate':12}{'created':22}name")
     for key in store.list_keys():
-        scopes, tenant = ",".join(key.scopes), key.tenant or "*"
-        print(f"{key.id:14}{_state(key, now):10}{tenant:12}{scopes:24}{key.created:%Y-%m-%d %H:%M:%S}   {key.name}")
+        scopes, tenant, rate = ",".join(key.scopes), key.tenant or "*", "default" if key.rate is None else f"{key.rate}/s"
+        places = f" (only from {', '.join(key.networks)})" if key.networks else ""
+        state, created = _state(key, now), f"{key.created:%Y-%m-%d %H:%M:%S}"
+        print(f"{key.id:14}{state:10}{tenant:12}{scopes:24}{rate:12}{created:22}{key.name}{places}")
 
 
 def _state(key: ApiKey, now: datetime) -> str:

@@ -88,7 +88,8 @@ def _supervise(settings: Settings, file: Path | None) -> None:
 
 def processes(settings: Settings) -> list[tuple[str, str]]:
     """The name and the role of every process that is to run; those of a role that has several are numbered."""
-    counts = {"classify": settings.up.classify, "suppress": settings.up.suppress, "doors": int(settings.doors.is_open)}
+    up = settings.up
+    counts = {"classify": up.classify, "suppress": up.suppress, "api": up.api, "doors": int(settings.doors.is_open)}
     return [
         (role if counts.get(role, 1) == 1 else f"{role}-{number}", role)
         for role in ROLES
