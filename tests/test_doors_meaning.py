@@ -155,6 +155,16 @@ def test_postmaster_is_nobodys_list_a_route_is_no_part_of_the_mailbox_and_nobody
         assert doors.socketmap("* ") == INVALID
 
 
+def test_what_a_question_names_comes_back_short_and_in_plain_letters(world: World) -> None:
+    with opened(world) as doors:
+        for word in ("x" * 5_000 + "/", "é\x00/"):
+            said = doors.policy_said("clean@example.com", policy_context=word)
+
+            assert understood("policy", said) == REFUSED
+            assert len(said) < 400
+            assert said.strip().decode("ascii").isprintable()
+
+
 # --- words ---
 
 

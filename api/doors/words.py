@@ -6,6 +6,7 @@ The address is not among them: the mail server names it beside them, and so nobo
 from collections.abc import Mapping
 
 from api.doors.said import Kind, Said
+from nullsender.limits import DOOR_TEXT_CHARACTERS_MAX
 from suppression.policy import Cause
 
 SUPPRESSED_TEXT = "this recipient is on the suppression list ({cause}), so no mail is sent there"
@@ -35,8 +36,8 @@ UNCHECKED = Said(Kind.ALLOWED, mark="unchecked")
 
 
 def refused(reason: str) -> Said:
-    """What is said to a question that is itself at fault."""
-    return Said(Kind.REFUSED, plain(reason))
+    """What is said to a question that is itself at fault. The reason may quote it, and it may be long."""
+    return Said(Kind.REFUSED, plain(reason[:DOOR_TEXT_CHARACTERS_MAX]))
 
 
 def suppressed(cause: Cause, scope: str | None, text: str = SUPPRESSED_TEXT) -> Said:
