@@ -86,6 +86,13 @@ def test_the_entry_that_stops_mail_is_told(caller: Caller) -> None:
     assert [entry.id for entry in caller.show("gone@x.test")] == [answer.entry]
 
 
+def test_many_are_explained_as_one_is_where_that_is_asked_for(caller: Caller) -> None:
+    assert caller.check_many(["clean@x.test", "gone@x.test"], explain=True) == [
+        caller.check("clean@x.test"),
+        caller.check("gone@x.test"),
+    ]
+
+
 @pytest.mark.parametrize("text", ["", "nonsense", "a b@x.test", "<gone@x.test>", "a@b\n@x.test", "\ud800@x.test", "x" * 10**6])
 def test_what_is_no_address_is_never_allowed_and_spoils_nothing(caller: Caller, text: str) -> None:
     one = caller.check(text, on_unknown="allow")
@@ -129,6 +136,24 @@ def test_very_long_addresses_take_several_requests(caller: Caller) -> None:
 def test_no_addresses_are_no_request(caller: Caller) -> None:
     assert caller.check_many([]) == []
     assert caller.scrubbed([]) == ([], {})
+
+
+@pytest.mark.parametrize("encode", [str, str.encode])
+def test_a_scrub_gives_the_lines_that_may_be_sent_to_as_they_were(caller: Caller, encode: Any) -> None:
+    lines = ["Clean@x.test", "gone@x.test\r\n", "nonsense\n", "zoë@bücher.example\n", "reader@x.test"]
+    many = [f"n{n}@x.test" for n in range(12_000)]
+
+    kept, counts = caller.scrubbed(map(encode, [*lines, *many]), stream="marketing")
+
+    assert kept == ["Clean@x.test", "zoë@bücher.example", *many]
+    assert {name: count for name, count in counts.items() if count} == {
+        "checked": 12_005,
+        "allowed": 12_002,
+        "suppressed": 2,
+        "invalid": 1,
+        "hard": 1,
+        "unsubscribe": 1,
+    }
 
 
 def test_an_asynchronous_source_is_asked_about_as_any_other(served: Served) -> None:

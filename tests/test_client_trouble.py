@@ -1,6 +1,7 @@
 """The Python client when things go wrong: servers that are away, busy, broken or strange; real ones, on real ports."""
 
 import logging
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -178,6 +179,11 @@ def test_what_will_not_work_later_is_not_tried_again(ask: Callable[..., Caller],
 
     assert len(server.asked) == 1
     assert (error.value.status, error.value.type) == (status, "about:blank")
+
+
+def test_a_try_waits_for_an_answer_no_longer_than_its_time_out(ask: Callable[..., Caller]) -> None:
+    with socket.create_server((HOST, 0)) as silent, pytest.raises(Unavailable):
+        ask(f"http://{HOST}:{silent.getsockname()[1]}", timeout_seconds=0.01, retry_seconds=0).check("a@x.test")
 
 
 # --- nobody can tell ---------------------------------------------------------------------------------------------------

@@ -39,8 +39,8 @@ class AsyncClient:
         monotonic_seconds: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        self._http = httpx.AsyncClient(**options(url, key, tenant, timeout_seconds), transport=transport)
-        self._manner = Manner(on_unknown, retry_seconds, monotonic_seconds, chance)
+        self._http = httpx.AsyncClient(**options(url, key, tenant), transport=transport)
+        self._manner = Manner(on_unknown, timeout_seconds, retry_seconds, monotonic_seconds, chance)
         self._sleep = sleep
 
     async def close(self) -> None:
@@ -167,8 +167,11 @@ class AsyncClient:
 
     async def _try(self, call: Call[T]) -> T:
         headers = {"Content-Type": call.content_type} if call.body is not None else None
+        timeout_seconds = max(self._manner.timeout_seconds, call.patience_seconds)
         try:
-            response = await self._http.request(call.method, call.target, content=call.body, headers=headers)
+            response = await self._http.request(
+                call.method, call.target, content=call.body, headers=headers, timeout=timeout_seconds
+            )
         except (httpx.HTTPError, httpx.InvalidURL) as trouble:
             raise error_on_the_wire(trouble) from trouble
         return answer_of(call, response.status_code, response.headers, response.content)

@@ -43,8 +43,8 @@ class Client:
         monotonic_seconds: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        self._http = httpx.Client(**options(url, key, tenant, timeout_seconds), transport=transport)
-        self._manner = Manner(on_unknown, retry_seconds, monotonic_seconds, chance)
+        self._http = httpx.Client(**options(url, key, tenant), transport=transport)
+        self._manner = Manner(on_unknown, timeout_seconds, retry_seconds, monotonic_seconds, chance)
         self._sleep = sleep
 
     def close(self) -> None:
@@ -171,8 +171,9 @@ class Client:
 
     def _try(self, call: Call[T]) -> T:
         headers = {"Content-Type": call.content_type} if call.body is not None else None
+        timeout_seconds = max(self._manner.timeout_seconds, call.patience_seconds)
         try:
-            response = self._http.request(call.method, call.target, content=call.body, headers=headers)
+            response = self._http.request(call.method, call.target, content=call.body, headers=headers, timeout=timeout_seconds)
         except (httpx.HTTPError, httpx.InvalidURL) as trouble:
             raise error_on_the_wire(trouble) from trouble
         return answer_of(call, response.status_code, response.headers, response.content)

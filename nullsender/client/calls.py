@@ -24,6 +24,7 @@ class Call(NamedTuple, Generic[T]):
     body: bytes | None = None
     content_type: str = "application/json"
     excuse: Callable[[Refused], T | None] = lambda _refused: None  # an answer that a refusal stands for, if it does
+    patience_seconds: float = 0.0  # one try may wait so long for the network, and not only the client's own time-out
 
 
 def answer_of(call: Call[T], status: int, headers: Mapping[str, str], content: bytes) -> T:

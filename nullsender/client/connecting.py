@@ -1,7 +1,5 @@
 """What both clients are made with: where the API is, how it is spoken to, and how its failures on the wire are told."""
 
-import random
-import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -15,17 +13,18 @@ from nullsender.client.retrying import Retries
 class Manner(NamedTuple):
     """How a client goes about its calls."""
 
-    on_unknown: OnUnknown = "raise"
-    retry_seconds: float = 10.0
-    monotonic_seconds: Callable[[], float] = time.monotonic
-    chance: Callable[[], float] = random.random
+    on_unknown: OnUnknown
+    timeout_seconds: float
+    retry_seconds: float
+    monotonic_seconds: Callable[[], float]
+    chance: Callable[[], float]
 
     def retries(self) -> Retries:
         """The tries of one call, which begins now."""
         return Retries(self.retry_seconds, self.monotonic_seconds, self.chance)
 
 
-def options(url: str, key: str, tenant: str | None, timeout_seconds: float) -> dict[str, Any]:
+def options(url: str, key: str, tenant: str | None) -> dict[str, Any]:
     """The arguments of httpx's clients; `ValueError` where the address of the API or the key can not be one."""
     try:
         base = httpx.URL(url)
@@ -40,7 +39,7 @@ def options(url: str, key: str, tenant: str | None, timeout_seconds: float) -> d
         if not value.isascii() or not value.isprintable():
             raise ValueError(f"what is sent as {name} holds characters that a header can not: is it copied whole?")
     # Reading the certificates of the world takes 30 ms: only where they are needed. Redirects are not followed.
-    return {"base_url": base, "headers": headers, "timeout": timeout_seconds, "verify": base.scheme == "https"}
+    return {"base_url": base, "headers": headers, "verify": base.scheme == "https"}
 
 
 def error_on_the_wire(trouble: httpx.HTTPError | httpx.InvalidURL) -> ApiError:
