@@ -258,6 +258,27 @@ class HttpBatchAsker(NamedTuple):
         return Heard(Kind.INVALID if any(item["index"] == 1 for item in body["invalid"]) else Kind.ALLOWED)
 
 
+class ScrubAsker(NamedTuple):
+    """POST /v1/scrub, a list of one: its summary says what became of it."""
+
+    client: httpx.Client
+    name: str = "POST /v1/scrub"
+
+    def ask(self, view: View, address: str) -> Heard:
+        """One request."""
+        parameters = {} if view.stream is None else {"stream": view.stream}
+        headers = {"content-type": "text/plain", **_tenant(view)}
+        answer = self.client.post("/v1/scrub", params=parameters, headers=headers, content=f"{address}\n".encode())
+        if answer.status_code != 200:
+            return Heard(_KINDS_OF_STATUS[answer.status_code])
+        *sent_on, summary = answer.text.splitlines()
+        counts = {name: int(count) for name, count in re.findall(r"(\w+)=(\d+)", summary)}
+        assert (sent_on, counts["checked"]) == ([address] * counts["allowed"], 1), answer.text
+        if counts["invalid"]:
+            return Heard(Kind.INVALID)
+        return next((Heard(Kind.SUPPRESSED, cause) for cause in Cause if counts[cause]), Heard(Kind.ALLOWED))
+
+
 _KINDS_OF_STATUS = {422: Kind.INVALID, 400: Kind.INVALID, 503: Kind.UNKNOWN}
 
 
@@ -333,7 +354,9 @@ def served(world: World) -> Iterator[httpx.Client]:
     thread.start()
     key = world.key("check", tenant=None)
     try:
-        with httpx.Client(base_url=f"http://{HOST}:{port}", headers={"authorization": f"Bearer {key}"}) as client:
+        headers = {"authorization": f"Bearer {key}"}
+        # The first batch of an installation waits for the compiler.
+        with httpx.Client(base_url=f"http://{HOST}:{port}", headers=headers, timeout=TIMEOUT_SECONDS * 4) as client:
             wait_for(lambda: _accepts(port), what="the API")
             yield client
     finally:
@@ -361,4 +384,4 @@ def opened_hall(world: World, views: Sequence[View]) -> Iterator[Hall]:
         doors = [DoorAsker(door, {view: where[door, view] for view in bound}) for door in GRAMMARS]
         at = where["dns", None]
         assert isinstance(at, tuple)
-        yield Hall(world, [HttpAsker(client), HttpBatchAsker(client), *doors, ZoneAsker(at, directory)])
+        yield Hall(world, [HttpAsker(client), HttpBatchAsker(client), ScrubAsker(client), *doors, ZoneAsker(at, directory)])
