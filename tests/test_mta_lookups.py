@@ -251,6 +251,23 @@ def test_the_command_of_a_page_shows_that_it_works(
     assert OUR_WORDS in mtas[way].run("sh", "-c", command)
 
 
+def test_a_stranger_who_may_not_send_learns_nothing_about_the_list(doors: Doors) -> None:
+    ask = pages.block("postfix", "socketmap.cf", {"127.0.0.1:7777": f"127.0.0.1:{doors.ports['socketmap']}"})
+    with Postfix(main_cf=ask + "mynetworks = 192.0.2.1\n") as postfix:
+        said = offered(postfix, "suppressed@example.net", "reader@example.net")
+
+    assert said[0].replace("suppressed", "reader") == said[1]
+    assert "Relay access denied" in said[1]
+
+
+def test_exim_asks_for_mail_of_those_who_may_send_alone(doors: Doors) -> None:
+    ask = pages.block("exim", "main.conf", {"127.0.0.1:7780": f"127.0.0.1:{doors.ports['readsocket']}"})
+    with Exim(main="hostlist relay_from_hosts = 192.0.2.1\n" + ask, at_rcpt=pages.block("exim", "rcpt.conf")) as exim:
+        said = offered(exim, "suppressed@example.net")
+
+    assert said[0].startswith("250 ")  # what comes in is no business of the list
+
+
 @pytest.fixture(scope="module")
 def logins() -> Iterator[str]:
     """What main.cf says so that people can log in, with any password."""
