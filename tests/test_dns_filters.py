@@ -1,0 +1,141 @@
+"""Real filters ask our DNS zone, with the lines of configuration that docs/doors.md has for them."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, suppress
+from pathlib import Path
+
+import httpx
+import pytest
+
+from api.doors.dns_asking import LookupByDigest
+from api.doors.dns_zone import Zone
+from api.doors.opening import DoorSettings, Listener, ZoneParts
+from tests.api_world import opened_world
+from tests.doors_world import HOST, directory_of, doors_opened, lookup_of
+from tests.missing import give_up
+from tests.mtas import pages
+from tests.mtas.guard import ENVIRONMENT
+from tests.mtas.mta import _copy_root
+from tests.mtas.roots import RootUnavailable, ensure_root
+from tests.system import free_ports
+from tests.waiting import wait_for
+
+APEX = "blocked.example.internal"
+FILTER_SECONDS_MAX = 60
+RSPAMD_ID = 62521
+MAIL = """\
+From: news@shop.example\r
+To: {to}\r
+Subject: News\r
+Message-ID: <1@shop.example>\r
+Date: Mon, 5 Jan 2026 10:00:00 +0000\r
+\r
+Hello.\r
+"""
+
+pytestmark = pytest.mark.xdist_group("filters")
+
+
+@pytest.fixture(scope="module")
+def nameserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
+    """Where the zone is served: Ada has bounced, Ben has complained of the marketing."""
+    with ExitStack() as stack:
+        world = stack.enter_context(opened_world(tmp_path_factory.mktemp("filters")))
+        world.suppress("ada@example.com")
+        world.suppress("ben@example.com", scope="marketing", cause="complaint")
+        world.catch_up()
+        directory = stack.enter_context(closing(directory_of(world)))
+        while not directory.step():
+            pass
+        zone = ZoneParts(Zone(APEX, "sha1"), LookupByDigest(lookup_of(world), directory, allow_unknown=()))
+        settings = DoorSettings(listeners=[Listener("dns", (HOST, 0))])
+        (where,) = stack.enter_context(doors_opened(settings, lookup_of(world), zone))
+        assert isinstance(where, tuple)
+        yield where
+
+
+@pytest.fixture
+def root(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A copy of the root of the Debian package that the test is about, for a filter to run in."""
+    package: str = request.param
+    try:
+        template = ensure_root(package, (package,)).path
+    except RootUnavailable as reason:
+        give_up(reason)
+    copy = tmp_path / "root"
+    _copy_root(template, copy)
+    (copy / "etc/passwd").write_text(f"root:x:0:0::/:/bin/sh\n_rspamd:x:{RSPAMD_ID}:{RSPAMD_ID}::/:/bin/sh\n")
+    (copy / "etc/group").write_text(f"root:x:0:\n_rspamd:x:{RSPAMD_ID}:\n")
+    return copy
+
+
+@pytest.mark.parametrize("root", ["spamassassin"], indirect=True)
+def test_spamassassin_finds_whom_mail_may_not_go_to(root: Path, nameserver: tuple[str, int]) -> None:
+    folder = root / "etc/filter"
+    folder.mkdir()
+    plugins = ("Check", "HashBL")
+    (folder / "plugins.pre").write_text("".join(f"loadplugin Mail::SpamAssassin::Plugin::{name}\n" for name in plugins))
+    (folder / "rules.cf").write_text(
+        pages.block("../doors", "local.cf")
+        + f"dns_server [{nameserver[0]}]:{nameserver[1]}\ndns_available yes\nutil_rb_tld example com\n"
+        + "score NULLSENDER_LISTED 5\nadd_header all Tests _TESTS_\n"
+    )
+    command = ["chroot", str(root), "/usr/bin/spamassassin", "--siteconfigpath=/etc/filter", "--configpath=/etc/filter"]
+
+    def is_listed(to: str) -> bool:
+        mail = MAIL.format(to=to).encode()
+        done = subprocess.run(
+            command, input=mail, capture_output=True, env=ENVIRONMENT, timeout=FILTER_SECONDS_MAX, check=False
+        )
+        assert b"X-Spam-Tests: " in done.stdout, (done.stdout, done.stderr)
+        return b"X-Spam-Tests: NULLSENDER_LISTED" in done.stdout
+
+    assert [is_listed(to) for to in ("Ada@Example.com", "ben@example.com", "clean@example.com")] == [True, True, False]
+
+
+@pytest.mark.parametrize("root", ["rspamd"], indirect=True)
+def test_rspamd_finds_whom_mail_may_not_go_to(root: Path, nameserver: tuple[str, int], tmp_path: Path) -> None:
+    for folder in ("var/lib/rspamd", "run/rspamd"):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+        shutil.chown(root / folder, RSPAMD_ID, RSPAMD_ID)
+    (port,) = free_ports(1)
+    # Its own list of top-level domains takes it half a minute to compile.
+    (root / "etc/rspamd/domains").write_text("com\nexample\n")
+    (root / "etc/rspamd/test.conf").write_text(f"""
+options {{
+  pidfile = "/run/rspamd/pid"; filters = ""; url_tld = "/etc/rspamd/domains"; control_socket = "/run/rspamd/control mode=0600";
+  dns {{ nameserver = ["{nameserver[0]}:{nameserver[1]}"]; }}
+}}
+logging {{ type = "console"; level = "error"; }}
+lua = "$RULESDIR/rspamd.lua"
+worker "normal" {{ bind_socket = "127.0.0.1:{port}"; count = 1; }}
+modules {{ path = "$PLUGINSDIR/rbl.lua"; }}
+rbl {{ {pages.block("../doors", "rbl.conf")} }}
+""")
+    url = f"http://127.0.0.1:{port}"
+
+    def is_listed(to: str) -> bool:
+        answer = httpx.post(f"{url}/checkv2", content=MAIL.format(to=to), headers={"Rcpt": to}, timeout=FILTER_SECONDS_MAX)
+        assert answer.status_code == 200, answer.text
+        return "NULLSENDER_LISTED" in answer.json()["symbols"]
+
+    with (tmp_path / "said").open("wb") as said:
+        command = ["chroot", str(root), "/usr/bin/rspamd", "--no-fork", "--config", "/etc/rspamd/test.conf", "--insecure"]
+        with subprocess.Popen(command, stdout=said, stderr=said, env=ENVIRONMENT) as rspamd:
+            try:
+                wait_for(lambda: is_up(f"{url}/ping", rspamd), what="rspamd")
+                listed = [is_listed(to) for to in ("Ada@Example.com", "ben@example.com", "clean@example.com")]
+            finally:
+                rspamd.terminate()
+
+    assert listed == [True, True, False], (tmp_path / "said").read_text(errors="replace")
+
+
+def is_up(url: str, process: "subprocess.Popen[bytes]") -> bool:
+    """Whether a server answers there. One that has ended never will."""
+    assert process.poll() is None
+    with suppress(httpx.TransportError):
+        return httpx.get(url).status_code == 200
+    return False
