@@ -6,6 +6,7 @@ import shutil
 import socket
 from collections.abc import Mapping
 from datetime import timedelta
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,16 @@ no-such-either==1 ; sys_platform == "win32" \\
     assert old.text.startswith("msgspec is of version")
     assert missing.state is State.WRONG
     assert "no-such-package is missing" in missing.text
+
+
+def test_of_several_tested_versions_of_a_package_any_is_good() -> None:
+    found = metadata.version("msgspec")
+    pins = f"""
+msgspec=={found} ; python_full_version < '3.12' \\
+msgspec==0.1 ; python_full_version >= '3.12' \\
+"""
+
+    assert list(machine.against_pins(pins)) == []
 
 
 def test_an_unsound_sqlite_is_told(installed: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

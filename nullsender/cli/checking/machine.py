@@ -38,20 +38,29 @@ def _packages(_settings: Settings) -> Iterator[Finding]:
 
 
 def against_pins(pins: str) -> Iterator[Finding]:
-    """What differs from the versions that this system was tested with, as `name==version` says them, one a line."""
+    """What differs from the versions that this system was tested with, as `name==version` says them, one a line.
+
+    A name may have several, each with a condition, such as one for older Pythons: any of them was tested.
+    """
+    tested: dict[str, list[str]] = {}
+    unconditional = set()
     for line in pins.splitlines():
         pinned, _, condition = line.removesuffix("\\").partition(";")
         name, equals, version = pinned.strip().partition("==")
-        if not equals:
-            continue
+        if equals:
+            tested.setdefault(name, []).append(version)
+            if not condition:
+                unconditional.add(name)
+    for name, versions in tested.items():
         try:
             found = metadata.version(name)
         except metadata.PackageNotFoundError:
-            if not condition:
+            if name in unconditional:
                 yield wrong(f"the package {name} is missing: `make install`")
             continue
-        if found != version:
-            yield doubt(f"{name} is of version {found} and this system was tested with {version}: `make install`")
+        if found not in versions:
+            with_which = " or ".join(versions)
+            yield doubt(f"{name} is of version {found} and this system was tested with {with_which}: `make install`")
 
 
 def _sqlite(_settings: Settings) -> Iterator[Finding]:
