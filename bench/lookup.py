@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from api.batch import loading
 from bench import _lookup_sizes as lookup_sizes
 from bench._claims import Claim, show_claims
 from bench._lookup_doors import doors
@@ -37,6 +38,7 @@ def main() -> None:
     core, asker = cores()
     if asker is not None:
         os.sched_setaffinity(0, {asker})  # and with us all that we start and do not say otherwise of
+    loading.load()  # as an installation does, so that no process has to compile anything while it is measured
     claims: list[Claim] = []
     sizes: list[lookup_sizes.Size] = []
     for place, entries in enumerate(chosen.entries):
