@@ -240,6 +240,10 @@ TABLE_SETTLE_POLL_SECONDS = 0.003
 SCRUB_LINE_BYTES_MAX = 64 * 2**10
 # What `nullsender scrub` reads of a file at a time: enough that the calls cost nothing, little enough for the processor's cache.
 SCRUB_READ_BYTES = 2**20
+# How often `nullsender scrub` takes the list's changes where no follower runs: a few times in the second that a table is fresh.
+SCRUB_KEEP_UP_SECONDS = 0.25
+# How long it waits for the table of a follower that has just begun; then it asks the list itself, which is slow.
+SCRUB_FRESH_SECONDS_MAX = 30.0
 
 # --- the HTTP API ------------------------------------------------------------------------------------------------------
 # Addresses of one POST /v1/check: one answer stays under a second even when every address has to be confirmed in SQL.

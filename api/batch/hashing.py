@@ -22,7 +22,7 @@ BLOCK_WORDS: Final = 16
 
 #: How many addresses are hashed together. It is a constant of the compiled code, which so knows that rows do not overlap; and
 #: no power of two, so that the rows of one column do not contend for the same places of the processor's cache.
-COLUMNS: Final = 1_000
+COLUMNS: Final = 2_000
 
 # RFC 7693 2.6.
 _IV: Final = (

@@ -8,7 +8,7 @@
 There is never more here than the bytes that came in last, the beginning of one line, and room for `COLUMNS` addresses.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Final
 
@@ -19,7 +19,7 @@ from api.batch.asking import Batch
 from api.batch.hashing import COLUMNS, Word
 from api.batch.keeping import keep
 from api.batch.probing import INVALID_CODE
-from api.batch.reading import PADDING, Spans, Text, find_lines, unquote
+from api.batch.reading import PADDING, Places, Spans, Text, find_lines, unquote
 from api.index.slots import CAUSE_CODES, CAUSE_MASK, CAUSES
 from api.lookup import Verdict
 from api.view import View
@@ -115,6 +115,15 @@ class Scrub:
         self.batch.ask(self.view, text, spans, self.count, self._item_of)
         return True
 
+    def step_of(self, records: Sequence[bytes], addresses: Sequence[bytes]) -> None:
+        """Look up these, at most `COLUMNS`, each with the record that it stands in: for lists that others take apart."""
+        self._text, self._at = Text.of(b"\n".join([*records, PADDING])), 0
+        _place(records, self._starts, self._ends)
+        _place(addresses, self._spans.starts, self._spans.ends)
+        self._spans.odd[:] = 0
+        self.count = len(records)
+        self.batch.ask(self.view, Text.of(b"\n".join([*addresses, PADDING])), self._spans, self.count, _line)
+
     def tell(self, verdicts: Mapping[bytes, Verdict]) -> None:
         """What the store said of those that were waiting."""
         self._unknown += sum(not verdicts[address_hash].known for address_hash in self.batch.waiting.values())
@@ -145,6 +154,13 @@ class Scrub:
 
     def _rest(self) -> bytes:
         return self._text.raw[self._at : len(self._text.text)]
+
+
+def _place(items: Sequence[bytes], starts: Places, ends: Places) -> None:
+    """Where the items stand once they are joined by one byte each."""
+    sizes = np.fromiter(map(len, items), np.int64, len(items))
+    ends[: len(items)] = np.cumsum(sizes + 1) - 1
+    starts[: len(items)] = ends[: len(items)] - sizes
 
 
 _TOO_LONG: Final = 1

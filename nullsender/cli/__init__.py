@@ -36,6 +36,7 @@ COMMANDS = {
     "doctor": "check the installation and show its settings",
     "keys": "make, list, rotate and revoke API keys",
     "return-path": "make a signed return path and token for mail to one recipient",
+    "scrub": "say which addresses of a list may be sent to, without a server",
     "address-file": "write a file of the addresses that mail may not go to, for a mail server that can not ask",
     "explain": "say what each message means, what it would do and why",
     "reply": "decide SMTP replies, JSON lines in and out",

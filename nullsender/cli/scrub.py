@@ -1,0 +1,111 @@
+"""`nullsender scrub`: of a list of addresses those that may be sent to, without a server."""
+
+import argparse
+import contextlib
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, NoReturn
+
+from api.view import view_of
+from nullsender.cli import lookup_parts, parts, store_parts
+from nullsender.errors import Invalid
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+    from api.batch.scrubbing import Scrub
+    from nullsender.cli.scrubbing.results import Results
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which lists, for which mail, and where to."""
+    parser.add_argument(
+        "files",
+        metavar="FILE",
+        type=Path,
+        nargs="*",
+        default=[Path("-")],
+        help="lists, one address a line; - is standard input",
+    )
+    parser.add_argument(
+        "--stream",
+        metavar="VIEW",
+        default="*",
+        help="the mail: STREAM, TENANT/STREAM or TENANT/* (default: on no stream, then only entries of scope * count)",
+    )
+    parser.add_argument("--output", metavar="FILE", type=Path, help="where the allowed lines go (default: standard output)")
+    parser.add_argument("--suppressed", metavar="FILE", type=Path, help="where the suppressed lines go, with cause and scope")
+    parser.add_argument("--invalid", metavar="FILE", type=Path, help="where lines go that are no address, with the reason")
+    parser.add_argument("--ndjson", action="store_true", help="a line is JSON: a text, or an object with an address")
+    parser.add_argument("--column", metavar="NAME", help="the lists are CSV, and this column holds the addresses (slower)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Scrub them, in their order."""
+    view = view_of(arguments.stream)
+    if arguments.column is not None and arguments.ndjson:
+        raise Invalid("a list is CSV (--column) or NDJSON (--ndjson), not both")
+    # What is compiled is loaded late: `--help` needs none of it.
+    from api.batch.asking import Batch
+    from api.batch.scrubbing import Form, Scrub
+    from nullsender.cli.scrubbing.files import opened_list, opened_result
+    from nullsender.cli.scrubbing.following import kept_up
+    from nullsender.cli.scrubbing.results import Results, in_words
+
+    settings = parts.settings_of(arguments)
+    store = store_parts.open_store(settings)
+    lookup = lookup_parts.lookup_of(settings, store)
+    with contextlib.ExitStack() as stack:
+        table = stack.enter_context(kept_up(settings, store, parts.CLOCK))
+        table.begin(lookup)
+        output, suppressed, invalid = (
+            stack.enter_context(opened_result(path)) for path in (arguments.output, arguments.suppressed, arguments.invalid)
+        )
+        results = Results(output or sys.stdout.buffer, suppressed, invalid, arguments.column is not None)
+        work = Scrub(Batch(lookup), view, Form.NDJSON if arguments.ndjson else Form.TEXT)
+        bar = stack.enter_context(_bar(arguments.files))
+        for path in arguments.files:
+            with opened_list(path) as file:
+                for read_bytes in _steps(work, file, arguments.column, results):
+                    if hashes := list(work.batch.waiting.values()):
+                        work.tell(lookup.verdicts_of_hashes(view, hashes))
+                    results.take(work)
+                    table.keep_up()
+                    bar.update(read_bytes)
+    print(in_words(work.summary()), file=sys.stderr)
+    return 0
+
+
+def _steps(work: "Scrub", file: IO[bytes], column: str | None, results: "Results") -> Iterator[int]:
+    """Look up what stands in the file, step by step; how many bytes were read for each."""
+    from nullsender.cli.scrubbing.files import pieces_of
+    from nullsender.cli.scrubbing.records import Table
+
+    if column is None:
+        for piece in pieces_of(file):
+            work.put(piece)
+            read_bytes = len(piece)
+            while work.step():
+                yield read_bytes
+                read_bytes = 0
+        work.finish()
+        while work.step():
+            yield 0
+        return
+    table = Table(file, column)
+    if work.summary().checked == 0:
+        results.head(table.header)
+    for part in table.parts():
+        work.step_of(part.records, part.addresses)
+        yield part.read_bytes
+
+
+def _bar(paths: Sequence[Path]) -> "tqdm[NoReturn]":
+    """How far it is, for a person at a terminal; nothing for a log."""
+    from tqdm import tqdm
+
+    from nullsender.cli.scrubbing.files import size_bytes_of
+
+    total = size_bytes_of(paths)
+    return tqdm(total=total, desc="scrubbing", unit="B", unit_scale=True, disable=None, leave=False, file=sys.stderr)

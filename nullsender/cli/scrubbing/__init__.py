@@ -1,0 +1,1 @@
+"""What `nullsender scrub` is made of."""

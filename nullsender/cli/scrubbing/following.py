@@ -1,0 +1,51 @@
+"""A fresh lookup table for a command: the follower's, or where none runs on this machine, one that the command keeps itself."""
+
+import contextlib
+from collections.abc import Iterator
+
+from api.index.follower import Follower, lock_path
+from api.lookup import Lookup
+from nullsender.clock import Clock
+from nullsender.config import Settings
+from nullsender.errors import Misconfigured
+from nullsender.file_lock import locked
+from nullsender.limits import SCRUB_FRESH_SECONDS_MAX, SCRUB_KEEP_UP_SECONDS, TABLE_REOPEN_SECONDS
+from suppression.store import Store
+
+
+class KeptUp:
+    """The table while a command uses it."""
+
+    def __init__(self, follower: Follower | None, clock: Clock) -> None:
+        self._follower = follower  # None: another process is the machine's follower
+        self._clock = clock
+        self._kept_up_at_seconds = clock.monotonic_seconds()
+
+    def keep_up(self) -> None:
+        """Called again and again: takes what has changed, now and then. `Transient` where the store has trouble."""
+        now_seconds = self._clock.monotonic_seconds()
+        if self._follower is not None and now_seconds - self._kept_up_at_seconds >= SCRUB_KEEP_UP_SECONDS:
+            self._kept_up_at_seconds = now_seconds
+            self._follower.step()
+
+    def begin(self, lookup: Lookup) -> None:
+        """Come back when the table is fresh. After a while too where another process keeps it: then the store is asked."""
+        began_at_seconds = self._clock.monotonic_seconds()
+        if self._follower is not None:
+            while not self._follower.step():
+                pass
+        while not lookup.is_fresh() and self._clock.monotonic_seconds() - began_at_seconds < SCRUB_FRESH_SECONDS_MAX:
+            self._clock.sleep(TABLE_REOPEN_SECONDS)
+
+
+@contextlib.contextmanager
+def kept_up(settings: Settings, store: Store, clock: Clock) -> Iterator[KeptUp]:
+    """The machine's table; where nobody else is its follower, this process is, until the end of the block."""
+    folder = settings.index_folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = locked(lock_path(folder))
+    except OSError as error:
+        raise Misconfigured(f"the lookup table's folder can not be written: {error}") from error
+    with lock or contextlib.nullcontext():
+        yield KeptUp(Follower(store, folder, clock) if lock else None, clock)
