@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from api.batch import loading
 from nullsender import limits
 from nullsender.client import AsyncClient, Change, Check, Client, Refused, calls, entries, lookups
 from suppression.policy import Cause
@@ -21,6 +22,7 @@ LATER = datetime(2099, 1, 1, tzinfo=UTC)
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    loading.load()  # where the loops are not compiled yet, this takes longer than a client waits
     with opened_served(tmp_path_factory.mktemp("served")) as served:
         for address, cause, scope in [("gone@x.test", Cause.HARD, "*"), ("reader@x.test", Cause.UNSUBSCRIBE, "marketing")]:
             with served.client() as client:

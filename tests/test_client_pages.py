@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from api.batch import loading
 from nullsender.client import Client
 from tests.client_providers import PROVIDERS, Provider
 from tests.missing import give_up
@@ -26,6 +27,7 @@ COMMAND = re.compile(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    loading.load()  # where the loops are not compiled yet, this takes longer than a client waits
     with opened_served(tmp_path_factory.mktemp("served")) as served:
         yield served
 
