@@ -83,8 +83,10 @@ _CHANGES = (
 )
 Changed = Annotated[Did, WithJsonSchema({"type": "string", "enum": [did.value for did in _CHANGES]})]
 
+_ADDRESS_SCHEMA = {"type": "string", "format": "idn-email", "minLength": 3}
+Address = Annotated[str, WithJsonSchema(_ADDRESS_SCHEMA)]
 PathAddress = Annotated[
-    str,
+    Address,
     Path(description="An address, percent-encoded (`a/b@example.com` is `a%2Fb@example.com`).", examples=["user@example.com"]),
 ]
 
@@ -107,7 +109,7 @@ class Reply(BaseModel):
 class CheckQuery(Question):
     """One address to be checked."""
 
-    address: str = Field(examples=["user@example.com"])
+    address: Address = Field(examples=["user@example.com"])
     """The address that you want to send to."""
     stream: StreamName | None = Field(default=None, examples=["marketing"])
     """The stream that you send on. Without it only entries of scope `*` count."""

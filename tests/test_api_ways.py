@@ -1,0 +1,139 @@
+"""A lookup has three ways through the server: nothing of it is parsed, or only its head, or it goes to the route.
+
+They answer the same, and in the order of the requests.
+"""
+
+import re
+import socket
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from api.http import server
+from api.http.protocol import Protocol
+from nullsender.limits import API_FIELDS_REMEMBERED_BYTES_MAX
+from tests.test_api_quick import PIECES
+from tests.test_api_served import Served, opened_served, received
+from tests.waiting import wait_for
+
+WARM = "/v1/check?address=warm@example.com"
+LISTED = ("gone@example.com", "a/b@example.com", "näher@bücher.example")
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with opened_served(tmp_path_factory.mktemp("served")) as served:
+        with served.client() as client:
+            for address in LISTED:
+                body = {"cause": "hard", "reason": "a test"}
+                assert client.put(f"/v1/suppressions/{address.replace('/', '%2F')}", json=body).status_code == 201
+        yield served
+
+
+def answer_of(connection: socket.socket) -> tuple[bytes, list[bytes], bytes]:
+    """The next answer: its status line, its fields without the date, its body."""
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        byte = connection.recv(1)
+        assert byte, f"the connection ended after {head!r}"
+        head += byte
+    status, *fields = head.decode().lower().encode().split(b"\r\n")
+    length = int(re.search(rb"content-length: (\d+)", head)[1])  # type: ignore[index]
+    body = b""
+    while len(body) < length:
+        body += connection.recv(length - len(body))
+    return status, sorted(field for field in fields if not field.startswith(b"date:")), body
+
+
+def asked(served: Served, target: str, *fields: str, warm: bool = False) -> tuple[bytes, list[bytes], bytes]:
+    """What a connection of its own hears, on which another lookup with the same fields may have been before."""
+    with served.connection() as connection:
+        if warm:
+            connection.sendall(served.get(WARM, *fields))
+            answer_of(connection)
+        connection.sendall(served.get(target, *fields))
+        return answer_of(connection)
+
+
+@settings(deadline=None, max_examples=150)
+@given(pieces=st.lists(PIECES, max_size=5))
+def test_all_ways_answer_the_same(served: Served, pieces: list[str]) -> None:
+    target = "/v1/check?address=" + "".join(pieces)
+
+    by_route = asked(served, target, "origin: http://a.test")
+
+    assert asked(served, target) == by_route
+    assert asked(served, target, warm=True) == by_route
+
+
+def test_of_a_plain_lookup_with_the_same_fields_nothing_is_parsed(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed = []
+    begin = Protocol.on_message_begin
+
+    def counted(protocol: Protocol) -> None:
+        parsed.append(1)
+        begin(protocol)
+
+    monkeypatch.setattr(Protocol, "on_message_begin", counted)
+    with served.connection() as connection:
+        for number in range(5):
+            connection.sendall(served.get(f"/v1/check?address=clean{number}@example.com"))
+            assert f"clean{number}@".encode() in answer_of(connection)[2]
+
+    assert len(parsed) == 1
+
+
+def test_packets_may_be_cut_anywhere_and_hold_several_requests(served: Served) -> None:
+    requests = [served.get(f"/v1/check?address=clean{number}@example.com") for number in range(6)]
+    stream = b"".join(requests)
+    for cut in range(1, len(requests[0]), 7):
+        with served.connection() as connection:
+            connection.sendall(served.get(WARM))
+            answer_of(connection)
+            for part in (stream[:cut], stream[cut : cut + len(requests[1])], stream[cut + len(requests[1]) :]):
+                connection.sendall(part)
+            answers = [answer_of(connection)[2] for _ in requests]
+
+        assert [f"clean{number}@".encode() in body for number, body in enumerate(answers)] == [True] * 6
+
+
+def test_what_was_remembered_of_one_key_answers_no_other(served: Served) -> None:
+    served.store.add("acme", "acme@example.com", scope="*", cause="hard", reason="x", expires=None, actor="test")
+    other = served.store.create_key("other", scopes=["check"], tenant="acme", expires=None)[1]
+    served.store.feed_head()
+    target = "/v1/check?address=acme@example.com"
+    theirs = served.get(target).replace(served.key.encode(), other.encode())
+    wait_for(lambda: b'"allowed":false' in asked_raw(served, theirs), what="the entry in the table")
+    long_field = f"x-trace: {'x' * API_FIELDS_REMEMBERED_BYTES_MAX}\r\n\r\n".encode()
+    with served.connection() as connection:
+        for request, allowed in [
+            *((served.get(target), True), (theirs, False), (served.get(target), True)),
+            *((theirs[:-2] + long_field, False), (served.get(target), True), (theirs[:-2] + long_field, False)),
+        ]:
+            connection.sendall(request)
+            assert (b'"allowed":true' in answer_of(connection)[2]) is allowed
+
+
+def asked_raw(served: Served, request: bytes) -> bytes:
+    """The body of the answer to one request."""
+    with served.connection() as connection:
+        connection.sendall(request)
+        return answer_of(connection)[2]
+
+
+def test_a_connection_on_which_nothing_comes_any_more_ends(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "API_KEEP_ALIVE_SECONDS", 0.3)
+    with opened_served(tmp_path_factory.mktemp("served")) as served:
+        with served.connection() as connection:
+            connection.sendall(served.get(WARM))
+            answer_of(connection)
+            connection.sendall(served.get(WARM))
+            answer_of(connection)
+            assert received(connection) == b"", "it ends by itself"
+        with served.connection() as connection:
+            connection.sendall(b"\r\n")
+            assert received(connection) == b"", "a line end is no request, and keeps nothing open"
