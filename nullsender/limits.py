@@ -605,7 +605,9 @@ DNS_TTL_SECONDS = 60
 DNS_PAYLOAD_BYTES_MAX = 1_232
 # A question over TCP: one with every option that there is has some 600 bytes.
 DNS_QUESTION_BYTES_MAX = 4_096
-# Names, or changes, that the directory of hashes takes from the store at once.
+# Names that a new directory of hashes takes from the store at once, some 60 MB: in the order of their hashes they go all over
+# its file, so the fewer times the less of it is written again. And changes.
+DIRECTORY_NAMES_MAX = 200_000
 DIRECTORY_BATCH_MAX = 5_000
 # Address space for it; it costs nothing, and 10 million addresses need a GiB.
 DIRECTORY_MAP_BYTES = 2**36

@@ -326,7 +326,8 @@ def test_every_address_is_found_by_its_other_hash_old_ones_and_new_ones(world: W
 
 
 def test_a_directory_is_taken_in_pages_and_goes_on_after_a_restart(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.doors.dns_directory.DIRECTORY_BATCH_MAX", 2)
+    for bound in ("DIRECTORY_NAMES_MAX", "DIRECTORY_BATCH_MAX"):
+        monkeypatch.setattr(f"api.doors.dns_directory.{bound}", 2)
     named = [f"{number}@example.com" for number in range(7)]
     for address in named[:5]:
         world.suppress(address)

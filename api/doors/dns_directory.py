@@ -26,6 +26,7 @@ from nullsender.file_lock import locked
 from nullsender.limits import (
     DIRECTORY_BATCH_MAX,
     DIRECTORY_MAP_BYTES,
+    DIRECTORY_NAMES_MAX,
     DIRECTORY_POLL_SECONDS,
     FOLLOW_RETRY_SECONDS_MAX,
 )
@@ -127,7 +128,7 @@ class Directory:
         self._put([], {_TAKEN_KEY: _mark(changes[0]) if changes else _NO_CHANGE, _BEGUN_KEY: b""})
 
     def _take_names(self, after: bytes) -> None:
-        names = self._store.names(after, DIRECTORY_BATCH_MAX)
+        names = self._store.names(after, DIRECTORY_NAMES_MAX)
         pairs = [(it.address, it.address_hash) for it in names if it.address is not None]
         self._put(pairs, {_BEGUN_KEY: names[-1].address_hash if names else None})
         if not names:
