@@ -1,0 +1,57 @@
+"""Machine code that was kept is used only for as long as everything that was frozen into it is true."""
+
+from collections.abc import Callable, Iterator
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+SOURCE = """
+from nullsender.compiled import compiled, inlined
+from {constants} import FACTOR
+@inlined
+def _tripled(number):
+    return 3 * number
+@compiled
+def scaled(number):
+    return _tripled(number) * FACTOR
+"""
+
+
+@pytest.fixture
+def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], ModuleType]]:
+    """Loads one and the same source, with another constant from another file each time."""
+    monkeypatch.syspath_prepend(tmp_path)
+    loaded = 0
+    path = tmp_path / "scaling.py"
+    path.write_text(SOURCE.format(constants="the_constants"))
+
+    def loading(factor: int) -> ModuleType:
+        nonlocal loaded
+        loaded += 1
+        constants = ModuleType("the_constants")
+        constants.FACTOR = factor  # type: ignore[attr-defined]
+        monkeypatch.setitem(__import__("sys").modules, "the_constants", constants)
+        spec = spec_from_file_location("scaling", path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return loading
+
+
+def test_a_constant_of_another_file_is_never_an_old_one(load: Callable[[int], ModuleType]) -> None:
+    assert load(2).scaled(7) == 42
+    assert load(10).scaled(7) == 210
+
+
+def test_what_was_kept_is_used_again(load: Callable[[int], ModuleType]) -> None:
+    load(2).scaled(7)
+
+    again = load(2).scaled
+    again(7)
+
+    assert sum(again.stats.cache_hits.values()) == 1
