@@ -25,7 +25,7 @@ class Table:
         self._lines = _Lines(file)
         self._rows = csv.reader(self._lines)
         names = next(self._rows, [])
-        self.header = self._lines.taken().rstrip(b"\r\n")
+        self.header = self._lines.taken().rstrip(b"\n")
         if names.count(column) != 1:
             raise Invalid(f"the first line names no column {column!r}, or several: it names {', '.join(names)[:200] or 'none'}")
         self._place = names.index(column)

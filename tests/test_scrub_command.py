@@ -1,0 +1,180 @@
+"""`nullsender scrub`: lists go in, those who may be sent to come out, without a server."""
+
+import io
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from api.batch import loading
+from api.index.follower import follow, lock_path
+from nullsender import config
+from nullsender.cli import main, store_parts
+from nullsender.cli.parts import CLOCK
+from nullsender.config import Settings
+from nullsender.file_lock import locked
+from suppression.store import Store
+from tests.waiting import wait_for
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _compiled() -> None:
+    loading.load()
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setenv("NULLSENDER_DATA", str(tmp_path / "data"))
+    return config.load({"data": str(tmp_path / "data")}, environment={})
+
+
+@pytest.fixture
+def store(settings: Settings) -> Store:
+    store = store_parts.migrate_store(settings)
+    suppress(store, "gone@example.com", cause="hard")
+    suppress(store, "reader@example.com", cause="unsubscribe", scope="news")
+    return store
+
+
+def suppress(store: Store, address: str, *, cause: str = "hard", scope: str = "*", tenant: str = "default") -> None:
+    store.add(tenant, address, scope=scope, cause=cause, reason="a test", expires=None, actor="test")
+
+
+@pytest.mark.usefixtures("store")
+def test_what_may_be_sent_to_is_written_and_the_rest_with_what_stops_it(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "first").write_bytes(b"a@example.com\r\nGONE@example.com\n")
+    (tmp_path / "second").write_bytes(b"reader@example.com\nnonsense\n\nb@example.com")
+    out, suppressed, invalid = (tmp_path / name for name in ("out", "suppressed", "invalid"))
+
+    code = main(
+        ["scrub", str(tmp_path / "first"), str(tmp_path / "second"), "--stream", "news", *results(out, suppressed, invalid)]
+    )
+
+    assert code == 0
+    assert out.read_bytes() == b"a@example.com\r\nb@example.com\n"
+    assert suppressed.read_bytes() == b"GONE@example.com\thard\t*\nreader@example.com\tunsubscribe\tnews\n"
+    assert invalid.read_text().startswith("nonsense\tnot an address")
+    said = " ".join(capfd.readouterr().err.split())
+    assert said == "checked 5 allowed 2 suppressed 2 unsubscribe 1 hard 1 invalid 1"
+
+
+def results(out: Path, suppressed: Path, invalid: Path) -> list[str]:
+    return ["--output", str(out), "--suppressed", str(suppressed), "--invalid", str(invalid)]
+
+
+@pytest.mark.usefixtures("store")
+def test_standard_input_goes_to_standard_output(
+    monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"gone@example.com\na@example.com\n")))
+
+    assert main(["scrub"]) == 0
+
+    assert capfdbinary.readouterr().out == b"a@example.com\n"
+
+
+@pytest.mark.usefixtures("store")
+def test_a_column_of_csv_is_scrubbed_record_by_record(tmp_path: Path) -> None:
+    records = [
+        b"\xef\xbb\xbfname,mail,note\r\n",
+        b'Ada,a@example.com,"two\nlines, one note"\r\n',
+        b'"G, one",gone@example.com,\r\n',
+    ]
+    records += [b"short\r\n", b"\r\n", b'"last ""one""",b@example.com,x']
+    (tmp_path / "list.csv").write_bytes(b"".join(records))
+    out, suppressed, invalid = (tmp_path / name for name in ("out", "suppressed", "invalid"))
+
+    code = main(["scrub", str(tmp_path / "list.csv"), "--column", "mail", *results(out, suppressed, invalid)])
+
+    assert code == 0
+    assert out.read_bytes() == records[0] + records[1] + records[5] + b"\n"
+    assert suppressed.read_bytes() == records[0].rstrip() + b",cause,scope\n" + b'"G, one",gone@example.com,,hard,*\n'
+    assert invalid.read_bytes().splitlines()[1].startswith(b'short,"not an address')
+
+
+@pytest.mark.usefixtures("store")
+def test_a_column_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "list.csv").write_text("name,mail\nAda,a@example.com\n")
+
+    assert main(["scrub", str(tmp_path / "list.csv"), "--column", "email", "--output", str(tmp_path / "out")]) == 1
+
+    assert "no column 'email'" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.usefixtures("store")
+def test_records_of_json_are_scrubbed(tmp_path: Path) -> None:
+    (tmp_path / "list").write_text('{"address": "gone@example.com"}\n{"address": "a@example.com", "n": 1}\n"b@example.com"\n')
+
+    assert main(["scrub", str(tmp_path / "list"), "--ndjson", "--output", str(tmp_path / "out")]) == 0
+
+    assert (tmp_path / "out").read_text() == '{"address": "a@example.com", "n": 1}\n"b@example.com"\n'
+
+
+@pytest.mark.usefixtures("store")
+def test_a_list_that_is_not_there_changes_no_result(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    out.write_text("as it was")
+    (tmp_path / "list").write_text("a@example.com\n")
+
+    assert main(["scrub", str(tmp_path / "list"), str(tmp_path / "missing"), "--output", str(out)]) == 1
+
+    assert "missing" in capsys.readouterr().err
+    assert out.read_text() == "as it was"
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []
+
+
+@pytest.mark.usefixtures("store")
+def test_a_result_may_go_to_a_device(tmp_path: Path) -> None:
+    (tmp_path / "list").write_text("a@example.com\n")
+
+    assert main(["scrub", str(tmp_path / "list"), "--output", os.devnull]) == 0
+
+    assert not Path(os.devnull).is_file()
+
+
+def test_the_table_of_a_running_follower_is_used(tmp_path: Path, settings: Settings, store: Store) -> None:
+    (tmp_path / "list").write_text("a@example.com\ngone@example.com\n")
+    stopping = threading.Event()
+    follower = threading.Thread(target=follow, args=(store, settings.index_folder, CLOCK, stopping.is_set))
+    follower.start()
+    try:
+        wait_for(lambda: lock_path(settings.index_folder).exists())
+        assert main(["scrub", str(tmp_path / "list"), "--output", str(tmp_path / "out")]) == 0
+    finally:
+        stopping.set()
+        follower.join()
+
+    assert (tmp_path / "out").read_text() == "a@example.com\n"
+
+
+def test_without_a_follower_that_lives_the_list_itself_is_asked(
+    tmp_path: Path, settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "list").write_text("a@example.com\ngone@example.com\n")
+    monkeypatch.setattr("nullsender.cli.scrubbing.following.SCRUB_FRESH_SECONDS_MAX", 0.01)
+    settings.index_folder.mkdir(parents=True)
+    with locked(lock_path(settings.index_folder)) or pytest.fail("nobody else has it"):
+        assert main(["scrub", str(tmp_path / "list"), "--output", str(tmp_path / "out")]) == 0
+
+    assert (tmp_path / "out").read_text() == "a@example.com\n"
+
+
+@pytest.mark.usefixtures("store")
+@pytest.mark.parametrize("words", [["--stream", "acme/"], ["--stream", "two words"], ["--ndjson", "--column", "mail"]])
+def test_a_question_that_makes_no_sense_is_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["scrub", "list", *words]) == 1
+
+    assert capsys.readouterr().err.startswith("nullsender: ")
+
+
+def test_each_tenant_has_its_own_list(tmp_path: Path, store: Store) -> None:
+    suppress(store, "theirs@example.com", tenant="acme")
+    (tmp_path / "list").write_text("theirs@example.com\ngone@example.com\n")
+
+    assert main(["scrub", str(tmp_path / "list"), "--stream", "acme/*", "--output", str(tmp_path / "out")]) == 0
+
+    assert (tmp_path / "out").read_text() == "gone@example.com\n"
