@@ -8,6 +8,7 @@ import json
 import random
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from statistics import median
 from typing import NamedTuple, TypeVar
 
@@ -42,6 +43,13 @@ class Peers(NamedTuple):
     nginx: tuple[int, int]
     redis: tuple[int, int]
     listed: Sequence[str]  # what Redis holds
+
+
+class Many(NamedTuple):
+    """What came of one round of batches: addresses a second, and what one cost the server."""
+
+    rate: float
+    server_cpu_ns: float
 
 
 class Turns(NamedTuple):
@@ -157,6 +165,13 @@ def _show_paced(paced: Mapping[str, Asked]) -> None:
     show("At half of that rate.", heads, rows)
 
 
+def _counted(server: int, batches_a_second: Callable[[], float], turns: Turns) -> Many:
+    """What asking gave in addresses, and what the server used of its core meanwhile."""
+    before = cpu_seconds(server)
+    rate = batches_a_second() * BATCH
+    return Many(rate, (cpu_seconds(server) - before) / (rate * turns.seconds) * 1e9)
+
+
 def _batch_cpu_seconds(world: LookupWorld, peers: Peers, addresses: Sequence[str]) -> float:
     body, fields = (
         json.dumps({"stream": STREAM, "addresses": addresses}),
@@ -178,25 +193,31 @@ def batches(world: LookupWorld, peers: Peers, turns: Turns) -> Sequence[Claim]:
     by_key = [redis_asking.by_key(some, len(peers.listed)) for some in numbers]
     with ExitStack() as files:
 
-        def ours(name: str) -> Callable[[], float]:
+        def ours(name: str) -> Callable[[], Many]:
             bodies = (json.dumps({"stream": STREAM, "addresses": addresses}).encode() for addresses in lists[name])
             asker = files.enter_context(Wrk([post("/v1/check", world.key, body) for body in bodies], core=turns.asker))
-            return lambda: asker.ask(*peers.api, connections=BATCH_CONNECTIONS, seconds=turns.seconds).rate
+            ask = partial(asker.ask, *peers.api, connections=BATCH_CONNECTIONS, seconds=turns.seconds)
+            return lambda: _counted(peers.api[1], lambda: ask().rate, turns)
+
+        def redis(batches: Sequence[redis_asking.Batch]) -> Callable[[], Many]:
+            ask = partial(redis_asking.many, peers.redis[0], batches, seconds=turns.seconds)
+            return lambda: _counted(peers.redis[1], ask, turns)
 
         wait_for(lambda: _batch_cpu_seconds(world, peers, lists[CLEAN][0]) < LOADED_SECONDS, what="compiled loops to be loaded")
-        asking: dict[str, Callable[[], float]] = {
-            SMISMEMBER: lambda: redis_asking.many(peers.redis[0], in_set, seconds=turns.seconds),
-            "Redis, MGET": lambda: redis_asking.many(peers.redis[0], by_key, seconds=turns.seconds),
+        asking = {
+            SMISMEMBER: redis(in_set),
+            "Redis, MGET": redis(by_key),
             **{f"ours, {name}": ours(name) for name in BATCH_HITS},
         }
         found = _by_turns(asking, turns.rounds)
+    rates = {name: [one.rate for one in many] for name, many in found.items()}
     rows = []
-    for name, rates in found.items():
-        rate = median(rates)
-        rows.append([name, million(rate * BATCH), thousands(rate), times(ratio(rates, found[SMISMEMBER]))])
-    heads = (f"{BATCH:,} addresses a request", "addresses/s", "requests/s", "of SMISMEMBER")
+    for name, many in found.items():
+        middle = Many(*map(median, zip(*many, strict=True)))
+        of_redis = times(ratio(rates[name], rates[SMISMEMBER]))
+        rows.append([name, million(middle.rate), of_redis, thousands(middle.server_cpu_ns)])
+    heads = (f"{BATCH:,} addresses a request", "addresses/s", "of SMISMEMBER", "CPU ns an address")
     show(f"{BATCH_CONNECTIONS} connections; medians of {turns.rounds} rounds.", heads, rows)
     return [
-        at_least(f"{BATCH:,} addresses a request, {name}", median(found[f"ours, {name}"]) * BATCH, 5e6, million)
-        for name in BATCH_HITS
+        at_least(f"{BATCH:,} addresses a request, {name}", median(rates[f"ours, {name}"]), 5e6, million) for name in BATCH_HITS
     ]
