@@ -67,9 +67,11 @@ class Watch:
         self.peak_bytes: dict[str, int] = dict.fromkeys(processes, 0)
 
     def _look(self) -> None:
-        while not self._ended.wait(_LOOK_EVERY_SECONDS):
+        while True:
             for name, pid in self._processes.items():
                 self.peak_bytes[name] = max(self.peak_bytes[name], own_bytes(pid))
+            if self._ended.wait(_LOOK_EVERY_SECONDS):
+                return
 
     def _used(self) -> dict[str, float]:
         return {name: cpu_seconds(pid) for name, pid in self._processes.items()}
