@@ -92,7 +92,7 @@ def test_a_column_of_csv_is_scrubbed_record_by_record(tmp_path: Path) -> None:
     assert code == 0
     assert out.read_bytes() == records[0] + records[1] + records[5] + b"\n"
     assert suppressed.read_bytes() == records[0].rstrip() + b",cause,scope\n" + b'"G, one",gone@example.com,,hard,*\n'
-    assert invalid.read_bytes().splitlines()[1].startswith(b'short,"not an address')
+    assert invalid.read_bytes().splitlines()[1].startswith(b"short,not an address")
 
 
 @pytest.mark.usefixtures("store")
@@ -142,7 +142,7 @@ def test_the_table_of_a_running_follower_is_used(tmp_path: Path, settings: Setti
     follower = threading.Thread(target=follow, args=(store, settings.index_folder, CLOCK, stopping.is_set))
     follower.start()
     try:
-        wait_for(lambda: lock_path(settings.index_folder).exists())
+        wait_for(lambda: lock_path(settings.index_folder).exists(), what="the follower's lock")
         assert main(["scrub", str(tmp_path / "list"), "--output", str(tmp_path / "out")]) == 0
     finally:
         stopping.set()

@@ -4,5 +4,5 @@ import sys
 
 from api.batch.loading import load
 
-print("setup: compiling the loops of batches and of the lookup table, which takes half a minute", file=sys.stderr)
+print("setup: compiling what looks up many addresses at once, once after each installation", file=sys.stderr)
 load()

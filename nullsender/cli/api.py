@@ -2,6 +2,7 @@
 
 import argparse
 
+from api.batch import loading
 from api.http.app import open_api
 from api.http.server import serve
 from nullsender.cli import lookup_parts, parts, store_parts
@@ -37,5 +38,6 @@ def run(arguments: argparse.Namespace) -> int:
             processes=processes,
             further_checks=[pipeline.trouble],
         )
+        loading.load_beside()
         serve(api, *settings.http, ours.heart.pulse("the API"), shares_port=processes > 1)
     return 0

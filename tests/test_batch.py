@@ -1,0 +1,208 @@
+"""Many addresses in one request get the answers that each of them would get alone."""
+
+import json
+from collections.abc import Iterator
+from itertools import count
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from api.batch import loading
+from api.batch.asking import Batch
+from api.batch.checking import Checking, NotPlain, read_body
+from api.batch.hashing import COLUMNS
+from api.view import View
+from nullsender.errors import Transient
+from nullsender.limits import CHECK_ADDRESSES_MAX
+from suppression.policy import Cause
+from suppression.store import Store
+from tests.api_world import World, opened_client
+from tests.world_fixtures import shared_world as shared_world
+from tests.world_fixtures import world as world
+
+_numbers = count()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _compiled() -> None:
+    loading.load()
+
+
+@pytest.fixture
+def client(world: World) -> Iterator[httpx.Client]:
+    with opened_client(world.api(), world.key("check")) as client:
+        yield client
+
+
+def answered(world: World, body: bytes, view: View) -> dict[str, Any] | None:
+    """What the compiled loops answer; None where they leave the body to JSON's own reader."""
+    question = read_body(body)
+    if question is None:
+        return None
+    lookup = world.lookup()
+    checking = Checking(Batch(lookup), view, question)
+    try:
+        for _ in checking.steps():
+            pass
+    except NotPlain:
+        return None
+    if checking.waiting:
+        checking.tell(lookup.verdicts_of_hashes(view, checking.waiting))
+    said: dict[str, Any] = json.loads(checking.answer())
+    return said
+
+
+ITEMS = st.one_of(
+    st.emails(),
+    st.text('aZé@. \t"\\<', max_size=8),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
+    st.integers(124, 132).map(lambda size: "x" * (size - 6) + "@x.com"),
+    st.sampled_from(["a@b.c", "A@B.C ", "a@bücher.example", '"a b"@c.d', "", "a\nb@c.d", "a\x00@b.c", "a@b.c."]),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False),
+)
+
+
+@settings(deadline=None)
+@given(items=st.lists(ITEMS, min_size=1, max_size=12), ascii_only=st.booleans(), spaces=st.booleans(), data=st.data())
+def test_a_batch_and_single_lookups_agree(
+    shared_world: World, items: list[object], ascii_only: bool, spaces: bool, data: st.DataObject
+) -> None:
+    world, view = shared_world, View(f"tenant{next(_numbers)}", "news")
+    lookup = world.lookup()
+    for item in items[::2]:
+        if isinstance(item, str) and not lookup.check_many(view, [item]).invalid:
+            scope, cause = data.draw(st.sampled_from(["*", "news", "other"])), data.draw(st.sampled_from(Cause))
+            world.suppress(item.strip(), tenant=view.tenant, scope=scope, cause=cause)
+    world.catch_up()
+    expected = lookup.check_many(view, items)
+    body = json.dumps({"addresses": items}, ensure_ascii=ascii_only, separators=(", ", ": ") if spaces else (",", ":"))
+
+    said = answered(world, body.encode(), view)
+
+    assert said is not None
+    assert said["checked"] == len(items)
+    assert [(item["index"], item["address"], item["cause"], item["scope"]) for item in said["suppressed"]] == [
+        (index, answer.address, answer.entry.cause, answer.entry.scope)
+        for index, answer in expected.suppressed.items()
+        if answer.entry is not None
+    ]
+    assert [(item["index"], item["address"], item["reason"]) for item in said["invalid"]] == [
+        (item.index, item.address, item.reason) for item in expected.invalid
+    ]
+
+
+PIECES = st.sampled_from(
+    [
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        ":",
+        '"',
+        "\\",
+        '"addresses"',
+        '"stream"',
+        '"explain"',
+        '"a@b.c"',
+        "[]",
+        '["a@b.c"]',
+        "null",
+        " ",
+        "é",
+        "1",
+        "tru",
+    ]
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(body=st.lists(PIECES, max_size=14).map("".join) | st.text(max_size=20))
+@example(body='{"addresses":["a@b.c"],"addresses":[]}')
+@example(body='{"addresses":[],"addresses":["a@b.c"]}')
+@example(body='{"stream":"[","addresses":["a@b.c"]}')
+@example(body='{"stream":["a@b.c"],"addresses":"x"}')
+@example(body='{"addresses":["a@b.c",]}')
+@example(body='{"addresses":[a@b.c]}')
+@example(body='{"addresses":["a@b.c"}')
+@example(body='{"addresses":[["a@b.c"]]}')
+@example(body='{"addresses":["a@b.c"]} x')
+def test_what_is_read_of_a_body_is_what_json_reads(shared_world: World, body: str) -> None:
+    world, view = shared_world, View("nobody", None)
+    question = read_body(body.encode())
+
+    said = answered(world, body.encode(), view)
+
+    if said is not None:
+        assert question is not None
+        read = json.loads(body)
+        assert set(read) <= {"addresses", "stream", "explain"}
+        assert said["checked"] == len(read["addresses"])
+        assert question.stream == read.get("stream")
+
+
+def test_a_batch_of_several_slices_keeps_every_place(client: httpx.Client, world: World) -> None:
+    places = [0, 1, COLUMNS - 1, COLUMNS, 2 * COLUMNS, CHECK_ADDRESSES_MAX - 1]
+    for place in places:
+        world.suppress(f"user{place}@example.com")
+    world.catch_up()
+    addresses = [f"USER{n}@example.com" for n in range(CHECK_ADDRESSES_MAX)]
+
+    body = client.post("/v1/check", json={"addresses": addresses}).json()
+
+    assert [item["index"] for item in body["suppressed"]] == places
+    assert body["suppressed"][1] == {"index": 1, "address": "user1@example.com", "cause": "hard", "scope": "*"}
+    assert body["checked"] == CHECK_ADDRESSES_MAX
+
+
+@pytest.mark.parametrize("odd", [None, "\ud800@example.com"])
+def test_who_asks_why_is_told_whatever_else_is_in_the_batch(client: httpx.Client, world: World, odd: object) -> None:
+    world.suppress("gone@example.com")
+    world.catch_up()
+    headers = {"content-type": "application/json"}
+    content = json.dumps({"addresses": ["gone@example.com", odd], "explain": True})
+
+    (item,) = client.post("/v1/check", content=content, headers=headers).json()["suppressed"]
+
+    assert item["entry"] == world.store.entries_of("default", "gone@example.com")[0].id
+    assert item["since"].startswith(f"{world.clock.now():%Y-%m-%d}")
+    assert item["expires"] is None
+
+
+def test_the_store_is_not_asked_while_the_table_is_fresh(
+    client: httpx.Client, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.suppress("gone@example.com", scope="news", cause="complaint")
+    world.catch_up()
+    client.post("/v1/check", json={"addresses": ["a@example.com"]})  # the key is known from now on
+    monkeypatch.setattr(Store, "check_hashes", in_trouble)
+
+    body = client.post("/v1/check", json={"addresses": ["gone@example.com", "ä@example.com"], "stream": "News"}).json()
+
+    assert body["suppressed"] == [{"index": 0, "address": "gone@example.com", "cause": "complaint", "scope": "news"}]
+
+
+def in_trouble(*_arguments: object, **_named: object) -> object:
+    raise Transient("no database")
+
+
+def test_without_table_and_store_a_batch_has_no_answer(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    client.post("/v1/check", json={"addresses": ["a@example.com"]})  # the key is known from now on
+    monkeypatch.setattr(Store, "check_hashes", in_trouble)
+
+    assert client.post("/v1/check", json={"addresses": ["a@example.com"]}).status_code == 503
+
+
+def test_while_the_compiled_code_is_being_loaded_a_batch_is_answered_all_the_same(
+    client: httpx.Client, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.suppress("gone@example.com")
+    world.catch_up()
+    question = {"addresses": ["gone@example.com", "a@example.com", "nonsense"]}
+    loaded = client.post("/v1/check", json=question).json()
+    monkeypatch.setattr(loading, "is_loaded", lambda: False)
+
+    assert client.post("/v1/check", json=question).json() == loaded
