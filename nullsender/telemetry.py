@@ -201,7 +201,7 @@ LOOKUP_TABLE_BUILDS = counter(
 
 API_REQUESTS = counter(
     "nullsender_api_requests_total",
-    "Requests answered, by route and status. Clean lookups that memory answered stand in nullsender_lookups_total.",
+    "Requests answered, by route and status.",
     ("route", "status"),
     remedy="Many 503: the store is in trouble or overloaded. Any 500 is a bug of ours: the log holds its traceback.",
 )

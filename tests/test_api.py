@@ -13,6 +13,7 @@ from httpx import Client, Response
 
 from api.http import schemas
 from api.http.problems import KINDS, ProblemKind
+from api.view import View
 from nullsender.errors import Transient
 from nullsender.limits import API_BODY_BYTES_MAX, API_KEY_CACHE_SECONDS, CHECK_ADDRESSES_MAX
 from suppression.policy import Did
@@ -195,6 +196,40 @@ def test_a_lookup_without_table_and_store_says_that_it_can_not_be_told(client: C
 
     assert_problem(answer, 503, "unavailable")
     assert int(answer.headers["retry-after"]) > 0
+
+
+def test_where_nobody_can_tell_mail_goes_if_the_operator_lets_it_and_the_answer_is_marked(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with opened_client(world.api(allow_unknown=[View("default", "receipts")]), world.key("check")) as client:
+        client.get("/v1/check?address=a@x.test")  # the key is known from now on
+        monkeypatch.setattr(Store, "check_hashes", in_trouble)
+
+        marked = client.get("/v1/check?address=A@x.test&stream=receipts")
+
+        assert marked.status_code == 200
+        nothing = dict.fromkeys(("cause", "scope", "since", "expires", "entry"))
+        assert marked.json() == {"address": "a@x.test", "allowed": True, "known": False} | nothing
+        assert schemas.CheckAnswer.model_validate(marked.json()).model_dump(mode="json") == marked.json()
+        for target in ("/v1/check?address=a@x.test", "/v1/check?address=a@x.test&stream=news"):
+            assert_problem(client.get(target), 503, "unavailable")
+
+
+def test_a_hit_is_no_permission_although_the_store_is_away_and_the_operator_lets_unknown_mail_go(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.suppress("gone@x.test", cause="complaint")
+    world.catch_up()
+    for allow_unknown in ([], [View("default", None)]):
+        with opened_client(world.api(allow_unknown=allow_unknown), world.key("check")) as client:
+            client.get("/v1/check?address=a@x.test")
+            with monkeypatch.context() as broken:
+                broken.setattr(Store, "check_hashes", in_trouble)
+
+                answer = client.get("/v1/check?address=gone@x.test").json()
+
+        assert (answer["allowed"], answer["cause"], answer["scope"]) == (False, "complaint", "*")
+        assert answer.keys() == {"address", "allowed", "cause", "scope", "since", "expires", "entry"}
 
 
 def in_trouble(*_arguments: object, **_named: object) -> object:

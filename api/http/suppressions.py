@@ -120,7 +120,7 @@ async def lift(
     """Lift the entries of one address.
 
     All of them, or those of one scope or cause. A complaint or an unsubscribe is a person's word: lifting it needs that
-    person's consent (409 without). What was lifted stays in the history.
+    person's consent (409 without). What was lifted stays in the history. Lookups see it as soon as they see what was added.
     """
     name = asked_about(address)
     lifted = await parts.threads.run(
@@ -133,7 +133,9 @@ async def lift(
         consent=body.consent,
         actor=caller.key_id,
     )
-    return LiftedReply(address=name, lifted=_shown(_some(lifted)))
+    entries = _some(lifted)
+    await _until_visible(parts)
+    return LiftedReply(address=name, lifted=_shown(entries))
 
 
 @routes.get(
