@@ -75,8 +75,6 @@ BEAT_BYTES = 4_096
 STUCK_SECONDS = 60.0
 # After so long it is not waited for any more: the process ends and is started again.
 STUCK_SECONDS_MAX = 180.0
-# The follower reads the whole list when it builds its table anew, and asks for nothing meanwhile: 100 million take 20 minutes.
-FOLLOW_STUCK_SECONDS_MAX = 3_600.0
 # When a consumer counts as degraded: it has dealt with nothing for so long though records wait, or one has waited for so long.
 READY_BUSY_SECONDS_MAX = 30.0
 READY_AGE_SECONDS_MAX = 900.0
@@ -230,6 +228,10 @@ TABLE_LOAD_FULL = 0.95
 TABLE_SCOPES_MAX = 4_094
 # How long the follower waits before it tries again to make a bigger table where that failed (a full disk).
 TABLE_RETRY_SECONDS = 10.0
+# Differences between table and list that `nullsender index verify` looks at: more are a table to be made anew, not to be read.
+VERIFY_DIFFERENCES_MAX = 100_000
+# How often a command that takes long says how far it is where nobody sees its bar move.
+PROGRESS_LINE_SECONDS = 10.0
 # How often a reader without a usable table looks whether there is one: seldom enough to cost nothing, soon enough to be no gap.
 TABLE_REOPEN_SECONDS = 0.05
 # How often a write looks whether the table has passed it; the wait ends by itself when the table has gone stale.

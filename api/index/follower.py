@@ -53,13 +53,18 @@ def request_path(folder: Path) -> Path:
     return folder / "rebuild"
 
 
+def lock_path(folder: Path) -> Path:
+    """The file that the machine's one follower has locked."""
+    return folder / "lock"
+
+
 def follow(store: Store, folder: Path, clock: Clock, stopping: Callable[[], bool]) -> None:
     """Keep the table in `folder` up to date until `stopping()`.
 
     Only one process of a machine does; a second one waits here until the first has gone. `Misconfigured` where the folder can
     not be written; trouble that may pass is logged and tried again.
     """
-    with only_one(folder, clock, stopping) as is_ours:
+    with _only_one(folder, clock, stopping) as is_ours:
         if not is_ours:
             return
         follower = Follower(store, folder, clock)
@@ -127,6 +132,9 @@ class Follower:
         if changes is None:
             self._disown(live)
             return False
+        if not live.has_room_for(len(changes)):
+            self._make_room(live)
+            return False
         if changes:
             self._apply(changes, live)
         is_all = len(changes) < FOLLOW_BATCH_MAX
@@ -134,6 +142,14 @@ class Follower:
             live.checked(asked_at_seconds)
         self._go_on_with_next(live, is_all=is_all)
         return is_all and self._next is None
+
+    def _make_room(self, live: WritableTable) -> None:
+        """Make the next table while the live one can take no more, and grows stale."""
+        if self._next is not None and self._next.needs_feed:
+            self._drop_next()  # it would wait for what does not fit; it was asked for, and comes later
+        self._go_on_with_next(live, is_all=False)
+        if self._next is None and self._live is live:
+            raise Transient("the lookup table is full, and the next one can not be made")
 
     def _changes_after(self, table: WritableTable) -> Sequence[Change] | None:
         """The next changes that the table does not have; None where it is of another past than the store's.
@@ -254,20 +270,20 @@ def _fingerprint(change: Change) -> int:
 
 
 @contextlib.contextmanager
-def only_one(folder: Path, clock: Clock, stopping: Callable[[], bool]) -> Iterator[bool]:
+def _only_one(folder: Path, clock: Clock, stopping: Callable[[], bool]) -> Iterator[bool]:
     """True while this process is the folder's only follower; False when it was stopped before it became so.
 
     The lock goes with the process, however it ends.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = locked(folder / "lock")
+        lock = locked(lock_path(folder))
     except OSError as error:
         raise Misconfigured(f"the lookup table's folder can not be written: {error}") from error
     if lock is None:
         _log.info("another follower is at work here, waiting for its end")
     while lock is None and not stopping():
         clock.sleep(RETRY_SECONDS_MIN)
-        lock = locked(folder / "lock")
+        lock = locked(lock_path(folder))
     with lock or contextlib.nullcontext():
         yield lock is not None

@@ -82,7 +82,7 @@ class WritableTable(Table):
 
     def put(self, batch: Batch) -> None:
         """Let every entry stand as it says, or end it. `Transient` where there is no room: nothing was changed then."""
-        if self.used + len(batch.keys) > self.slots * limits.TABLE_LOAD_FULL:
+        if not self.has_room_for(len(batch.keys)):
             raise Transient(f"the lookup table is full, and the next one is not there: {self.used} of {self.slots} slots")
         self.header[DIRTY_AT] = 1
         self._count(put_all(self.array, batch.keys, batch.values, batch.ends))
@@ -122,6 +122,10 @@ class WritableTable(Table):
         header[SCOPES_AT] = number + 1
         header[NAMES_AT] = _names_digest(self)
         header[DIRTY_AT] = 0
+
+    def has_room_for(self, entries: int) -> bool:
+        """Whether so many more can be put in."""
+        return self.used + entries <= self.slots * limits.TABLE_LOAD_FULL
 
     @property
     def wants_to_grow(self) -> bool:

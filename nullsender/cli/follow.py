@@ -5,7 +5,6 @@ import argparse
 from api.index.follower import follow
 from nullsender.cli import parts, store_parts
 from nullsender.cli.running import role
-from nullsender.limits import FOLLOW_STUCK_SECONDS_MAX
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,6 +15,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Follow the store's change feed until told to stop."""
     with role.running("follow", arguments) as ours:
-        stopping = ours.heart.pulse("the follower", stuck_seconds_max=FOLLOW_STUCK_SECONDS_MAX)
+        stopping = ours.heart.pulse("the follower")
         follow(store_parts.open_store(ours.settings), ours.settings.index_folder, parts.CLOCK, stopping)
     return 0
