@@ -75,6 +75,23 @@ _FROM_NOBODY = Tally(telemetry.LOOKUPS.labels("nobody"))
 _OVERRULED = Tally(telemetry.LOOKUP_OVERRULED)
 
 
+def addresses_of(items: Sequence[object]) -> tuple[Mapping[int, str], Sequence[InvalidAddress]]:
+    """The canonical addresses of a batch by place, and the items that are none."""
+    addresses: dict[int, str] = {}
+    invalid: list[InvalidAddress] = []
+    for index, item in enumerate(items):
+        if not isinstance(item, str):
+            invalid.append(InvalidAddress(index, None, "not an address: it is no text"))
+            continue
+        try:
+            addresses[index] = canonical(item)
+        except Invalid as error:
+            # Half a character (a lone surrogate) can come in as JSON and can not go out again.
+            shown = item.encode("utf-8", "replace").decode("utf-8")
+            invalid.append(InvalidAddress(index, shown, error.reason))
+    return addresses, invalid
+
+
 def open_lookup(
     store: Store,
     hasher: AddressHasher,
@@ -166,18 +183,7 @@ class Lookup:
 
         Whatever an item is, it spoils nothing for the others.
         """
-        addresses: dict[int, str] = {}
-        invalid: list[InvalidAddress] = []
-        for index, item in enumerate(items):
-            if not isinstance(item, str):
-                invalid.append(InvalidAddress(index, None, "not an address: it is no text"))
-                continue
-            try:
-                addresses[index] = canonical(item)
-            except Invalid as error:
-                # Half a character (a lone surrogate) can come in as JSON and can not go out again.
-                shown = item.encode("utf-8", "replace").decode("utf-8")
-                invalid.append(InvalidAddress(index, shown, error.reason))
+        addresses, invalid = addresses_of(items)
         hashes = {index: self._hasher.hash(address) for index, address in addresses.items()}
         suspects = [index for index, it in hashes.items() if (said := self._from_table(view, it)) is None or not said.allowed]
         _FROM_TABLE.count += len(hashes) - len(suspects)

@@ -23,7 +23,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 def compiled(function: Function) -> Function:
     """`function`, compiled when it is first called. It runs without the interpreter's lock."""
     try:
-        machine = njit(cache=True, nogil=True, error_model="numpy")(function)
+        machine: Any = njit(cache=True, nogil=True, error_model="numpy")(function)
         kept = machine._cache._cache_file  # numba has no other way to say what else the code depends on
         kept._source_stamp = (kept._source_stamp, sha256("\n".join(_frozen_in(function)).encode()).hexdigest())
         return cast(Function, machine)
@@ -41,7 +41,7 @@ def _frozen_in(function: Callable[..., Any]) -> Iterator[str]:
     code = function.__code__
     yield f"{code.co_code.hex()} {code.co_consts}"
     for name in code.co_names:
-        value = function.__globals__.get(name)
+        value: Any = function.__globals__.get(name)
         if isinstance(value, int | float | bytes | np.generic):
             yield f"{name} {value!r}"
         elif isinstance(value, np.ndarray):

@@ -206,3 +206,30 @@ def test_while_the_compiled_code_is_being_loaded_a_batch_is_answered_all_the_sam
     monkeypatch.setattr(loading, "is_loaded", lambda: False)
 
     assert client.post("/v1/check", json=question).json() == loaded
+
+
+@pytest.mark.parametrize("question", [{}, {"explain": True}, {"addresses": ["gone@example.com", "\ud800@example.com"]}])
+def test_a_hit_is_no_permission_although_the_store_is_away_and_unknown_mail_may_go(
+    world: World, monkeypatch: pytest.MonkeyPatch, question: dict[str, object]
+) -> None:
+    world.suppress("gone@example.com")
+    world.catch_up()
+    headers = {"content-type": "application/json"}
+    with opened_client(world.api(allow_unknown=[View("default", None)]), world.key("check")) as client:
+        client.post("/v1/check", json={"addresses": ["a@example.com"]})  # the key is known from now on
+        monkeypatch.setattr(Store, "check_hashes", in_trouble)
+
+        content = json.dumps({"addresses": ["gone@example.com"]} | question)
+        body = client.post("/v1/check", content=content, headers=headers).json()
+
+    assert [item["address"] for item in body["suppressed"]] == ["gone@example.com"]
+
+
+def test_where_nobody_can_tell_the_answer_is_marked(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    with opened_client(world.api(allow_unknown=[View("default", None)]), world.key("check")) as client:
+        client.post("/v1/check", json={"addresses": ["a@example.com"]})  # the key is known from now on
+        monkeypatch.setattr(Store, "check_hashes", in_trouble)
+
+        body = client.post("/v1/check", json={"addresses": ["a@example.com", "nonsense"]}).json()
+
+    assert (body["known"], body["suppressed"], len(body["invalid"])) == (False, [], 1)

@@ -1,6 +1,7 @@
 """Machine code that was kept is used only for as long as everything that was frozen into it is true."""
 
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -20,19 +21,16 @@ def scaled(number):
 
 
 @pytest.fixture
-def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], ModuleType]]:
+def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], ModuleType]:
     """Loads one and the same source, with another constant from another file each time."""
     monkeypatch.syspath_prepend(tmp_path)
-    loaded = 0
     path = tmp_path / "scaling.py"
     path.write_text(SOURCE.format(constants="the_constants"))
 
     def loading(factor: int) -> ModuleType:
-        nonlocal loaded
-        loaded += 1
         constants = ModuleType("the_constants")
         constants.FACTOR = factor  # type: ignore[attr-defined]
-        monkeypatch.setitem(__import__("sys").modules, "the_constants", constants)
+        monkeypatch.setitem(sys.modules, "the_constants", constants)
         spec = spec_from_file_location("scaling", path)
         assert spec is not None
         assert spec.loader is not None

@@ -1,12 +1,13 @@
 """POST /v1/check: may I send to these thousands of addresses?
 
-Answered by compiled loops (`api/batch`) from the bytes of the body, in slices, so that other requests wait for none of it. Who
-asks why as well is answered from the store, and so is every batch while the loops are still being loaded. A body that is not
-plain is read by pydantic, which says what is wrong with it.
+Answered by compiled loops (`api/batch`) from the bytes of the body, in slices, so that other requests wait for none of it.
+While these are still being loaded, and for a body that is not plain, each address is looked up alone; pydantic says what is
+wrong with a body. Who asks why as well is answered from the store.
 """
 
 import asyncio
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,7 +20,7 @@ from api.http.auth import Caller, MayCheck, require
 from api.http.parts import Parts, UsedParts
 from api.http.problems import POSSIBLE_WITH_BODIES, POSSIBLE_WITH_KEYS, Problem, ProblemKind, documented, require_json
 from api.http.schemas import CheckMany, CheckManyAnswer
-from api.lookup import Answer, Answers
+from api.lookup import Answer, Answers, Lookup, addresses_of
 from api.view import View
 from nullsender.errors import Invalid
 from nullsender.limits import CHECK_ADDRESSES_MAX
@@ -120,19 +121,45 @@ def _read(body: bytes) -> CheckMany:
 async def _slowly(question: CheckMany, caller: Caller, parts: Parts) -> bytes:
     view = View(caller.tenant, question.stream)
     require(caller, len(question.addresses))
-    answers = await parts.threads.run(parts.lookup.check_many, view, question.addresses)
-    return _encoded(answers, explain=question.explain)
+    if question.explain:
+        answers = await parts.threads.run(parts.lookup.check_many, view, question.addresses)
+        if answers.known:
+            return _explained(answers)
+    return await parts.threads.run(_one_by_one, parts.lookup, view, question.addresses)
 
 
-def _encoded(answers: Answers, *, explain: bool) -> bytes:
+def _one_by_one(lookup: Lookup, view: View, items: Sequence[object]) -> bytes:
+    """What the compiled loops would answer, for items that they can not read. Hits of the table count without the store."""
+    addresses, invalid = addresses_of(items)
+    hashes = {index: lookup.hasher.hash(address) for index, address in addresses.items()}
+    verdicts = {index: lookup.at_once_hash(view, address_hash) for index, address_hash in hashes.items()}
+    waiting = [hashes[index] for index, verdict in verdicts.items() if verdict is None]
+    from_store = lookup.verdicts_of_hashes(view, waiting) if waiting else {}
+    said = {index: verdict or from_store[hashes[index]] for index, verdict in verdicts.items()}
+    suppressed = [
+        {"index": index, "address": addresses[index], "cause": verdict.cause, "scope": verdict.scope}
+        for index, verdict in said.items()
+        if not verdict.allowed
+    ]
+    known = {} if all(verdict.known for verdict in said.values()) else {"known": False}
+    return msgspec.json.encode({"checked": len(items), **known, "suppressed": suppressed, "invalid": invalid})
+
+
+def _explained(answers: Answers) -> bytes:
     """`CheckManyAnswer` as JSON, written directly: validating ten thousand of our own values would cost most of the time."""
-    suppressed = [_stopped(index, answer, explain=explain) for index, answer in answers.suppressed.items()]
-    known = {} if answers.known else {"known": False}
-    return msgspec.json.encode({"checked": answers.checked, **known, "suppressed": suppressed, "invalid": answers.invalid})
+    suppressed = [_stopped(index, answer) for index, answer in answers.suppressed.items()]
+    return msgspec.json.encode({"checked": answers.checked, "suppressed": suppressed, "invalid": answers.invalid})
 
 
-def _stopped(index: int, answer: Answer, *, explain: bool) -> dict[str, object]:
+def _stopped(index: int, answer: Answer) -> dict[str, object]:
     entry = answer.entry
     assert entry is not None, "only answers with an entry are among the suppressed"
-    said: dict[str, object] = {"index": index, "address": answer.address, "cause": entry.cause, "scope": entry.scope}
-    return said | {"since": entry.since, "expires": entry.expires, "entry": entry.id} if explain else said
+    return {
+        "index": index,
+        "address": answer.address,
+        "cause": entry.cause,
+        "scope": entry.scope,
+        "since": entry.since,
+        "expires": entry.expires,
+        "entry": entry.id,
+    }
