@@ -41,6 +41,8 @@ def run(*words: str, data: Path, shell_tail: str = "", **environment: str) -> "s
         (["keys", "create", "x", "--days", "99999999999"], "", 2),
         (["keys", "create", "x", "--days", "0"], "", 2),
         (["keys", "create", "x", "--tenant", ""], "", 1),
+        (["keys", "create", "x", "--rate", "0"], "", 2),
+        (["keys", "create", "x", "--from", "10.0.0.1/8"], "", 2),
         (["keys", "rotate", "nonsense", "--hours", "-1"], "", 2),
         (["keys", "rotate", "nonsense"], "", 1),
         (["return-path", "no address"], "", 1),
