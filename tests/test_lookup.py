@@ -7,12 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.index.follower import Follower, table_path
-from api.lookup import InvalidAddress, Lookup
+from api.lookup import Answer, InvalidAddress, Lookup, Verdict
 from api.view import View
 from nullsender.errors import Transient
 from nullsender.limits import TABLE_REOPEN_SECONDS
+from suppression.policy import Cause
 from suppression.store import Store
-from tests.api_world import STALENESS_SECONDS_MAX, World
+from tests.api_world import HASHER, STALENESS_SECONDS_MAX, World
 from tests.world_fixtures import shared_world as shared_world
 from tests.world_fixtures import world as world
 
@@ -219,3 +220,40 @@ def test_a_change_is_visible_where_there_is_no_table_that_could_hide_it(world: W
 
     assert world.lookup().is_visible(world.store.feed_head())
     assert not table_path(world.index_folder).exists()
+
+
+def test_a_hit_is_told_from_memory_with_its_cause_and_scope(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.suppress("reader@example.com", scope="marketing", cause="unsubscribe")
+    world.catch_up()
+    forbid_sql(monkeypatch)
+    lookup = world.lookup()
+    expected = Verdict(allowed=False, cause=Cause.UNSUBSCRIBE, scope="marketing")
+    view, address_hash = View("default", "marketing"), HASHER.hash("reader@example.com")
+
+    assert lookup.at_once(view, "reader@example.com") == lookup.verdict(view, "reader@example.com") == expected
+    assert lookup.at_once_hash(view, address_hash) == lookup.verdict_of_hash(view, address_hash) == expected
+    assert is_clean_at_once(lookup, "reader@example.com")
+
+
+def test_where_nobody_can_tell_only_mail_of_the_named_views_goes_and_is_marked(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forbid_sql(monkeypatch)
+    urgent = View("default", "receipts")
+    lookup = Lookup(world.store, world.reader(), HASHER, clock=world.clock, allow_unknown=[urgent])
+
+    assert lookup.verdict(urgent, "user@example.com") == Verdict(allowed=True, known=False)
+    assert lookup.check(urgent, "user@example.com") == Answer("user@example.com", None, known=False)
+    assert not lookup.check_many(urgent, ["user@example.com"]).known
+    for other in (ANY_MAIL, View("acme", "receipts")):
+        with pytest.raises(Transient):
+            lookup.verdict(other, "user@example.com")
+
+
+def test_where_the_store_knows_better_it_is_believed(world: World) -> None:
+    world.suppress("back@example.com")
+    world.catch_up()
+    world.store.lift("default", "back@example.com", scope=None, cause=None, reason="x", consent=None, actor="test")
+
+    assert not is_clean_at_once(world.lookup(), "back@example.com")
+    assert world.lookup().check(ANY_MAIL, "back@example.com").allowed
