@@ -95,7 +95,13 @@ def test_many_are_explained_as_one_is_where_that_is_asked_for(caller: Caller) ->
     ]
 
 
-@pytest.mark.parametrize("text", ["", "nonsense", "a b@x.test", "<gone@x.test>", "a@b\n@x.test", "\ud800@x.test", "x" * 10**6])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "nonsense", "a b@x.test", "<gone@x.test>", "a@b\n@x.test", "\ud800@x.test", "x" * 10**6),
+        *("clean@x.test" + " " * 1_000 + ", gone@x.test", " " * 985 + "clean@x.test" + " " * 10 + "x"),
+    ],
+)
 def test_what_is_no_address_is_never_allowed_and_spoils_nothing(caller: Caller, text: str) -> None:
     one = caller.check(text, on_unknown="allow")
     many = caller.check_many(["clean@x.test", text, "gone@x.test"], on_unknown="allow")
@@ -104,6 +110,18 @@ def test_what_is_no_address_is_never_allowed_and_spoils_nothing(caller: Caller, 
     assert one.invalid
     assert [answer.allowed for answer in many] == [True, False, False]
     assert [bool(answer.invalid) for answer in many] == [False, True, False]
+
+
+def test_what_begins_with_an_address_changes_nobodys_entries(caller: Caller) -> None:
+    text = "gone@x.test" + " " * 1_000 + ", other@x.test"
+
+    for call in (caller.show, caller.history, lambda text: caller.lift(text, "a test")):
+        with pytest.raises(Refused):
+            call(text)
+    with pytest.raises(Refused):
+        caller.suppress("clean@x.test" + " " * 1_000 + "x", "hard", "a test")
+    assert caller.check("clean@x.test").allowed
+    assert not caller.check("gone@x.test").allowed
 
 
 def test_any_number_is_asked_in_requests_of_bounded_size(caller: Caller) -> None:

@@ -11,8 +11,10 @@ from nullsender.client.errors import Refused, error_of, not_understood
 
 T = TypeVar("T")
 
-# No address is as long as this, and cut there it is still none: what is endless does not make a request too large.
+# No address is as long as this. What is longer is cut, so that what is endless does not make a request too large, and ends in
+# what can stand in no address: its beginning may be somebody else's.
 ADDRESS_CHARACTERS_MAX = 1_000
+_CUT = "\0"
 
 
 class Call(NamedTuple, Generic[T]):
@@ -41,10 +43,15 @@ def answer_of(call: Call[T], status: int, headers: Mapping[str, str], content: b
         raise not_understood(wrong) from wrong
 
 
+def bounded(address: str) -> str:
+    """An address as it is sent: itself, or where it is too long to be one a shorter text that is none either."""
+    return address if len(address) <= ADDRESS_CHARACTERS_MAX else address[: ADDRESS_CHARACTERS_MAX - len(_CUT)] + _CUT
+
+
 def quoted(address: str) -> str:
     """An address in a path."""
     # The server says that half a character is no address.
-    return quote(address[:ADDRESS_CHARACTERS_MAX], safe="@", errors="surrogatepass")
+    return quote(bounded(address), safe="@", errors="surrogatepass")
 
 
 def query(**parameters: object) -> str:

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from nullsender.client.answers import Check, OnUnknown
-from nullsender.client.calls import ADDRESS_CHARACTERS_MAX, Call, query
+from nullsender.client.calls import Call, bounded, query
 from nullsender.client.errors import ApiError, Refused, Unavailable
 
 Item = TypeVar("Item")
@@ -63,7 +63,7 @@ def check(address: str, stream: str | None) -> Call[Check]:
     def excuse(refused: Refused) -> Check | None:
         return Check(address, allowed=False, invalid=refused.detail) if refused.kind == "invalid" else None
 
-    return Call("GET", "/v1/check" + query(address=address[:ADDRESS_CHARACTERS_MAX], stream=stream), read, excuse=excuse)
+    return Call("GET", "/v1/check" + query(address=bounded(address), stream=stream), read, excuse=excuse)
 
 
 def check_many(
@@ -72,7 +72,7 @@ def check_many(
     """POST /v1/check for up to `CHECK_ADDRESSES_MAX`: as a rule one request, several where the addresses are very long."""
 
     def body(part: Sequence[str]) -> bytes:
-        question: dict[str, object] = {"addresses": [address[:ADDRESS_CHARACTERS_MAX] for address in part]}
+        question: dict[str, object] = {"addresses": [bounded(address) for address in part]}
         if stream is not None:
             question["stream"] = stream
         if explain:
