@@ -1,7 +1,9 @@
 """Python that is compiled to machine code: for loops that touch every address of a batch or every slot of a table.
 
 numba compiles a function when it is first called and keeps the machine code beside the source, so that only the first start
-after an installation pays for it (`setup/venv` does that). Where nothing can be kept, each process compiles for itself.
+after an installation pays for it (`setup/venv` does that). Whoever may not write there, a service or a container, uses what the
+installation kept, and keeps what that lacks (for another processor, say) in the cache of its user. Where nothing can be kept,
+each process compiles for itself.
 
 A constant is frozen into the machine code, wherever it is declared, and so is a function that is inlined. numba looks only at
 the source file of the function itself for whether what it kept is still true; here it looks at all that was frozen.
@@ -12,6 +14,7 @@ expression is a `np.uint64`, because numba makes a float of a signed and an unsi
 
 from collections.abc import Callable, Iterator
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -24,8 +27,11 @@ def compiled(function: Function) -> Function:
     """`function`, compiled when it is first called. It runs without the interpreter's lock."""
     try:
         machine: Any = njit(cache=True, nogil=True, error_model="numpy")(function)
-        kept = machine._cache._cache_file  # numba has no other way to say what else the code depends on
-        kept._source_stamp = (kept._source_stamp, sha256("\n".join(_frozen_in(function)).encode()).hexdigest())
+        cache = machine._cache  # numba has no other way to say what else the code depends on, and where else it may lie
+        own = cache._cache_file
+        own._source_stamp = (own._source_stamp, sha256("\n".join(_frozen_in(function)).encode()).hexdigest())
+        beside_source = str(Path(function.__code__.co_filename).parent / "__pycache__")
+        cache._cache_file = _Kept(own, type(own)(beside_source, cache._impl.filename_base, own._source_stamp))
         return cast(Function, machine)
     except RuntimeError:  # no folder that could be written: numba says so when it decorates
         return cast(Function, njit(nogil=True, error_model="numpy")(function))
@@ -34,6 +40,24 @@ def compiled(function: Function) -> Function:
 def inlined(function: Function) -> Function:
     """`function`, which becomes a part of each compiled one that calls it: for what a loop must not call."""
     return cast(Function, njit(inline="always", error_model="numpy")(function))
+
+
+class _Kept:
+    """What was kept of one function where this process may write, and behind it what the installation kept."""
+
+    def __init__(self, own: Any, installed: Any) -> None:
+        self._own, self._installed = own, installed
+        self.save = own.save
+
+    def load(self, key: object) -> Any:
+        """The machine code for these types and this processor; None where neither has it."""
+        data = self._own.load(key)
+        if data is not None:
+            return data
+        try:
+            return self._installed.load(key)
+        except OSError:  # it is there, and not for us to read
+            return None
 
 
 def _frozen_in(function: Callable[..., Any]) -> Iterator[str]:

@@ -6,6 +6,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
+import numba
 import pytest
 
 SOURCE = """
@@ -53,3 +54,17 @@ def test_what_was_kept_is_used_again(load: Callable[[int], ModuleType]) -> None:
     again(7)
 
     assert sum(again.stats.cache_hits.values()) == 1
+
+
+def test_who_may_not_write_beside_the_source_uses_what_the_installation_kept(
+    load: Callable[[int], ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load(2).scaled(7)
+    monkeypatch.setattr(numba.config, "CACHE_LOCATOR_CLASSES", "UserWideCacheLocator")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+
+    installed, changed = load(2).scaled, load(10).scaled
+
+    assert (installed(7), sum(installed.stats.cache_hits.values())) == (42, 1)
+    assert (changed(7), sum(changed.stats.cache_hits.values())) == (210, 0)
+    assert list((tmp_path / "home").rglob("*.nbc"))
