@@ -151,8 +151,18 @@ def test_postmaster_is_nobodys_list_a_route_is_no_part_of_the_mailbox_and_nobody
             assert ask("@relay.example:clean@example.com") == ALLOWED
             assert ask("@relay.example") == INVALID
             assert ask("<>") == INVALID
-        assert doors.policy("") == INVALID
-        assert doors.socketmap("* ") == INVALID
+
+
+def test_a_question_about_nobody_or_with_too_many_words_is_at_fault_and_the_mail_waits(world: World) -> None:
+    with opened(world) as doors:
+        for nothing in ("", " "):
+            assert doors.policy(nothing) == REFUSED
+            assert doors.socketmap(f"* {nothing}") == REFUSED
+            assert doors.readsocket(f"{nothing}\n") == Heard(Kind.UNKNOWN)  # ERR says both
+        assert doors.readsocket(" marketing") == Heard(Kind.UNKNOWN)
+        assert doors.readsocket("a@example.com marketing *") == Heard(Kind.UNKNOWN)
+        assert doors.readsocket("nobody marketing") == INVALID
+        assert doors.readsocket("a@example.com  marketing\r\n") == ALLOWED
 
 
 def test_what_a_question_names_comes_back_short_and_in_plain_letters(world: World) -> None:

@@ -58,7 +58,7 @@ PIPELINED: Mapping[str, tuple[bytes, Sequence[Kind]]] = {
         + policy_question("hard@example.com", protocol_state="DATA")
         + policy_question("clean@example.com")
         + policy_question(""),
-        (Kind.SUPPRESSED, Kind.ALLOWED, Kind.ALLOWED, Kind.INVALID),
+        (Kind.SUPPRESSED, Kind.ALLOWED, Kind.ALLOWED, Kind.REFUSED),
     ),
     "readsocket": (b"hard@example.com *\nignored@example.com\n", (Kind.SUPPRESSED,)),
 }

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 from api.doors.choosing import Chooser
 from api.doors.said import NO_OPINION, Kind, Question, Said
-from api.doors.words import INVALID, SUPPRESSED_TEXT, UNCHECKED, UNKNOWN, plain, refused, shadow_of, suppressed
+from api.doors.words import INVALID, NO_ADDRESS, SUPPRESSED_TEXT, UNCHECKED, UNKNOWN, plain, refused, shadow_of, suppressed
 from api.lookup import Verdict
 from api.threads import StoreThreads
 from api.view import View
@@ -87,6 +87,8 @@ class Asking:
         except Invalid as mistake:
             return refused(mistake.reason)
         text = question.address
+        if not text.strip():
+            return NO_ADDRESS
         try:
             return view, canonical(_without_route(text) if text.startswith("@") else text)
         except Invalid:

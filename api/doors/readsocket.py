@@ -32,7 +32,7 @@ class Readsocket:
         end = held.find(b"\n", start)
         if end < 0:
             return None
-        return _question(held[start:end].decode("utf-8", "surrogateescape").strip()), end + 1
+        return _question(held[start:end].decode("utf-8", "surrogateescape").rstrip()), end + 1
 
     def answer(self, said: Said) -> bytes:
         """One line."""
@@ -45,6 +45,7 @@ class Readsocket:
 
 
 def _question(line: str) -> Question:
-    """What stands behind the last space is a view, unless there is an @ in it: then it is a part of the address."""
-    address, space, view = line.rpartition(" ")
-    return Question(address.rstrip(), view) if space and "@" not in view else Question(line)
+    """What stands behind the first space of the domain is a view: a local part may have spaces, a domain has none."""
+    local_part, at, rest = line.rpartition("@")
+    domain, _, view = rest.partition(" ")
+    return Question(local_part + at + domain, view.strip())

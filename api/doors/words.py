@@ -31,6 +31,8 @@ CODES: Mapping[Kind, tuple[int, str]] = {
 assert CODES.keys() == set(Kind) - {Kind.ALLOWED}
 
 INVALID = Said(Kind.INVALID, INVALID_TEXT)
+# Whoever asks about nothing is set up wrongly: a permanent refusal would bounce all their mail.
+NO_ADDRESS = Said(Kind.REFUSED, "the question names no address")
 UNKNOWN = Said(Kind.UNKNOWN, UNKNOWN_TEXT)
 UNCHECKED = Said(Kind.ALLOWED, mark="unchecked")
 
