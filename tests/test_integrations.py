@@ -168,6 +168,11 @@ def test_kumomta_defers_while_nobody_answers(kumo: Callable[[str], list[str]], s
     assert said == ["451 4.3.0 it can not be told now whether mail may go to this recipient"] * 2
 
 
+def test_the_script_for_halon_compares_a_login_that_may_be_missing_in_brackets() -> None:
+    # `a ?? b == c` is `a ?? (b == c)` where it binds as elsewhere: true for every login.
+    assert not re.search(r"\?\?[^()]*[=!]=", pages.block("halon", "rcptto.hsl"))
+
+
 def halon_asks(system: System, address: str) -> httpx.Response:
     """What `http()` of the page's script gets for an address: $1 and $2 of its URL are encoded as Halon does it."""
     script = pages.block("halon", "rcptto.hsl", {"http://127.0.0.1:8080": api_of(system), "ns_…": KEY})
