@@ -229,7 +229,7 @@ class ApiSection(Section):
     """The HTTP API."""
 
     rate: int = Field(default=limits.API_RATE_PER_SECOND, ge=0, le=limits.API_RATE_PER_SECOND_MAX)
-    """Addresses a second that a key may ask about, unless it carries a rate of its own (`nullsender keys create`); 0: any."""
+    """Addresses a second that a key may ask about, unless it carries a rate of its own (`keys create --rate`); 0: no limit."""
 
 
 class DoorsSection(Section):

@@ -14,6 +14,7 @@ from api.http.clients import WrongKeys, client_address
 from api.http.rates import Bucket, Rates
 from api.view import View
 from nullsender.clock import FakeClock
+from nullsender.config import Settings
 from nullsender.errors import Transient
 from nullsender.limits import (
     API_CLIENTS_REMEMBERED_MAX,
@@ -71,8 +72,8 @@ def test_a_batch_of_any_size_passes_and_has_to_come_in_again(clock: FakeClock) -
     assert bucket.take(1) is None
 
 
-def test_a_rate_of_nothing_is_no_limit(clock: FakeClock) -> None:
-    bucket = Rates(clock, per_second=0).bucket_of(a_key("a", clock))
+def test_a_rate_of_nothing_is_no_limit_and_the_default(clock: FakeClock) -> None:
+    bucket = Rates(clock, per_second=Settings().api.rate).bucket_of(a_key("a", clock))
 
     assert [bucket.take(10**12) for _ in range(3)] == [None] * 3
 

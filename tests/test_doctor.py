@@ -248,6 +248,24 @@ def test_a_key_that_ends_soon_is_told(installed: Settings) -> None:
     assert_found("store", installed, State.DOUBT, f"`nullsender keys rotate {key_id}`")
 
 
+@pytest.mark.parametrize(
+    ("http", "rate", "state"),
+    [
+        *(("0.0.0.0:8080", "0", State.DOUBT), ("192.0.2.1:8080", "0", State.DOUBT)),
+        *(("0.0.0.0:8080", "1000", State.OK), ("127.0.0.1:8080", "0", State.OK)),
+    ],
+)
+def test_keys_that_bound_nobody_are_told_where_others_can_reach_the_api(
+    installed: Settings, http: str, rate: str, state: State
+) -> None:
+    settings, words = settings_of(installed.data, HTTP=http, API_RATE=rate), "1 of its keys have neither a rate nor networks"
+    store = store_parts.open_store(settings)
+    store.create_key("mta", scopes=["check"], tenant=None, expires=None, rate=1_000)
+    store.create_key("scrubs", scopes=["check"], tenant=None, expires=None, networks=["10.0.0.0/8"])
+
+    assert_found("store", settings, state, words if state is State.DOUBT else "")
+
+
 def test_a_database_that_does_not_answer_is_told(installed: Settings) -> None:
     url = "postgresql://nobody@127.0.0.1:1/nowhere"
 

@@ -24,7 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     create.add_argument("--scopes", default=Scope.CHECK.value, help=f"comma-separated: {', '.join(Scope)} (default: check)")
     create.add_argument("--tenant", default="default", help="whose list it opens; `*` for every tenant's (default: default)")
     create.add_argument("--days", type=_number_up_to(KEY_DAYS_MAX), help="how long it works (default: until it is revoked)")
-    create.add_argument("--rate", type=_number_up_to(API_RATE_PER_SECOND_MAX), help="addresses a second (default: api.rate)")
+    rate = "addresses a second that it may ask about, such as 1000: advised for every key that you hand out (default: api.rate)"
+    create.add_argument("--rate", type=_number_up_to(API_RATE_PER_SECOND_MAX), help=rate)
     network = "a network that it may be used from, such as 10.0.0.0/8; again for each (default: from anywhere)"
     create.add_argument("--from", dest="networks", metavar="CIDR", type=_network, action="append", default=[], help=network)
     create.set_defaults(action=_create)

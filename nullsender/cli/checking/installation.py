@@ -69,6 +69,8 @@ def _store(settings: Settings) -> Iterator[Finding]:
         store = store_parts.open_store(settings)
         store.ready()
         yield from _api_keys(store)
+        if not settings.http.host.startswith(_LOOPBACK) and not settings.api.rate:
+            yield from _unbounded_keys(store)
 
 
 def _server(server: Server) -> Iterator[Finding]:
@@ -93,6 +95,15 @@ def _api_keys(store: Store) -> Iterator[Finding]:
             yield doubt(
                 f"the API key {key.id} ({key.name}) ends on {ends:%Y-%m-%d}: `nullsender keys rotate {key.id}` makes the next"
             )
+
+
+def _unbounded_keys(store: Store) -> Iterator[Finding]:
+    now = parts.CLOCK.now()
+    if keys := [key for key in store.list_keys() if key.works(now) and key.rate is None and not key.networks]:
+        yield doubt(
+            f"other machines can reach the API, and {len(keys)} of its keys have neither a rate nor networks (`nullsender keys "
+            "list`): whoever gets hold of one may try any number of addresses. Make keys with --rate or --from, or set api.rate"
+        )
 
 
 def _log(settings: Settings) -> Iterator[Finding]:
