@@ -168,9 +168,16 @@ def test_kumomta_defers_while_nobody_answers(kumo: Callable[[str], list[str]], s
     assert said == ["451 4.3.0 it can not be told now whether mail may go to this recipient"] * 2
 
 
-def test_the_script_for_halon_compares_a_login_that_may_be_missing_in_brackets() -> None:
+def test_the_script_for_halon_reads_what_halon_has_and_compares_in_brackets() -> None:
+    script = pages.block("halon", "rcptto.hsl")
+
+    # What stands in `$arguments` in RCPT TO (docs.halon.io/hsl/rcptto.html); of anything else nothing would be asked about.
+    assert set(re.findall(r'\$arguments\["(\w+)"\]', script)) <= {"recipient", "address", "params", "transportid"}
+    assert '$recipient = $arguments["recipient"];\n$said = nullsender($recipient, $stream);' in script
     # `a ?? b == c` is `a ?? (b == c)` where it binds as elsewhere: true for every login.
-    assert not re.search(r"\?\?[^()]*[=!]=", pages.block("halon", "rcptto.hsl"))
+    assert not re.search(r"\?\?[^()]*[=!]=", script)
+    # A question about nobody is our mistake, and no permanent refusal comes of it.
+    assert re.search(r'if \(\$recipient and \$said\["status"\] == 422', script)
 
 
 def halon_asks(system: System, address: str) -> httpx.Response:
