@@ -23,7 +23,7 @@ from tests.mtas.exim import Exim
 from tests.mtas.mta import Mta, MtaFailed
 from tests.mtas.postfix import Postfix
 from tests.mtas.refusing_server import RefusingServer
-from tests.mtas.roots import unavailable_because
+from tests.mtas.roots import RootUnavailable, unavailable_because
 from tests.mtas.rspamd import Rspamd
 from tests.mtas.stub_auth import StubAuth
 from tests.system import System, free_ports
@@ -160,6 +160,8 @@ def mtas(system: System, doors: Doors, world: RefusingServer) -> Iterator[Mappin
         try:
             list(threads.map(Mta.start, made.values()))
             yield made
+        except RootUnavailable as reason:
+            give_up(reason)
         finally:
             list(threads.map(Mta.stop, made.values()))
 
@@ -324,8 +326,11 @@ def test_who_has_logged_in_chooses_the_stream(doors: Doors, world: RefusingServe
 @pytest.fixture(scope="module")
 def rspamd(doors: Doors) -> Iterator[Rspamd]:
     files = {"override.d/rbl.conf": pages.block("mailcow", "rbl.conf")}
-    with Rspamd(files, resolver=HostPort("127.0.0.1", doors.dns_port)) as running:
-        yield running
+    try:
+        with Rspamd(files, resolver=HostPort("127.0.0.1", doors.dns_port)) as running:
+            yield running
+    except RootUnavailable as reason:
+        give_up(reason)
 
 
 def test_rspamd_marks_a_message_to_somebody_on_the_list(rspamd: Rspamd) -> None:

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from tests.mtas.addresses import HostPort, free_port, wait_for_greeting
-from tests.mtas.roots import CACHE, RootUnavailable, only_one
+from tests.mtas.roots import CACHE, RootUnavailable, fetched, only_one
 
 VERSION = "3.3.4"
 NODE_MAJOR_MIN = 20  # Haraka 3.3 says so
@@ -109,16 +109,19 @@ def ensure_haraka() -> Path:
     with only_one(CACHE / "haraka.lock"):
         if (folder / "version").exists() and (folder / "version").read_text() == VERSION:
             return program
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
-        (folder / "package.json").write_text("{}")
-        options = ("--omit=optional", "--ignore-scripts", "--no-audit", "--no-fund")
-        install = ["npm", "install", *options, f"Haraka@{VERSION}"]
-        done = subprocess.run(install, cwd=folder, capture_output=True, text=True, timeout=INSTALL_SECONDS_MAX, check=False)
-        if done.returncode:
-            raise RootUnavailable(f"npm could not fetch Haraka; its last words:\n{done.stderr[-2000:]}")
+        fetched(f"Haraka {VERSION}, by npm,", lambda _again: _install(folder))
         (folder / "version").write_text(VERSION)
     return program
+
+
+def _install(folder: Path) -> None:
+    """Haraka and what it depends on, in a new folder."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    (folder / "package.json").write_text("{}")
+    options = ("--omit=optional", "--ignore-scripts", "--no-audit", "--no-fund")
+    install = ["npm", "install", *options, f"Haraka@{VERSION}"]
+    subprocess.run(install, cwd=folder, capture_output=True, timeout=INSTALL_SECONDS_MAX, check=True)
 
 
 def check_node() -> None:

@@ -16,16 +16,17 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "mtas"
 TOOLS = ("apt-get", "dpkg-deb", "tar", "chroot")
 ATTEMPTS_MAX = 4
 ATTEMPT_PAUSE_SECONDS = 5.0  # doubled each time: a mirror that is being updated is whole again within a minute
+COMPLAINT_CHARS_MAX = 2000
 APT_SECONDS_MAX = 600.0
 UNPACK_SECONDS_MAX = 120.0
 # Shell and tools for the scripts that some MTAs start themselves with.
@@ -33,6 +34,9 @@ BASE_PACKAGES = ("dash", "coreutils", "sed", "grep", "findutils")
 # What nobody reads here; half of the size.
 LEFT_OUT = ("./usr/share/doc/*", "./usr/share/man/*", "./usr/share/locale/*", "./usr/share/info/*", "./usr/share/lintian/*")
 MERGED_FOLDERS = ("bin", "sbin", "lib", "lib64")
+
+
+T = TypeVar("T")
 
 
 class RootUnavailable(Exception):
@@ -102,22 +106,31 @@ def only_one(lock: Path) -> Iterator[None]:
         yield
 
 
-def _fetch(packages: Sequence[str], state: Path) -> list[Path]:
-    """The archives of `packages` and all they depend on, as if on a machine where nothing is installed."""
+def fetched(what: str, fetch: Callable[[bool], T], *, remedy: str = "") -> T:
+    """What `fetch` brings; tried again, with True, while a command of it fails.  RootUnavailable where it goes on failing."""
     complaint = ""
     for attempt in range(ATTEMPTS_MAX):
         if attempt:
             time.sleep(ATTEMPT_PAUSE_SECONDS * 2 ** (attempt - 1))
         try:
-            _update_lists(state, again=attempt > 0)
-            return _download(packages, state)
+            return fetch(attempt > 0)
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
             complaint = (error.stderr or b"").decode(errors="replace").strip() or str(error)
     raise RootUnavailable(
-        f"apt could not fetch {' '.join(packages)} in {ATTEMPTS_MAX} attempts; its last words:\n{complaint}\n"
-        "If this machine has no network, bring the folder .cache/mtas from one that has; "
-        "if a package is unknown, check that apt's sources name a Debian release with `main`."
+        f"{what} could not be fetched in {ATTEMPTS_MAX} attempts; the last words were:\n{complaint[-COMPLAINT_CHARS_MAX:]}\n"
+        f"If this machine has no network, bring the folder .cache/mtas from one that has. {remedy}"
     )
+
+
+def _fetch(packages: Sequence[str], state: Path) -> list[Path]:
+    """The archives of `packages` and all they depend on, as if on a machine where nothing is installed."""
+
+    def fetch(again: bool) -> list[Path]:
+        _update_lists(state, again=again)
+        return _download(packages, state)
+
+    remedy = "If a package is unknown, check that apt's sources name a Debian release with `main`."
+    return fetched(" ".join(packages), fetch, remedy=remedy)
 
 
 def _update_lists(state: Path, *, again: bool) -> None:
