@@ -97,8 +97,12 @@ class AddressHasher:
 
     def hash(self, canonical_address: str) -> bytes:
         """16 bytes for one canonical address; the same for the same key on every machine."""
+        return self.hash_bytes(canonical_address.encode("utf-8"))
+
+    def hash_bytes(self, canonical_address: bytes) -> bytes:
+        """The same for its UTF-8."""
         digest = self._keyed.copy()
-        digest.update(canonical_address.encode("utf-8"))
+        digest.update(canonical_address)
         return digest.digest()
 
     def fingerprint(self) -> str:

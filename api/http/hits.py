@@ -19,6 +19,9 @@ from nullsender.limits import API_HITS_BATCH_MAX
 _NO_ENTRY = b',"cause":null,"scope":null,"since":null,"expires":null,"entry":null}'
 _CLEAN = b',"allowed":true' + _NO_ENTRY
 _UNKNOWN = b',"allowed":true,"known":false' + _NO_ENTRY
+#: What stands around an address that JSON writes as it is, in `clean`.
+BEFORE_CLEAN = b'{"address":"'
+BEHIND_CLEAN = b'"' + _CLEAN
 _json = msgspec.json.Encoder().encode
 
 

@@ -16,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from api.http.edge import STREAMED_PATHS
+from api.http.hits import BEFORE_CLEAN, BEHIND_CLEAN
 from api.http.keys import KnownKey
 from api.http.problems import Problem, ProblemKind, response_of, unavailable
 from api.http.quick import QuickCheck
@@ -40,18 +41,36 @@ class Shared:
         self.quick = quick
         self._fields: object = None
         self._heads: dict[int, bytes] = {}
+        self._clean_heads: dict[int, bytes] = {}
 
     def whole(self, body: bytes, state: ServerState) -> bytes:
         """A 200 with this body: heads are made once a second, when the date changes, for each length."""
+        self._renew(state)
+        head = self._heads.get(len(body))
+        if head is None:
+            head = self._heads[len(body)] = _head(state, len(body))
+        return head + body
+
+    def whole_clean(self, address: bytes, state: ServerState) -> bytes:
+        """A 200 that says that nothing stops mail to this address, which JSON writes as it is."""
+        if state.default_headers is not self._fields:
+            self._renew(state)
+        head = self._clean_heads.get(len(address))
+        if head is None:
+            head = _head(state, len(BEFORE_CLEAN) + len(address) + len(BEHIND_CLEAN)) + BEFORE_CLEAN
+            self._clean_heads[len(address)] = head
+        return head + address + BEHIND_CLEAN
+
+    def _renew(self, state: ServerState) -> None:
         if state.default_headers is not self._fields:
             self._fields = state.default_headers
             self._heads.clear()
-        head = self._heads.get(len(body))
-        if head is None:
-            fields = b"".join(b"%b: %b\r\n" % field for field in state.default_headers)
-            head = b"HTTP/1.1 200 OK\r\n%bcontent-length: %d\r\ncontent-type: application/json\r\n\r\n" % (fields, len(body))
-            self._heads[len(body)] = head
-        return head + body
+            self._clean_heads.clear()
+
+
+def _head(state: ServerState, body_bytes: int) -> bytes:
+    fields = b"".join(b"%b: %b\r\n" % field for field in state.default_headers)
+    return b"HTTP/1.1 200 OK\r\n%bcontent-length: %d\r\ncontent-type: application/json\r\n\r\n" % (fields, body_bytes)
 
 
 class Protocol(HttpToolsProtocol):
@@ -78,9 +97,17 @@ class Protocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes came in; from the first of a request to its last one the clock runs."""
-        if self._known is not None and data.endswith(self._rest) and self._is_idle():
+        known = self._known
+        if known is not None and data.endswith(self._rest) and self._is_idle():
             now_seconds = self._now_seconds()
-            body = self._quick.answer(self._known, data, len(data) - len(self._rest), now_seconds)
+            end = len(data) - len(self._rest)
+            address = self._quick.clean(known, data, end, now_seconds)
+            if address is not None:
+                self._quick_at_seconds = now_seconds
+                self.transport.write(self._shared.whole_clean(address, self.server_state))
+                self._count_answered(now_seconds)
+                return
+            body = self._quick.answer(known, data, end, now_seconds)
             if isinstance(body, bytes):
                 self._quick_at_seconds = now_seconds
                 self._write(body, now_seconds)
@@ -113,6 +140,9 @@ class Protocol(HttpToolsProtocol):
 
     def _write(self, body: bytes, began_at_seconds: float) -> None:
         self.transport.write(self._shared.whole(body, self.server_state))
+        self._count_answered(began_at_seconds)
+
+    def _count_answered(self, began_at_seconds: float) -> None:
         self.server_state.total_requests += 1
         _ANSWERED.count += 1
         _SECONDS.observe(self._now_seconds() - began_at_seconds)

@@ -26,11 +26,18 @@ from api.view import View
 from nullsender.address import canonical
 from nullsender.clock import Clock
 from nullsender.errors import Invalid
+from nullsender.limits import ADDRESS_CHARACTERS_MAX
 from nullsender.names import canonical_name
 
 # No `+`, which means a space here, and nothing but these two parameters, once each and in this order. The method stands before
 # the target where nobody has parsed the request.
 _TARGET = re.compile(rb"(?:GET )?/v1/check\?address=([\w.!$'()*,;:@/?%~-]{3,1000})(?:&stream=([\w.-]{1,64}))?", re.ASCII)
+# The plainest of them: an address that is canonical but for its case, and that JSON writes as it is.
+_PLAIN_CHARACTER = r"[\w.!$'*/?~-]"
+_PLAIN = re.compile(
+    rf"GET /v1/check\?address=({_PLAIN_CHARACTER}+@{_PLAIN_CHARACTER}*[\w!$'*/?~-])(?:&stream=[a-z0-9_.-]{{1,64}})?".encode(),
+    re.ASCII,
+).fullmatch
 _BEARER = re.compile(rb"Bearer +([\x21-\x7e]{1,200})")
 # With one of these a request is not plain. `nullsender-tenant` chooses another list, the rest change how a request is read.
 _UNUSUAL = frozenset({b"nullsender-tenant", b"content-length", b"transfer-encoding", b"expect", b"upgrade", b"origin"})
@@ -70,6 +77,20 @@ class QuickCheck:
         if known is None or not allows(known.key, KeyScope.CHECK) or not known.opens_from(client_address(client)):
             return None
         return known
+
+    def clean(self, known: KnownKey, packet: bytes, end: int, now_seconds: float) -> bytes | None:
+        """The canonical address that the plainest lookup asks about, if nothing stops mail to it; in few steps.
+
+        `packet[:end]` is all of the request but what its owner, of this key, sends with each. None: `answer` it. Never waits,
+        never raises.
+        """
+        matched = _PLAIN(packet, 0, end)
+        if matched is None or known.ask_again_at_seconds <= now_seconds:
+            return None
+        address = matched[1].lower()
+        if len(address) > ADDRESS_CHARACTERS_MAX or not self._lookup.is_clean(known.tenant, address, now_seconds):
+            return None
+        return address if known.bucket.take_at(now_seconds, 1) is None else None
 
     def answer(self, known: KnownKey, packet: bytes, end: int, now_seconds: float) -> bytes | ASGIApp | None:
         """The body of the 200 to the lookup whose target ends `packet[:end]`, for the owner of this key.

@@ -26,10 +26,16 @@ class TableReader:
 
     def fresh(self) -> Table | None:
         """The table, if it had everything at most `staleness_seconds_max` ago; None: ask the store."""
+        return self.fresh_at(self._monotonic_seconds())
+
+    def fresh_at(self, now_seconds: float) -> Table | None:
+        """The same for those who have just looked at the clock."""
         table = self._table
-        if table is not None:  # on the way of every lookup: `_age_seconds`, without the call; a superseded table has no time
-            checked_at_seconds = table.checked_at[0]
-            if 0.0 <= self._monotonic_seconds() - checked_at_seconds <= self.staleness_seconds_max:
+        if table is not None:
+            # On the way of every lookup: `_age_seconds`, without the call. A superseded table has no time. The age may be less
+            # than nothing: the writer may have checked after the caller looked at the clock.
+            age_seconds = now_seconds - table.checked_at[0]
+            if -self.staleness_seconds_max <= age_seconds <= self.staleness_seconds_max:
                 return table
         return self._renewed()
 

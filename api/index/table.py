@@ -36,6 +36,8 @@ from api.index.slots import (
     PROVISIONAL_BIT,
     SCOPE_MASK,
     SCOPE_SHIFT,
+    home_of,
+    identity_of_hash,
     tenant_mask,
 )
 from nullsender.limits import NAME_LENGTH_MAX, TABLE_SCOPES_MAX
@@ -60,7 +62,7 @@ NEVER: Final = -math.inf  # when a table was checked that nobody is to believe
 NOTHING: Final = 0
 ASK_STORE: Final = -1
 
-_TWO_WORDS = struct.Struct("<QQ")
+_FIRST_WORD = struct.Struct("<Q").unpack_from
 
 
 def table_path(folder: Path) -> Path:
@@ -104,18 +106,25 @@ class Table:
 
         `address_hash` is what `AddressHasher` makes; `now_seconds` is asked for the time, since `EPOCH`, where that matters.
         """
-        first, second = _TWO_WORDS.unpack(address_hash)
-        key = (first ^ tenant_mask(tenant)) or 1
+        if self.lacks(tenant, address_hash):
+            return NOTHING
+        key, check = identity_of_hash(tenant, address_hash)
+        return self._gravest(key, check, self.stream_number(stream), now_seconds)
+
+    def lacks(self, tenant: str, address_hash: bytes) -> bool:
+        """Whether nothing at all is known of this address: for most lookups that is all there is to find out."""
+        key = (_FIRST_WORD(address_hash)[0] ^ tenant_mask(tenant)) or 1  # `identity_of_hash`, without the call
         words, place, behind = self.words, (key >> 32) * self.slots >> 32 << 1, self._words_count
         while word := words[place]:
             if word == key:
-                return self._gravest(key, place, second & CHECK_MASK, self.stream_number(stream), now_seconds)
+                return False
             place += 2
             if place == behind:
                 place = 0
-        return NOTHING
+        return True
 
-    def _gravest(self, key: int, place: int, check: int, number: int, now_seconds: Callable[[], float]) -> int:
+    def _gravest(self, key: int, check: int, number: int, now_seconds: Callable[[], float]) -> int:
+        place = 2 * home_of(key, self.slots)
         words, gravest, gravest_rank = self.words, NOTHING, 0
         while word := words[place]:
             if word == key:
