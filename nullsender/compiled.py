@@ -3,7 +3,7 @@
 numba compiles a function when it is first called and keeps the machine code beside the source, so that only the first start
 after an installation pays for it (`setup/venv` does that). Whoever may not write there, a service or a container, uses what the
 installation kept, and keeps what that lacks (for another processor, say) in the cache of its user. Where nothing can be kept,
-each process compiles for itself.
+each process compiles for itself what is missing.
 
 A constant is frozen into the machine code, wherever it is declared, and so is a function that is inlined. numba looks only at
 the source file of the function itself for whether what it kept is still true; here it looks at all that was frozen.
@@ -12,6 +12,7 @@ What is compiled keeps to numbers and arrays. Unsigned words stay unsigned only 
 expression is a `np.uint64`, because numba makes a float of a signed and an unsigned one.
 """
 
+import contextlib
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -19,22 +20,20 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 from numba import njit
+from numba.core.caching import CacheImpl, InTreeCacheLocator
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def compiled(function: Function) -> Function:
     """`function`, compiled when it is first called. It runs without the interpreter's lock."""
-    try:
-        machine: Any = njit(cache=True, nogil=True, error_model="numpy")(function)
-        cache = machine._cache  # numba has no other way to say what else the code depends on, and where else it may lie
-        own = cache._cache_file
-        own._source_stamp = (own._source_stamp, sha256("\n".join(_frozen_in(function)).encode()).hexdigest())
-        beside_source = str(Path(function.__code__.co_filename).parent / "__pycache__")
-        cache._cache_file = _Kept(own, type(own)(beside_source, cache._impl.filename_base, own._source_stamp))
-        return cast(Function, machine)
-    except RuntimeError:  # no folder that could be written: numba says so when it decorates
-        return cast(Function, njit(nogil=True, error_model="numpy")(function))
+    machine: Any = njit(cache=True, nogil=True, error_model="numpy")(function)
+    cache = machine._cache  # numba has no other way to say what else the code depends on, and where else it may lie
+    own = cache._cache_file
+    own._source_stamp = (own._source_stamp, sha256("\n".join(_frozen_in(function)).encode()).hexdigest())
+    beside_source = str(Path(function.__code__.co_filename).parent / "__pycache__")
+    cache._cache_file = _Kept(own, type(own)(beside_source, cache._impl.filename_base, own._source_stamp))
+    return cast(Function, machine)
 
 
 def inlined(function: Function) -> Function:
@@ -47,17 +46,30 @@ class _Kept:
 
     def __init__(self, own: Any, installed: Any) -> None:
         self._own, self._installed = own, installed
-        self.save = own.save
 
     def load(self, key: object) -> Any:
         """The machine code for these types and this processor; None where neither has it."""
-        data = self._own.load(key)
-        if data is not None:
-            return data
-        try:
-            return self._installed.load(key)
-        except OSError:  # it is there, and not for us to read
-            return None
+        for kept in (self._own, self._installed):
+            with contextlib.suppress(OSError):  # it may be there, and not for us to read
+                data = kept.load(key)
+                if data is not None:
+                    return data
+        return None
+
+    def save(self, key: object, data: object) -> None:
+        """Keep it where this process may write, if there is such a place."""
+        with contextlib.suppress(OSError):
+            self._own.save(key, data)
+
+
+class _BesideSource(InTreeCacheLocator):
+    """The last place to look at: beside the source, though nothing can be written there."""
+
+    def ensure_cache_path(self) -> None:
+        """Whatever is there will do."""
+
+
+CacheImpl._locator_classes.append(_BesideSource)
 
 
 def _frozen_in(function: Callable[..., Any]) -> Iterator[str]:

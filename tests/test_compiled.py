@@ -8,6 +8,7 @@ from types import ModuleType
 
 import numba
 import pytest
+from numba.core.caching import IndexDataCacheFile
 
 SOURCE = """
 from nullsender.compiled import compiled, inlined
@@ -68,3 +69,20 @@ def test_who_may_not_write_beside_the_source_uses_what_the_installation_kept(
     assert (installed(7), sum(installed.stats.cache_hits.values())) == (42, 1)
     assert (changed(7), sum(changed.stats.cache_hits.values())) == (210, 0)
     assert list((tmp_path / "home").rglob("*.nbc"))
+
+
+def test_where_nothing_can_be_written_what_the_installation_kept_is_used_and_the_rest_is_compiled(
+    load: Callable[[int], ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load(2).scaled(7)
+    monkeypatch.setattr(numba.config, "CACHE_LOCATOR_CLASSES", "nullsender.compiled._BesideSource")
+
+    def refused(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(IndexDataCacheFile, "save", refused)
+
+    installed, changed = load(2).scaled, load(10).scaled
+
+    assert (installed(7), sum(installed.stats.cache_hits.values())) == (42, 1)
+    assert (changed(7), sum(changed.stats.cache_hits.values())) == (210, 0)
