@@ -283,8 +283,9 @@ API_RATE_BURST_SECONDS = 30.0
 API_RATE_KEYS_MAX = 10_000
 # Networks that one key may be used from: each is looked at when a connection uses the key first.
 API_KEY_NETWORKS_MAX = 32
-# Wrong keys from one address within a minute: a deployment with an old key on fifty machines behind one address is under it, and
-# a process that tries them all day keeps no thread of the store busy. Addresses that are counted, at 300 bytes each.
+# Wrong keys from one address within a minute that the store is asked about: a deployment with an old key on fifty machines
+# behind one address is under it, and a process that tries them all day keeps no thread of the store busy. Addresses that are
+# counted, at 300 bytes each.
 API_WRONG_KEYS_PER_MINUTE_MAX = 100
 API_CLIENTS_REMEMBERED_MAX = 10_000
 # Hits that are explained with one question to the store: a few milliseconds, which the next ones wait for.

@@ -71,13 +71,18 @@ class StoreKeys(StoreBase):
 
     def find_key(self, plain: str) -> ApiKey | None:
         """The key, where it is one of ours and works."""
-        digest = _digest(plain)
+        digest = key_digest(plain)
         with reading(self._engine) as connection:
             row = connection.execute(select(api_keys).where(api_keys.c.sha256 == digest)).one_or_none()
         if row is None or not hmac.compare_digest(row.sha256, digest):
             return None
         key = _key_of(row)
         return key if key.works(self._clock.now()) else None
+
+    def key_digests(self) -> frozenset[bytes]:
+        """What `key_digest` makes of every key there ever was: enough to know that a key is none of ours."""
+        with reading(self._engine) as connection:
+            return frozenset(connection.execute(select(api_keys.c.sha256)).scalars())
 
     def list_keys(self) -> Sequence[ApiKey]:
         """Every key there ever was, oldest first."""
@@ -118,7 +123,7 @@ class StoreKeys(StoreBase):
     def _insert(self, connection: Connection, plain: str, rights: _Rights) -> str:
         row = {
             "id": secrets.token_hex(_ID_BYTES),
-            "sha256": _digest(plain),
+            "sha256": key_digest(plain),
             "name": clean_words(rights.name),
             "scopes": json.dumps(sorted(set(rights.scopes))),
             "tenant": rights.tenant,
@@ -135,13 +140,14 @@ def _new_key() -> str:
     return PREFIX + secrets.token_urlsafe(_KEY_BYTES)
 
 
-def _digest(plain: str) -> bytes:
+def key_digest(plain: str) -> bytes:
+    """How a key is known."""
     return hashlib.sha256(plain.encode("utf-8", "replace")).digest()
 
 
 def _known(connection: Connection, plain: str) -> str | None:
     """The id of that key, where there is one."""
-    return connection.execute(select(api_keys.c.id).where(api_keys.c.sha256 == _digest(plain))).scalar()
+    return connection.execute(select(api_keys.c.id).where(api_keys.c.sha256 == key_digest(plain))).scalar()
 
 
 def _require_key(connection: Connection, key_id: str) -> ApiKey:

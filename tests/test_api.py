@@ -177,7 +177,7 @@ def test_a_plus_sign_that_became_a_space_is_explained(client: Client) -> None:
 
 
 def test_a_parameter_given_twice_is_refused(client: Client) -> None:
-    body = assert_problem(client.get("/v1/check?address=a@x.test&address=b@x.test"), 422, "invalid")
+    body = assert_problem(client.get("/v1/check?address=a@x.test&address=b@x.test"), 422, "invalid-request")
 
     assert "more than once: address" in body["detail"]
 

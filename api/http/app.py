@@ -9,6 +9,7 @@ from fastapi import Depends, FastAPI, Request, Response
 from fastapi.routing import APIRoute
 
 from api.http import batches, checks, operations, scrub, suppressions
+from api.http.auth import TENANT_HEADER
 from api.http.clients import WrongKeys
 from api.http.edge import Edge
 from api.http.hits import Hits
@@ -16,7 +17,9 @@ from api.http.keys import Keys
 from api.http.parts import Check, Parts
 from api.http.problems import (
     POSSIBLE_EVERYWHERE,
+    Problem,
     ProblemBody,
+    ProblemKind,
     answer_with_problems,
     documented,
     kinds_in_words,
@@ -28,7 +31,6 @@ from api.http.rates import Rates
 from api.lookup import Lookup
 from api.threads import StoreThreads
 from nullsender.clock import Clock
-from nullsender.errors import Invalid
 from nullsender.limits import API_RATE_PER_SECOND, API_STORE_THREADS_MAX, API_STORE_WAITING_MAX
 from suppression.store import Store
 
@@ -129,7 +131,8 @@ async def _wrong_method(request: Request, error: Exception) -> Response:
 
 
 async def _require_single_parameters(request: Request) -> None:
-    """Two values for one query parameter: whichever we took, the caller may have meant the other."""
+    """Two values for one query parameter, or two tenants, or keys: whichever we took, the caller may have meant the other."""
     counted = Counter(name for name, _ in request.query_params.multi_items())
+    counted.update({field: len(request.headers.getlist(field)) for field in (TENANT_HEADER, "Authorization")})
     if repeated := [name for name, times in counted.items() if times > 1]:
-        raise Invalid(f"given more than once: {', '.join(sorted(repeated))}")
+        raise Problem(ProblemKind.INVALID_REQUEST, f"given more than once: {', '.join(sorted(repeated))}")

@@ -104,10 +104,13 @@ def _guard(scope: Scope, *, addresses: int = 1) -> Callable[..., Awaitable[Calle
 
 
 async def _known(parts: Parts, plain: str, client: ClientAddress | None) -> KnownKey:
-    """The key; a `Problem` where it is wrong, or where too many wrong ones came from `client`."""
+    """The key; a `Problem` where it is wrong. Where too many wrong ones came from `client` the store is not asked about more.
+
+    Who shares an address with whoever sends wrong ones (behind a proxy that is everybody) goes on with keys that are good.
+    """
     if not parts.keys.was_good(plain):
         wait_seconds = parts.wrong_keys.wait_seconds(client)
-        if wait_seconds is not None:
+        if wait_seconds is not None and not await parts.keys.may_be_good(plain):
             raise over_limit(ProblemKind.TOO_MANY_WRONG_KEYS, "Too many wrong keys came from your address.", wait_seconds)
     known = await parts.keys.find(plain) if len(plain) <= API_KEY_CHARACTERS_MAX else None
     if known is None:

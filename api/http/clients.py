@@ -4,14 +4,16 @@ An address is one IPv4 address or, of IPv6, one network of 64 bits, because whoe
 """
 
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TypeAlias
 
 from nullsender.clock import Clock
 from nullsender.limits import API_CLIENTS_REMEMBERED_MAX, API_WRONG_KEYS_PER_MINUTE_MAX
 
 ClientAddress: TypeAlias = IPv4Address | IPv6Address
+ClientNetwork: TypeAlias = IPv4Network | IPv6Network
 _WINDOW_SECONDS = 60.0
+_MAPPED_BITS = 96  # RFC 4291 2.5.5.2: what stands before the IPv4 address in ::ffff:192.0.2.1
 
 
 @lru_cache(maxsize=1024)
@@ -22,6 +24,14 @@ def client_address(host: str | None) -> ClientAddress | None:
     except ValueError:
         return None
     return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
+
+
+def network_of(text: str) -> ClientNetwork:
+    """The network that `text` names (CIDR), an IPv4 one however it is written; `ValueError` where it is none."""
+    network = ip_network(text)
+    if isinstance(network, IPv6Network) and network.network_address.ipv4_mapped and network.prefixlen >= _MAPPED_BITS:
+        return IPv4Network((network.network_address.ipv4_mapped, network.prefixlen - _MAPPED_BITS))
+    return network
 
 
 def _space_of(client: ClientAddress | None) -> object:

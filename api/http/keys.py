@@ -4,13 +4,13 @@ They are remembered under a hash, as the store does it. A revoked key works unti
 asked for again before that, by one request, while the others go on with what is remembered.
 """
 
+import asyncio
 import hashlib
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Final
 
 import msgspec
 
-from api.http.clients import ClientAddress
+from api.http.clients import ClientAddress, ClientNetwork, network_of
 from api.http.rates import Bucket, Rates
 from api.threads import StoreThreads
 from api.view import DEFAULT_TENANT
@@ -19,6 +19,7 @@ from nullsender.errors import Transient
 from nullsender.limits import API_KEY_CACHE_ENTRIES_MAX, API_KEY_CACHE_SECONDS
 from suppression.records import ApiKey
 from suppression.store import Store
+from suppression.store_keys import key_digest
 
 _ASK_AGAIN_SECONDS: Final = API_KEY_CACHE_SECONDS / 2
 
@@ -29,7 +30,7 @@ class KnownKey(msgspec.Struct):
     key: ApiKey
     tenant: str  # whose list it means where the request names none
     bucket: Bucket
-    networks: tuple[IPv4Network | IPv6Network, ...]
+    networks: tuple[ClientNetwork, ...]
     ask_again_at_seconds: float
     until_seconds: float
 
@@ -48,6 +49,9 @@ class Keys:
         self._rates = rates
         self._good: dict[bytes, KnownKey] = {}
         self._bad_until_seconds: dict[bytes, float] = {}
+        self._all: frozenset[bytes] = frozenset()  # the digests of all keys that the store had when it was last asked for them
+        self._all_until_seconds = 0.0
+        self._asking_for_all = asyncio.Lock()
 
     def remembered(self, plain: str) -> KnownKey | None:
         """The key, if it was found good a moment ago and nobody needs to ask again. Never waits."""
@@ -57,6 +61,16 @@ class Keys:
     def was_good(self, plain: str) -> bool:
         """Whether the key was good when it was last asked for: nobody guesses it."""
         return _digest(plain) in self._good
+
+    async def may_be_good(self, plain: str) -> bool:
+        """Whether the store had this key a few seconds ago. However many ask, it is asked itself once in that time."""
+        async with self._asking_for_all:
+            if self._all_until_seconds <= self._clock.monotonic_seconds():
+                try:
+                    self._all = await self._threads.run(self._store.key_digests)
+                finally:
+                    self._all_until_seconds = self._clock.monotonic_seconds() + API_KEY_CACHE_SECONDS
+        return key_digest(plain) in self._all
 
     async def find(self, plain: str) -> KnownKey | None:
         """The key that is good now; None: there is no such key, or no more. `Transient`: it can not be told."""
@@ -89,7 +103,7 @@ class Keys:
             return None
         if known is None:
             _make_room(self._good)
-            networks = tuple(map(ip_network, key.networks))
+            networks = tuple(map(network_of, key.networks))
             known = self._good[digest] = KnownKey(key, _tenant_of(key), self._rates.bucket_of(key), networks, 0.0, 0.0)
             self._bad_until_seconds.pop(digest, None)
         known.key = key

@@ -3,9 +3,9 @@
 import argparse
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from ipaddress import ip_network
 
 from api.http.auth import Scope
+from api.http.clients import network_of
 from nullsender.cli import parts, store_parts
 from nullsender.errors import Invalid
 from nullsender.limits import API_KEY_NETWORKS_MAX, API_RATE_PER_SECOND_MAX, KEY_DAYS_MAX, KEY_OVERLAP_HOURS_MAX
@@ -52,7 +52,7 @@ def _number_up_to(most: int) -> Callable[[str], int]:
 
 def _network(text: str) -> str:
     try:
-        return str(ip_network(text))
+        return str(network_of(text))
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is no network such as 10.0.0.0/8 or 2001:db8::/32 ({error})") from error
 
