@@ -1,11 +1,16 @@
 """Real filters ask our DNS zone, with the lines of configuration that docs/doors.md has for them."""
 
+import hashlib
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
+import dns.message
+import dns.query
+import dns.rcode
 import httpx
 import pytest
 
@@ -131,6 +136,39 @@ rbl {{ {pages.block("../doors", "rbl.conf")} }}
                 rspamd.terminate()
 
     assert listed == [True, True, False], (tmp_path / "said").read_text(errors="replace")
+
+
+@pytest.mark.parametrize("root", ["unbound"], indirect=True)
+def test_a_resolver_finds_the_zone(root: Path, nameserver: tuple[str, int], tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    replaced = {'"blocked.internal"': f'"{APEX}"', "172.22.1.1@7753": f"{nameserver[0]}@{nameserver[1]}"}
+    (root / "etc/unbound.conf").write_text(
+        pages.block("mailcow", "unbound.conf", replaced)
+        + f'server:\n  interface: {HOST}@{port}\n  do-not-query-localhost: no\n  username: ""\n  chroot: ""\n'
+        + '  directory: "/"\n  pidfile: ""\n  use-syslog: no\n  num-threads: 1\n'
+    )
+
+    def code_of(address: str) -> str:
+        name = f"{hashlib.sha1(address.encode()).hexdigest()}.marketing.{APEX}"
+        reply = dns.query.udp(dns.message.make_query(name, "A"), HOST, port=port, timeout=FILTER_SECONDS_MAX)
+        return str(reply.answer[0][0]) if reply.answer else dns.rcode.to_text(reply.rcode())
+
+    command = ["chroot", str(root), "/usr/sbin/unbound", "-d", "-p", "-c", "/etc/unbound.conf"]
+    with (tmp_path / "said").open("wb") as said, subprocess.Popen(command, stdout=said, stderr=said) as unbound:
+        try:
+            wait_for(lambda: accepts(port, unbound), what="unbound")
+            found = [code_of(f"{name}@example.com") for name in ("ada", "ben", "clean")]
+        finally:
+            unbound.terminate()
+
+    assert found == ["127.0.0.2", "127.0.0.3", "NXDOMAIN"], (tmp_path / "said").read_text(errors="replace")
+
+
+def accepts(port: int, process: "subprocess.Popen[bytes]") -> bool:
+    """Whether a server listens there. One that has ended never will."""
+    assert process.poll() is None
+    with socket.socket() as caller:
+        return caller.connect_ex((HOST, port)) == 0
 
 
 def is_up(url: str, process: "subprocess.Popen[bytes]") -> bool:
