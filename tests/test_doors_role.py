@@ -82,6 +82,10 @@ def test_doctor_warns_of_a_door_that_anybody_on_the_network_reaches() -> None:
 
     assert "doors.policy 0.0.0.0:7778" in said(policy="0.0.0.0:7778,127.0.0.1:7779")
     assert said(policy="127.0.0.1:7778,[::1]:7778,localhost:7779", readsocket=f"unix:{Path(__file__)}") == ""
+    assert "doors.policy 127.0.0.1:7778: doors.socketmap listens there" in said(
+        socketmap="127.0.0.1:7778", policy="127.0.0.1:7778"
+    )
+    assert "http listens there" in said(policy="127.0.0.1:8080=acme/*")
     assert "there is no folder /nowhere" in said(readsocket="unix:/nowhere/door")
 
 

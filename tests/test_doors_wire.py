@@ -330,6 +330,19 @@ def test_a_socket_that_a_killed_process_left_is_taken_away_and_one_in_use_is_not
         assert conversation(path, b"clean@example.com") == b"OK\n"
 
 
+def test_the_log_says_where_a_door_listens_as_settings_write_it(
+    world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="doors")
+    settings = DoorSettings(listeners=[Listener("readsocket", tmp_path / "door"), Listener("policy", (HOST, 0))])
+
+    with doors_opened(settings, lookup_of(world)) as (path, place):
+        assert isinstance(place, tuple)
+        at = [vars(record)["facts"]["at"] for record in caplog.records]
+
+    assert at == [f"unix:{path}", f"{HOST}:{place[1]}"]
+
+
 def test_somebodys_file_is_not_taken_for_a_socket(world: World, tmp_path: Path) -> None:
     path = tmp_path / "list"
     path.write_text("precious")

@@ -24,6 +24,7 @@ from api.doors.tcp_table import TcpTable
 from api.lookup import Lookup
 from api.threads import StoreThreads
 from api.view import View
+from nullsender.config import Endpoint
 from nullsender.limits import API_STORE_THREADS_MAX, API_STORE_WAITING_MAX, DOOR_CONNECTIONS_MAX
 
 _log = logging.getLogger("doors")
@@ -78,11 +79,16 @@ async def opened_doors(settings: DoorSettings, lookup: Lookup, zone: ZoneParts |
             served = zone if listener.door == ZoneOnStream.name else None
             asking = _asking(listener, settings, lookup, threads, served)
             places.append(await _open(listening, listener, settings, asking, guests, served))
-            _log.info("listening", extra={"facts": {"door": listener.door, "at": places[-1], "view": listener.view}})
+            _log.info("listening", extra={"facts": {"door": listener.door, "at": _shown(places[-1]), "view": listener.view}})
         listening.begin()
         yield places
     finally:
         await listening.stop()
+
+
+def _shown(where: Where) -> str:
+    """As settings write it."""
+    return f"unix:{where}" if isinstance(where, Path) else str(Endpoint(*where))
 
 
 async def _open(

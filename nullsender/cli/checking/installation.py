@@ -10,7 +10,7 @@ from nullsender.cli.checking.dns import is_public
 from nullsender.cli.checking.findings import Check, Finding, doubt, wrong
 from nullsender.cli.doors import door_settings
 from nullsender.cli.running.beats import living
-from nullsender.config import Settings
+from nullsender.config import Endpoint, Settings
 from nullsender.events import Fault, Result
 from nullsender.limits import (
     BOOTSTRAP_KEY_CHARACTERS_MIN,
@@ -153,7 +153,11 @@ def _roles(settings: Settings) -> Iterator[Finding]:
 
 def _doors(settings: Settings) -> Iterator[Finding]:
     door_settings(settings)
+    taken: dict[Endpoint | Path, str] = {settings.smtp: "smtp", settings.http: "http"}
     for name, listener in settings.doors.listeners():
+        if listener.where in taken:
+            yield wrong(f"doors.{name} {listener}: {taken[listener.where]} listens there: choose another")
+        taken[listener.where] = f"doors.{name}"
         if isinstance(listener.where, Path):
             if not listener.where.parent.is_dir():
                 yield wrong(f"doors.{name} {listener}: there is no folder {listener.where.parent}: make it")
