@@ -337,6 +337,30 @@ TCP_TABLE_LINE_BYTES_MAX = 4_096
 POLICY_QUESTION_BYTES_MAX = 16 * 2**10
 # An address and a view.
 READSOCKET_LINE_BYTES_MAX = 4_096
+# One packet of an MTA: it needs no more than a body's part (65,535 bytes) or Postfix's longest header (102,400), if it sends us
+# those at all.
+MILTER_PACKET_BYTES_MAX = 128 * 2**10
+# How long resolvers may remember an answer, yes or no: what changes is seen by everybody after a minute.
+DNS_TTL_SECONDS = 60
+# What goes in one datagram without being cut to pieces on any path (DNS Flag Day 2020), both ways.
+DNS_PAYLOAD_BYTES_MAX = 1_232
+# A question over TCP: one with every option that there is has some 600 bytes.
+DNS_QUESTION_BYTES_MAX = 4_096
+# Names that a new directory of hashes takes from the store at once, some 60 MB: in the order of their hashes they go all over
+# its file, so the fewer times the less of it is written again. And changes.
+DIRECTORY_NAMES_MAX = 200_000
+DIRECTORY_BATCH_MAX = 5_000
+# Address space for it; it costs nothing, and 10 million addresses need a GiB.
+DIRECTORY_MAP_BYTES = 2**36
+# How often it asks for changes when there were none: a part of how old it may be (lookup.staleness_seconds_max).
+DIRECTORY_POLL_SECONDS = 0.05
+# How often files of addresses are written at most; a mail server reads the whole list anew each time.
+FILES_SECONDS = 60
+# Rows that such a file takes from the store at once, and addresses that are sorted in memory: some 30 MB.
+FILE_PAGE_MAX = 5_000
+FILE_RUN_ADDRESSES_MAX = 250_000
+# What a command may take that tells a mail server to read its files again.
+FILES_COMMAND_SECONDS_MAX = 30.0
 
 # --- deciding ----------------------------------------------------------------------------------------------------------
 # How far back from the end of a match its words are looked for, and how many of them an outcome quotes.
@@ -597,29 +621,3 @@ KAFKA_SEGMENTS_PER_RETENTION = 7
 KAFKA_PARTITIONS = 12
 KAFKA_REPLICATION = 3
 KAFKA_MIN_INSYNC = 2
-
-# --- doors: milter, DNS, files -----------------------------------------------------------------------------------------
-# One packet of an MTA: it needs no more than a body's part (65,535 bytes) or Postfix's longest header (102,400), if it sends us
-# those at all.
-MILTER_PACKET_BYTES_MAX = 128 * 2**10
-# How long resolvers may remember an answer, yes or no: what changes is seen by everybody after a minute.
-DNS_TTL_SECONDS = 60
-# What goes in one datagram without being cut to pieces on any path (DNS Flag Day 2020), both ways.
-DNS_PAYLOAD_BYTES_MAX = 1_232
-# A question over TCP: one with every option that there is has some 600 bytes.
-DNS_QUESTION_BYTES_MAX = 4_096
-# Names that a new directory of hashes takes from the store at once, some 60 MB: in the order of their hashes they go all over
-# its file, so the fewer times the less of it is written again. And changes.
-DIRECTORY_NAMES_MAX = 200_000
-DIRECTORY_BATCH_MAX = 5_000
-# Address space for it; it costs nothing, and 10 million addresses need a GiB.
-DIRECTORY_MAP_BYTES = 2**36
-# How often it asks for changes when there were none: a part of how old it may be (lookup.staleness_seconds_max).
-DIRECTORY_POLL_SECONDS = 0.05
-# How often files of addresses are written at most; a mail server reads the whole list anew each time.
-FILES_SECONDS = 60
-# Rows that such a file takes from the store at once, and addresses that are sorted in memory: some 30 MB.
-FILE_PAGE_MAX = 5_000
-FILE_RUN_ADDRESSES_MAX = 250_000
-# What a command may take that tells a mail server to read its files again.
-FILES_COMMAND_SECONDS_MAX = 30.0
