@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from api.index.follower import table_path
+from api.index.table import table_path
 from api.lookup import Lookup, open_lookup
 from api.view import View
 from bench._claims import Claim, at_most, milliseconds, show, thousands, times

@@ -12,9 +12,9 @@ from sqlalchemy import Engine
 
 from api.http.app import Api, open_api
 from api.http.parts import Check
-from api.index.follower import Follower, table_path
+from api.index.follower import Follower
 from api.index.reader import TableReader
-from api.index.table import identity_of
+from api.index.table import identity_of, table_path
 from api.lookup import Lookup
 from api.view import View
 from nullsender.address import AddressHasher

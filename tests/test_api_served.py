@@ -12,9 +12,9 @@ import pytest
 from api.http import protocol
 from api.http.app import Api, open_api
 from api.http.server import serve
-from api.index.follower import follow, table_path
+from api.index.follower import follow
 from api.index.reader import TableReader
-from api.index.table import identity_of
+from api.index.table import identity_of, table_path
 from api.lookup import Lookup, open_lookup
 from api.view import View
 from nullsender.clock import SystemClock

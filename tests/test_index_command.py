@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from api.index import rebuilding
-from api.index.follower import Follower, aside_path, follow, request_path, table_path
+from api.index.follower import Follower, aside_path, follow, request_path
 from api.index.rebuilding import Made, rebuild
-from api.index.table import Table, identity_of, open_table
+from api.index.table import Table, identity_of, open_table, table_path
 from api.index.verifying import compare
 from api.index.writing import Batch, WritableTable, taken_over
 from nullsender import limits

@@ -14,8 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from api.index import follower as follower_module
 from api.index import writing
-from api.index.follower import Follower, aside_path, request_path, table_path
-from api.index.table import identity_of, open_table
+from api.index.follower import Follower, aside_path, request_path
+from api.index.table import identity_of, open_table, table_path
 from api.lookup import Lookup
 from api.view import View
 from nullsender import limits
@@ -71,6 +71,30 @@ def test_every_change_is_visible_after_each_step_while_a_next_table_is_made(
     assert all(is_stopped(lookup, f"late{n}@example.com") for n in range(1, steps + 1))
     assert [is_stopped(lookup, f"user{n}@example.com") for n in range(people)] == [not 1 <= n <= steps for n in range(people)]
     assert not aside_path(world.index_folder).exists()
+
+
+def test_changes_that_come_while_the_list_is_read_are_not_undone_by_what_was_read(world: World, small_steps: None) -> None:
+    """The list is read as of one moment: what it said then of an entry that changed since is old."""
+    soon = world.clock.now() + timedelta(days=1)
+    for n in range(9):
+        world.store.add("default", f"user{n}@example.com", scope="*", cause="hard", reason="x", expires=soon, actor="t")
+    world.catch_up()
+    lookup = world.lookup()
+    file = table_path(world.index_folder).stat().st_ino
+    request_path(world.index_folder).touch()
+    world.follower.step()
+    world.follower.step()  # from here on the list is read as it was
+    for n in range(5):
+        world.store.lift("default", f"user{n}@example.com", scope=None, cause=None, reason="x", consent=None, actor="t")
+    for n in range(5, 9):
+        world.store.add("default", f"user{n}@example.com", scope="*", cause="hard", reason="x", expires=None, actor="t")
+
+    world.catch_up()
+    world.clock.advance(days=2)
+    world.catch_up()
+
+    assert table_path(world.index_folder).stat().st_ino != file
+    assert [is_stopped(lookup, f"user{n}@example.com") for n in range(9)] == [False] * 5 + [True] * 4
 
 
 def test_without_room_for_a_bigger_table_the_full_one_is_kept_up_and_then_grows_stale(

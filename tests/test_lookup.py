@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from api.index.follower import Follower, table_path
+from api.index.follower import Follower
+from api.index.table import table_path
 from api.lookup import Answer, InvalidAddress, Lookup, Verdict
 from api.view import View
 from nullsender.errors import Transient

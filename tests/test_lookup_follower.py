@@ -1,5 +1,6 @@
 """The follower: the table has everything that the list has, however it came to be and whatever happened to either."""
 
+import os
 import threading
 from collections.abc import Generator
 from datetime import timedelta
@@ -12,8 +13,8 @@ from hypothesis import strategies as st
 
 from api.index import follower as follower_module
 from api.index import writing
-from api.index.follower import Follower, follow, table_path
-from api.index.table import NOTHING, USED_AT, Table, identity_of, open_table
+from api.index.follower import Follower, follow
+from api.index.table import NOTHING, USED_AT, Table, identity_of, open_table, table_path
 from api.index.writing import create
 from api.view import View
 from nullsender import limits
@@ -109,6 +110,18 @@ def test_a_restarted_follower_goes_on_where_the_last_one_was(world: World, monke
 def test_a_damaged_table_is_built_anew(world: World, content: bytes) -> None:
     world.suppress("user@example.com")
     table_path(world.index_folder).write_bytes(content)
+
+    world.catch_up()
+
+    assert holds(world, "user@example.com")
+
+
+def test_a_table_that_is_cut_short_under_its_follower_is_built_anew(world: World) -> None:
+    world.suppress("user@example.com")
+    world.catch_up()
+    path = table_path(world.index_folder)
+    os.truncate(path, path.stat().st_size - 1)
+    assert open_table(path, identity=identity_of(world.store.key_fingerprint)) is None
 
     world.catch_up()
 

@@ -1,12 +1,12 @@
 """Entries of the list as the table has them, and a next table that is made aside while another is in use.
 
 There are two ways to a next table. A bigger one is copied from the live one, because that is full. A new one is made from the
-list, because nothing can be believed, or because somebody asked for it. Either is made in steps, and between two of them every
-change goes into both tables, so that the live one stays fresh and the next one misses nothing:
+list, because nothing can be believed, or because somebody asked for it. Either is made in steps, and between two of them the
+live one goes on taking changes:
 
-    copied        a slot is copied as it is by then, with every change so far
-    from the list an entry is read as it stood at one moment; changes that came before it are undone by this, and come again
-                  with the feed. So the next table is complete when the feed was read to its end after the list was
+    copied        a slot is copied as it is by then, and every change goes into both tables
+    from the list an entry is read as it stood at one moment, and would undo a change that came after that. So this table takes
+                  none while it is made; then it reads the feed from where it was begun, up to where the live one is
 """
 
 from abc import ABC, abstractmethod
@@ -26,8 +26,8 @@ from suppression.store_standing import Kind, Standing
 class NextTable(ABC):
     """A table that is being made at a path aside."""
 
-    #: Whether the feed has to be read to its end once more before the table has everything.
-    needs_feed: bool
+    #: Whether changes may go into the table while it is made. Where not, it stays at the position where it was begun.
+    takes_changes: bool
 
     def __init__(self, table: WritableTable) -> None:
         self.table = table
@@ -45,7 +45,7 @@ class NextTable(ABC):
 class CopiedTable(NextTable):
     """As much room as the live table's entries need, which stand in it as they do there."""
 
-    needs_feed = False
+    takes_changes = True
 
     def __init__(self, live: WritableTable, aside: Path, *, identity: bytes) -> None:
         super().__init__(create(aside, identity=identity, slots=slots_for(live.standing), wanted=live.standing))
@@ -67,7 +67,7 @@ class CopiedTable(NextTable):
 class ListedTable(NextTable):
     """Everything that stands on the list. `wanted`: how many entries that are."""
 
-    needs_feed = True
+    takes_changes = False
 
     def __init__(self, store: Store, aside: Path, *, identity: bytes, wanted: int) -> None:
         super().__init__(create(aside, identity=identity, slots=slots_for(wanted), wanted=wanted))

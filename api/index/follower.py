@@ -21,8 +21,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from api.index.building import CopiedTable, ListedTable, NextTable, batch_of_changes
-from api.index.table import identity_of
-from api.index.table import table_path as table_path
+from api.index.table import file_at, identity_of, table_path
 from api.index.writing import WritableTable, taken_over
 from nullsender import telemetry
 from nullsender.clock import Clock
@@ -93,7 +92,7 @@ class Follower:
         self._request = request_path(folder)
         self._identity = identity_of(store.key_fingerprint)
         self._live: WritableTable | None = None
-        self._live_file: int | None = None
+        self._live_file: tuple[int, int] | None = None
         self._next: NextTable | None = None
         self._next_from_seconds = 0.0  # when a next table may be begun again after one could not be made
 
@@ -113,18 +112,12 @@ class Follower:
 
     def _live_table(self) -> WritableTable | None:
         """The table that readers open; None where there is none that can be believed."""
-        if self._live is not None and self._file_now() == self._live_file:
+        if self._live is not None and file_at(self._path) == self._live_file:
             return self._live
         if self._next is None or self._live is not None:
             self._drop_next()
-            self._live, self._live_file = taken_over(self._path, identity=self._identity), self._file_now()
+            self._live, self._live_file = taken_over(self._path, identity=self._identity), file_at(self._path)
         return self._live
-
-    def _file_now(self) -> int | None:
-        try:
-            return self._path.stat().st_ino  # nobody else gets this number while we have the file mapped
-        except OSError:
-            return None
 
     def _followed(self, live: WritableTable) -> bool:
         asked_at_seconds = self._clock.monotonic_seconds()
@@ -140,14 +133,14 @@ class Follower:
         is_all = len(changes) < FOLLOW_BATCH_MAX
         if is_all:
             live.checked(asked_at_seconds)
-        self._go_on_with_next(live, is_all=is_all)
+        self._go_on_with_next(live)
         return is_all and self._next is None
 
     def _make_room(self, live: WritableTable) -> None:
         """Make the next table while the live one can take no more, and grows stale."""
-        if self._next is not None and self._next.needs_feed:
-            self._drop_next()  # it would wait for what does not fit; it was asked for, and comes later
-        self._go_on_with_next(live, is_all=False)
+        if self._next is not None and not self._next.takes_changes:
+            self._drop_next()  # the list takes long to read; it was asked for, and comes later
+        self._go_on_with_next(live)
         if self._next is None and self._live is live:
             raise Transient("the lookup table is full, and the next one can not be made")
 
@@ -164,17 +157,14 @@ class Follower:
         return changes[1:]
 
     def _apply(self, changes: Sequence[Change], live: WritableTable) -> None:
-        position, fingerprint = changes[-1].seq, _fingerprint(changes[-1])
-        live.put(batch_of_changes(changes, live))
-        live.move_to(position, fingerprint)
+        _put(changes, live)
         now = self._clock.now()
         for change in changes:
             _DELAYS.observe(max((now - change.at).total_seconds(), 0.0))
         telemetry.LOOKUP_TABLE_ENTRIES.set(live.standing)
-        if self._next is not None:
+        if self._next is not None and self._next.takes_changes:
             try:
-                self._next.table.put(batch_of_changes(changes, self._next.table))
-                self._next.table.move_to(position, fingerprint)
+                _put(changes, self._next.table)
             except Transient as trouble:
                 self._give_up_next(trouble)
 
@@ -201,8 +191,8 @@ class Follower:
             self._put_in_place(self._next)
         return False
 
-    def _go_on_with_next(self, live: WritableTable, *, is_all: bool) -> None:
-        """`is_all`: the feed was read to its end since the last call."""
+    def _go_on_with_next(self, live: WritableTable) -> None:
+        """One more slice of it; in its place once it has all that the live one has."""
         if self._next is None:
             try:
                 self._begin_next(live)
@@ -210,10 +200,23 @@ class Follower:
                 self._give_up_next(trouble)
         elif not self._next.is_complete:
             self._next.advance()
-        elif is_all or not self._next.needs_feed:
+        elif self._next.table.position >= live.position or self._catch_up(self._next, live):
             self._next.table.checked(live.checked_at_seconds)
             self._put_in_place(self._next)
             live.supersede()
+
+    def _catch_up(self, complete: NextTable, live: WritableTable) -> bool:
+        """Put in some of what has changed since its position; whether that was all that the live one has."""
+        changes = self._changes_after(complete.table)
+        if not changes:
+            self._drop_next()  # the store is another one than it was made from; the next step says what that means
+            return False
+        try:
+            _put(changes, complete.table)
+        except Transient as trouble:
+            self._give_up_next(trouble)
+            return False
+        return complete.table.position >= live.position
 
     def _begin_next(self, live: WritableTable) -> None:
         if self._clock.monotonic_seconds() < self._next_from_seconds:
@@ -234,7 +237,7 @@ class Follower:
         self._next = None
         complete.close()
         os.replace(self._aside, self._path)  # in place first: whoever sees the mark of the old one finds this
-        self._live, self._live_file = table, self._file_now()
+        self._live, self._live_file = table, file_at(self._path)
         telemetry.LOOKUP_TABLE_ENTRIES.set(table.standing)
         facts = {"entries": table.standing, "slots": table.slots, "position": table.position}
         if isinstance(complete, ListedTable):
@@ -262,6 +265,12 @@ class Follower:
         """Of the change with this number; 0 where there is none."""
         changes = self._store.feed(position - 1, 1) if position else []
         return _fingerprint(changes[0]) if changes and changes[0].seq == position else 0
+
+
+def _put(changes: Sequence[Change], table: WritableTable) -> None:
+    """Bring `table`, which has all before them, up to these. `Transient` where there is no room."""
+    table.put(batch_of_changes(changes, table))
+    table.move_to(changes[-1].seq, _fingerprint(changes[-1]))
 
 
 def _fingerprint(change: Change) -> int:

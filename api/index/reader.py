@@ -7,7 +7,7 @@ table the caller asks the store.
 import math
 from pathlib import Path
 
-from api.index.table import Table, open_table
+from api.index.table import Table, file_at, open_table
 from nullsender.clock import Clock
 from nullsender.limits import TABLE_REOPEN_SECONDS
 
@@ -21,7 +21,7 @@ class TableReader:
         self._monotonic_seconds = clock.monotonic_seconds
         self.staleness_seconds_max = staleness_seconds_max
         self._table: Table | None = None
-        self._file: int | None = None
+        self._file: tuple[int, int] | None = None
         self._look_again_at_seconds = -math.inf
 
     def fresh(self) -> Table | None:
@@ -65,13 +65,7 @@ class TableReader:
 
     def _opened(self) -> Table | None:
         """The table at the path now: mapped anew only where it is another file, because mapping a big one takes its time."""
-        file = self._file_now()
+        file = file_at(self._path)
         if self._table is None or file != self._file:
             self._table, self._file = open_table(self._path, identity=self._identity), file
         return self._table
-
-    def _file_now(self) -> int | None:
-        try:
-            return self._path.stat().st_ino  # nobody else gets this number while we have the file mapped
-        except OSError:
-            return None

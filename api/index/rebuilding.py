@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from api.index.follower import Follower, aside_path, lock_path, request_path, table_path
-from api.index.table import Table, identity_of, open_table
+from api.index.follower import Follower, aside_path, lock_path, request_path
+from api.index.table import Table, file_at, identity_of, open_table, table_path
 from nullsender.clock import Clock
 from nullsender.errors import Misconfigured, Transient
 from nullsender.file_lock import locked
@@ -30,7 +30,7 @@ def rebuild(store: Store, folder: Path, clock: Clock, progress: Callable[[Made],
     `Misconfigured` where the folder can not be written, `Transient` where the list can not be read, or no table could be made.
     """
     path, request, identity = table_path(folder), request_path(folder), identity_of(store.key_fingerprint)
-    before = _file_at(path)
+    before = file_at(path)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         request.touch()
@@ -43,7 +43,7 @@ def rebuild(store: Store, folder: Path, clock: Clock, progress: Callable[[Made],
         request.unlink(missing_ok=True)
         raise
     table = open_table(path, identity=identity)
-    if table is None or _file_at(path) == before:
+    if table is None or file_at(path) == before:
         raise Transient("no new table could be made: the log of the role `follow` says why")
     return table
 
@@ -67,10 +67,3 @@ def _go_on(store: Store, folder: Path, clock: Clock, show: Callable[[], None]) -
 def _made(folder: Path, identity: bytes) -> Made:
     table = open_table(aside_path(folder), identity=identity)
     return Made(0, 0) if table is None else Made(table.standing, table.wanted)
-
-
-def _file_at(path: Path) -> int | None:
-    try:
-        return path.stat().st_ino
-    except OSError:
-        return None

@@ -70,6 +70,18 @@ def table_path(folder: Path) -> Path:
     return folder / "table"
 
 
+def file_at(path: Path) -> tuple[int, int] | None:
+    """Which file lies there, and of how many bytes; None: none. While it is mapped no other file gets its number.
+
+    A file that was cut short has pages that nobody may touch any more, so it counts as another one.
+    """
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size
+
+
 def identity_of(key_fingerprint: str) -> bytes:
     """What a table must carry to be of this list: the address key that its hashes were made with, in 16 bytes."""
     return blake2b(key_fingerprint.encode(), digest_size=IDENTITY_BYTES, person=b"ns-table").digest()

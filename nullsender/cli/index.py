@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from api.index.follower import lock_path, table_path
-from api.index.table import Table, identity_of, open_table
+from api.index.follower import lock_path
+from api.index.table import Table, identity_of, open_table, table_path
 from nullsender.cli import EXIT_FAILED, parts, store_parts
 from nullsender.config import Settings
 from nullsender.errors import Invalid
