@@ -212,9 +212,10 @@ def said_by_model(slots: list[Slot], address: int, stream: int) -> tuple[Cause, 
     about = [slot for slot in slots if slot.address == address]
     if any(slot.damage in ("half written", "another check") for slot in about):
         return "ask"
-    about = [slot for slot in about if not slot.damage and (slot.seconds is None or slot.seconds > 0)]
+    about = [slot for slot in about if not slot.damage]
     if stream == OTHER_SCOPE and any(slot.scope == OTHER_SCOPE for slot in about):
         return "ask"
+    about = [slot for slot in about if slot.seconds is None or slot.seconds > 0]
     stopping = [slot for slot in about if slot.scope in (0, stream)]
     gravest = max(stopping, key=lambda slot: (CAUSE_CODES[slot.cause], not slot.provisional, slot.scope == 0), default=None)
     return gravest and (gravest.cause, gravest.provisional, gravest.scope)
@@ -222,6 +223,7 @@ def said_by_model(slots: list[Slot], address: int, stream: int) -> tuple[Cause, 
 
 @settings(deadline=None)
 @given(slots=st.lists(SLOTS, max_size=12), size=st.integers(13, 40), stream=st.sampled_from([0, 1, 7, OTHER_SCOPE]))
+@example(slots=[Slot(0, Cause.HARD, False, OTHER_SCOPE, -1, "")], size=13, stream=OTHER_SCOPE)
 def test_a_table_says_what_its_gravest_entry_for_this_mail_is(slots: list[Slot], size: int, stream: int) -> None:
     hashes, values = columns_of(8), columns_of(1)
     for address in range(7):

@@ -36,10 +36,12 @@ def _graver(gravest: Word, value: Word, check: Word, stream: Word, now: Word) ->
     cause, scope, expiry = value & _CAUSE_MASK, (value >> _SCOPE_SHIFT) & _SCOPE_MASK, value >> _EXPIRY_SHIFT
     if value == _ZERO or (value >> _CHECK_SHIFT) & _CHECK_MASK != check or cause >= INVALID:
         graver = ASK
-    elif cause == _ZERO or (expiry != _ZERO and expiry <= now):
+    elif cause == _ZERO:
         graver = gravest
     elif scope == _OTHER and stream == _OTHER:
-        graver = ASK
+        graver = ASK  # whatever its expiry: it stands for several entries
+    elif expiry != _ZERO and expiry <= now:
+        graver = gravest
     elif ((scope == _EVERYWHERE) | (scope == stream)) and gravest != ASK and _rank(value) > _rank(gravest):
         graver = value
     else:
