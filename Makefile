@@ -52,4 +52,4 @@ docs: dev ## write the pages that are generated from code
 lock: ## pin every dependency anew (needs uv)
 	requirements/compile
 clean: ## remove what was built and cached (not data/)
-	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
+	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage api/*/__pycache__

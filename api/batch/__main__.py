@@ -4,5 +4,5 @@ import sys
 
 from api.batch.loading import load
 
-print("setup: compiling what looks up many addresses at once, once after each installation", file=sys.stderr)
+print("setup: compiling what looks up many addresses at once, once after each installation or upgrade", file=sys.stderr)
 load()
