@@ -240,7 +240,7 @@ TABLE_SETTLE_POLL_SECONDS = 0.003
 # --- batches -----------------------------------------------------------------------------------------------------------
 # A line of a list that is scrubbed: room for a record around its address, and all that is held of a line without an end.
 SCRUB_LINE_BYTES_MAX = 64 * 2**10
-# What `nullsender scrub` reads of a file at a time: enough that the calls cost nothing, little enough for the processor's cache.
+# What `nullsender scrub` reads of a file at a time: enough that calls cost nothing, little enough for the processor's cache.
 SCRUB_READ_BYTES = 2**20
 # How often `nullsender scrub` takes the list's changes where no follower runs: a few times in the second that a table is fresh.
 SCRUB_KEEP_UP_SECONDS = 0.25
