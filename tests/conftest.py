@@ -4,6 +4,8 @@ from collections.abc import Generator
 
 import pytest
 
+from tests.asked_fixtures import asked_system as asked_system
+from tests.asked_fixtures import destination as destination
 from tests.kafka_fixtures import kafka as kafka
 from tests.kafka_fixtures import topic_prefix as topic_prefix
 from tests.store_fixtures import clock as clock

@@ -24,27 +24,15 @@ from tests.mtas.refusing_server import RefusingServer
 from tests.mtas.roots import RootUnavailable, ensure_root
 from tests.system import KEY, System
 
-pytestmark = pytest.mark.xdist_group("integrations")
+pytestmark = pytest.mark.xdist_group("mail-servers")
 
 KUMO = Path(__file__).parent.parent / "fixtures" / "integrations" / "kumo.lua"
 SECTIONS = ("Configure", "What it answers", "When nullsender is away", "See that it works", "Route bounces back")
 
 
 @pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    with System(
-        tmp_path_factory.mktemp("integrations") / "data", settings={"NULLSENDER_DOMAINS": "bounces.example.com"}
-    ) as running:
-        suppress(running, "suppressed@example.net")
-        yield running
-
-
-def suppress(system: System, address: str, scope: str = "*") -> None:
-    """Put an address on the list and return when lookups say so."""
-    entry = {"cause": "manual", "reason": "a try"}
-    answer = system.http.put(f"/v1/suppressions/{address}", params={"scope": scope}, json=entry)
-    assert answer.status_code == 201, answer.text
-    system.wait_until_suppressed(address, stream=None if scope == "*" else scope)
+def system(asked_system: System) -> System:
+    return asked_system
 
 
 def api_of(system: System) -> str:
@@ -60,25 +48,20 @@ def test_every_page_says_what_one_needs_to_know(page: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def haraka(system: System, world: RefusingServer) -> Iterator[Haraka]:
+def haraka(system: System, destination: RefusingServer) -> Iterator[Haraka]:
     replaced = {"http://127.0.0.1:8080": api_of(system), "ns_…": KEY, "timeout_seconds=5": "timeout_seconds=1"}
     forward = pages.block("haraka", "config/smtp_forward.ini", {"port=2525": f"port={system.smtp[1]}"})
+    host, port = destination.address
     files = {
         "plugins/nullsender.js": pages.block("haraka", "plugins/nullsender.js"),
         "config/nullsender.ini": pages.block("haraka", "config/nullsender.ini", replaced),
-        "config/smtp_forward.ini": f"{forward}\n[example.net]\nhost={world.address.host}\nport={world.address.port}\n",
+        "config/smtp_forward.ini": f"{forward}\n[example.net]\nhost={host}\nport={port}\n",
     }
     try:
         with Haraka(files, plugin="nullsender") as running:
             yield running
     except RootUnavailable as reason:
         give_up(reason)
-
-
-@pytest.fixture(scope="module")
-def world() -> Iterator[RefusingServer]:
-    with RefusingServer() as server:
-        yield server
 
 
 def offered(submission: tuple[str, int], *recipients: str) -> list[tuple[int, str]]:
@@ -93,13 +76,14 @@ def offered(submission: tuple[str, int], *recipients: str) -> list[tuple[int, st
         return [(code, words.decode()) for code, words in said]
 
 
-def test_haraka_refuses_whom_we_suppress_and_delivers_to_the_others(haraka: Haraka, world: RefusingServer) -> None:
-    said = offered(haraka.submission, "suppressed@example.net", "reader@example.net")
+def test_haraka_refuses_whom_we_suppress_and_delivers_to_the_others(haraka: Haraka, destination: RefusingServer) -> None:
+    said = offered(haraka.submission, "suppressed@example.net", "haraka-reader@example.net")
 
     assert said[0] == (550, "5.7.1 this recipient is on the suppression list (manual)")
     assert said[1][0] == 250
-    envelope = world.wait_for(lambda kept: len(kept) >= 1, timeout_seconds=30)[0]
-    assert envelope.rcpt_tos == (b"reader@example.net",)
+    reader = b"haraka-reader@example.net"
+    kept = destination.wait_for(lambda all_kept: any(reader in it.rcpt_tos for it in all_kept), timeout_seconds=30)
+    assert [it.rcpt_tos for it in kept if reader in it.rcpt_tos] == [(reader,)]
 
 
 def test_haraka_defers_while_nobody_answers_and_goes_on_when_somebody_does(haraka: Haraka, system: System) -> None:
@@ -114,9 +98,9 @@ def test_haraka_defers_while_nobody_answers_and_goes_on_when_somebody_does(harak
 
 
 def test_a_bounce_that_haraka_writes_comes_back_and_turns_the_lookup(haraka: Haraka, system: System) -> None:
-    assert offered(haraka.submission, "unknown-user@example.net")[0][0] == 250
+    assert offered(haraka.submission, "long-line@example.net")[0][0] == 250
 
-    assert system.wait_until_suppressed("unknown-user@example.net", seconds=60)["cause"] == "hard"
+    assert system.wait_until_suppressed("long-line@example.net", seconds=60)["cause"] == "hard"
 
 
 @pytest.fixture(scope="module")
@@ -146,9 +130,7 @@ def test_kumomta_refuses_whom_we_suppress_and_no_other(kumo: Callable[[str], lis
     assert kumo("suppressed@example.net\nreader+tag@example.net\n") == [refusal, refusal, "accepted", "accepted"]
 
 
-def test_kumomta_asks_for_the_stream_of_whoever_has_logged_in(kumo: Callable[[str], list[str]], system: System) -> None:
-    suppress(system, "unsubscribed@example.net", scope="marketing")
-
+def test_kumomta_asks_for_the_stream_of_whoever_has_logged_in(kumo: Callable[[str], list[str]]) -> None:
     said = kumo("unsubscribed@example.net receipts@example.com\nunsubscribed@example.net news@example.com\n")
 
     assert [line[:3] for line in said] == ["acc", "acc", "550", "550"]

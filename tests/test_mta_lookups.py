@@ -29,7 +29,7 @@ from tests.mtas.stub_auth import StubAuth
 from tests.system import System, free_ports
 from tests.waiting import wait_for
 
-pytestmark = pytest.mark.xdist_group("mta-lookups")
+pytestmark = pytest.mark.xdist_group("mail-servers")
 
 OUR_WORDS = "this recipient is on the suppression list (by hand), so no mail is sent there"
 WAYS = ("socketmap", "policy", "milter", "tcp_table", "readsocket")
@@ -99,22 +99,10 @@ class Doors:
 
 
 @pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+def system(asked_system: System) -> System:
     if reason := unavailable_because():
         give_up(reason)
-    settings = {"NULLSENDER_DOMAINS": "bounces.example.com"}
-    with System(tmp_path_factory.mktemp("mta-lookups") / "data", settings=settings) as running:
-        suppress(running, "suppressed@example.net", "*")
-        suppress(running, "unsubscribed@example.net", "marketing")
-        yield running
-
-
-def suppress(system: System, address: str, scope: str) -> None:
-    """Put an address on the list and return when lookups say so."""
-    entry = {"cause": "manual", "reason": "a try"}
-    answer = system.http.put(f"/v1/suppressions/{address}", params={"scope": scope}, json=entry)
-    assert answer.status_code == 201, answer.text
-    system.wait_until_suppressed(address, stream=None if scope == "*" else scope)
+    return asked_system
 
 
 @pytest.fixture(scope="module")
@@ -126,15 +114,9 @@ def doors(system: System, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[RefusingServer]:
-    with RefusingServer() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def mtas(system: System, doors: Doors, world: RefusingServer) -> Iterator[Mapping[str, Mta]]:
+def mtas(system: System, doors: Doors, destination: RefusingServer) -> Iterator[Mapping[str, Mta]]:
     """A mail server for each way to ask, as its page configures it."""
-    routes = {"example.net": world.address, "bounces.example.com": system.smtp}
+    routes = {"example.net": destination.address, "bounces.example.com": system.smtp}
     port = {way: f"127.0.0.1:{number}" for way, number in doors.ports.items()}
     policy = pages.block("postfix", "policy.cf", {"127.0.0.1:7778": port["policy"], "timeout=5s": "timeout=1s"})
     milter = pages.block("postfix", "milter.cf", {"127.0.0.1:7781": port["milter"], "command_timeout=5s": "command_timeout=1s"})
@@ -153,7 +135,7 @@ def mtas(system: System, doors: Doors, world: RefusingServer) -> Iterator[Mappin
             main="hostlist relay_from_hosts = 127.0.0.1\n" + pages.block("exim", "main.conf", asked),
             at_rcpt=pages.block("exim", "rcpt.conf"),
             routers=pages.block("exim", "router.conf", at_our_mx),
-            routes={"example.net": world.address},
+            routes={"example.net": destination.address},
         ),
     }
     with ThreadPoolExecutor() as threads:
@@ -185,7 +167,7 @@ def _in_one_line(words: str) -> str:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_suppressed_recipient_is_refused_with_our_words_and_the_others_get_the_mail(
-    mtas: Mapping[str, Mta], world: RefusingServer, way: str
+    mtas: Mapping[str, Mta], destination: RefusingServer, way: str
 ) -> None:
     reader = f"reader-{way}@example.net".encode()
 
@@ -194,7 +176,7 @@ def test_a_suppressed_recipient_is_refused_with_our_words_and_the_others_get_the
     assert [reply[:3] for reply in said] == ["550", "250", "550"]
     assert said[0].startswith("550 5.7.1 ")
     assert OUR_WORDS in said[0]
-    kept = world.wait_for(lambda all_kept: any(reader in envelope.rcpt_tos for envelope in all_kept), timeout_seconds=30)
+    kept = destination.wait_for(lambda all_kept: any(reader in envelope.rcpt_tos for envelope in all_kept), timeout_seconds=30)
     assert [envelope.rcpt_tos for envelope in kept if reader in envelope.rcpt_tos] == [(reader,)]
 
 
@@ -306,19 +288,19 @@ def replied_to(postfix: Postfix, login: str | None, recipient: str) -> int:
 
 
 def test_a_postfix_for_all_mail_asks_for_those_who_have_logged_in_alone(
-    doors: Doors, world: RefusingServer, logins: str
+    doors: Doors, destination: RefusingServer, logins: str
 ) -> None:
     ask = pages.block("postfix", "mixed.cf", {"127.0.0.1:7777": f"127.0.0.1:{doors.ports['socketmap']}"})
-    with Postfix(main_cf=logins + ask, routes={"example.net": world.address}) as postfix:
+    with Postfix(main_cf=logins + ask, routes={"example.net": destination.address}) as postfix:
         assert replied_to(postfix, "news@example.com", "suppressed@example.net") == 550
         assert replied_to(postfix, "news@example.com", "reader@example.net") == 250
         assert replied_to(postfix, None, "suppressed@example.net") == 250
 
 
-def test_who_has_logged_in_chooses_the_stream(doors: Doors, world: RefusingServer, logins: str) -> None:
+def test_who_has_logged_in_chooses_the_stream(doors: Doors, destination: RefusingServer, logins: str) -> None:
     replaced = {"127.0.0.1:7778": f"127.0.0.1:{doors.ports['policy']}", "policy_context=marketing,": ""}
     ask = pages.block("postfix", "policy.cf", replaced)
-    with Postfix(main_cf=logins + ask, routes={"example.net": world.address}) as postfix:
+    with Postfix(main_cf=logins + ask, routes={"example.net": destination.address}) as postfix:
         assert replied_to(postfix, "news@example.com", "unsubscribed@example.net") == 550
         assert replied_to(postfix, "receipts@example.com", "unsubscribed@example.net") == 250
 
@@ -348,9 +330,9 @@ def test_rspamd_marks_a_message_to_somebody_on_the_list(rspamd: Rspamd) -> None:
     assert [name for name in clean["symbols"] if name.startswith("NULLSENDER")] == []
 
 
-def test_a_mailcow_asks_for_those_who_have_logged_in_alone(doors: Doors, world: RefusingServer, logins: str) -> None:
+def test_a_mailcow_asks_for_those_who_have_logged_in_alone(doors: Doors, destination: RefusingServer, logins: str) -> None:
     ask = pages.block("mailcow", "extra.cf", {"172.22.1.1:7777": f"127.0.0.1:{doors.ports['socketmap']}"})
-    with Postfix(main_cf=logins + ask, routes={"example.net": world.address}) as postfix:
+    with Postfix(main_cf=logins + ask, routes={"example.net": destination.address}) as postfix:
         assert replied_to(postfix, "news@example.com", "suppressed@example.net") == 550
         assert replied_to(postfix, "news@example.com", "reader@example.net") == 250
         assert replied_to(postfix, None, "suppressed@example.net") == 250
