@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, Select, bindparam, func, select
+from sqlalchemy import Row, Select, func, select
 
 from nullsender.address import canonical, domain_to_ascii
 from nullsender.events import Outcome, decode
@@ -15,25 +15,14 @@ from suppression.models import addresses, changes, entries, outcomes
 from suppression.policy import EVERYWHERE, GRAVITY, Cause, Did
 from suppression.records import Change, Entry, Page, Told
 from suppression.schema import require_schema
-from suppression.store_rows import change_of, entry_of, is_live, parts_of, rows_about
+from suppression.store_rows import change_of, entry_of, is_live
 from suppression.store_standing import StandingReader
+from suppression.store_stopping import stopping
 from suppression.store_turn import positions_of
 
 _WITH_ADDRESS = select(entries, addresses.c.address).join_from(
     entries, addresses, entries.c.address_hash == addresses.c.address_hash, isouter=True
 )
-
-# Built once: on the way of a lookup that hits, SQLAlchemy's building of it costs more than the database's answer.
-_STOPPING = {
-    database: rows_about(
-        database,
-        entries,
-        entries.c.tenant == bindparam("tenant"),
-        entries.c.scope.in_(bindparam("scopes", expanding=True)),
-        is_live(bindparam("now", type_=entries.c.expires_at.type)),
-    )
-    for database in ("sqlite", "postgresql")
-}
 
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,14 +54,12 @@ class StoreReader(StandingReader):
 
     def check_hashes(self, tenant: str, stream: str | None, hashes: Collection[bytes]) -> Mapping[bytes, Entry]:
         """The same for hashes of addresses: hash -> the entry that stops mail there, without the plain address."""
-        scopes = [EVERYWHERE] if stream is None else [EVERYWHERE, stream]
         stopped: dict[bytes, Entry] = {}
         with reading(self._engine) as connection:
-            for part in parts_of(hashes):
-                asked = {"tenant": tenant, "hashes": part, "scopes": scopes, "now": self._clock.now()}
-                for row in connection.execute(_STOPPING[connection.dialect.name], asked):
-                    entry = entry_of(row)
-                    stopped[row.address_hash] = max(stopped.get(row.address_hash, entry), entry, key=_gravity)
+            for address_hash, entry in stopping(connection, tenant, stream, hashes, self._clock.now()):
+                other = stopped.get(address_hash)
+                if other is None or _gravity(entry) > _gravity(other):
+                    stopped[address_hash] = entry
         return stopped
 
     def entries_of(self, tenant: str, address: str) -> Sequence[Entry]:

@@ -74,7 +74,7 @@ def trouble_typed() -> Iterator[None]:
         yield
     except NoFreeConnection as error:
         raise Transient("all connections that this process may have to the store are busy") from error
-    except (DBAPIError, psycopg.Error) as error:  # what was said to the driver itself raises its own
+    except (DBAPIError, psycopg.Error, sqlite.Error) as error:  # what was said to the driver itself raises its own
         if typed := _typed(error):
             raise typed from error
         raise
@@ -108,7 +108,7 @@ def waited_in_vain_for_a_lock(error: DBAPIError) -> bool:
     return isinstance(error.orig, psycopg.Error) and error.orig.sqlstate == _LOCK_NOT_AVAILABLE
 
 
-def _typed(error: DBAPIError | psycopg.Error) -> Transient | None:
+def _typed(error: DBAPIError | psycopg.Error | sqlite.Error) -> Transient | None:
     cause = error.orig if isinstance(error, DBAPIError) else error
     if isinstance(cause, psycopg.Error) and cause.sqlstate in _CONFLICTS:
         return Conflict(f"the store: {_words(cause)}")
