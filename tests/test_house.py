@@ -67,12 +67,22 @@ def test_every_test_that_the_guarantees_name_exists() -> None:
     assert named <= existing, named - existing
 
 
+def _pointed_to(page: Path) -> list[Path]:
+    return [page.parent / target for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())]
+
+
 def test_every_page_that_a_page_points_to_exists() -> None:
-    broken = [
-        f"{page.relative_to(ROOT)} -> {target}"
-        for page in _tracked("*.md")
-        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text())
-        if not (page.parent / target).exists()
-    ]
+    broken = [f"{page} -> {target}" for page in _tracked("*.md") for target in _pointed_to(page) if not target.exists()]
 
     assert not broken
+
+
+def test_every_page_is_found_from_the_readme() -> None:
+    found, ahead = set(), [ROOT / "README.md"]
+    while ahead:
+        page = ahead.pop().resolve()
+        if page not in found and page.suffix == ".md":
+            found.add(page)
+            ahead += _pointed_to(page)
+
+    assert not {page for page in _tracked("docs/*.md") if page not in found}
