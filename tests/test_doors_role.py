@@ -1,21 +1,31 @@
-"""The doors as an operator meets them: their settings, the role under `nullsender up`, and what `doctor` says of them."""
+"""The doors as an operator meets them: their settings, the role under `nullsender up`, and what `doctor` says of them.
 
+The DNS zone's directory and the files of addresses are kept beside them.
+"""
+
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import dns.message
+import dns.query
+import dns.rcode
 import pytest
 
 from api.doors.said import Kind
 from nullsender import config
+from nullsender.cli import main
 from nullsender.cli.checking.installation import CHECKS
 from nullsender.cli.doors import door_settings
 from nullsender.cli.up import greeting, processes
 from nullsender.config import Endpoint, Settings
 from nullsender.errors import Misconfigured
 from suppression.policy import Cause
-from tests.doors_world import Heard, conversation, netstring, policy_question, understood
+from tests.doors_world import APEX, Heard, conversation, netstring, policy_question, understood
 from tests.system import System, free_ports
 from tests.waiting import wait_for
+
+pytestmark = pytest.mark.xdist_group("up")
 
 
 def settings_of(**doors: str) -> Settings:
@@ -89,20 +99,81 @@ def test_doctor_warns_of_a_door_that_anybody_on_the_network_reaches() -> None:
     assert "there is no folder /nowhere" in said(readsocket="unix:/nowhere/door")
 
 
-pytestmark = pytest.mark.xdist_group("up")
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"dns": "127.0.0.1:5353"}, "needs a zone"),
+        ({"dns": "unix:/run/dns", "dns_zone": APEX}, "write HOST:PORT"),
+        ({"dns": "127.0.0.1:5353", "dns_zone": f"{'x' * 64}.example"}, "no name of a DNS zone"),
+        ({"files": "news=relative.txt"}, "write VIEW=/PATH"),
+        ({"files": "news=/a.txt,shop=/a.txt"}, "a path of its own"),
+        ({"files": "a b=/a.txt"}, "doors.files"),
+    ],
+)
+def test_settings_that_can_not_be_are_told_before_anything_starts(settings: dict[str, str], told: str) -> None:
+    read = config.load({f"doors.{name}": text for name, text in settings.items()}, environment={})
+
+    with pytest.raises(Misconfigured, match=told):
+        door_settings(read)
+
+
+# --- under `nullsender up` ---
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     folder = tmp_path_factory.mktemp("doors")
-    (port,) = free_ports(1)
+    policy, dns_port = free_ports(2)
     settings = {
+        "NULLSENDER_DOORS_DNS": f"127.0.0.1:{dns_port}",
+        "NULLSENDER_DOORS_DNS_ZONE": APEX,
+        "NULLSENDER_DOORS_FILES": f"news={folder / 'news.txt'}",
+        "NULLSENDER_DOORS_FILES_SECONDS": "1",
+        "NULLSENDER_DOORS_FILES_COMMAND": f"touch '{folder / 'was told'}'",
         "NULLSENDER_DOORS_SOCKETMAP": f"unix:{folder / 'map'}",
-        "NULLSENDER_DOORS_POLICY": f"127.0.0.1:{port}",
+        "NULLSENDER_DOORS_POLICY": f"127.0.0.1:{policy}",
         "NULLSENDER_DOORS_TEXT": "Not to be sent to ({cause})",
     }
     with System(folder / "data", settings=settings) as system:
         yield system
+
+
+def code_of(running: System, address: str, view: str = "") -> str:
+    """What the zone says of an address: the last octet, or the name of the error."""
+    host, _, port = running.environment["NULLSENDER_DOORS_DNS"].rpartition(":")
+    name = f"{hashlib.sha1(address.encode()).hexdigest()}{view}.{APEX}"
+    reply = dns.query.udp(dns.message.make_query(name, "A"), host, port=int(port), timeout=30)
+    return str(reply.answer[0][0]) if reply.answer else dns.rcode.to_text(reply.rcode())
+
+
+def test_a_change_of_the_list_comes_to_the_zone_and_into_the_file(running: System) -> None:
+    file, told = running.data.parent / "news.txt", running.data.parent / "was told"
+    wait_for(lambda: code_of(running, "ada@example.com") == "NXDOMAIN", what="the zone to know the list")
+    wait_for(file.exists, what="the file of an empty list")
+    for address, scope in (("ada@example.com", "*"), ("ben@example.com", "news")):
+        body = {"cause": "hard", "reason": "a test"}
+        assert running.http.put(f"/v1/suppressions/{address}", params={"scope": scope}, json=body).status_code == 201
+
+    wait_for(lambda: code_of(running, "ben@example.com", ".news") == "127.0.0.2", what="the zone to have the change")
+    assert code_of(running, "ben@example.com") == "NXDOMAIN"
+    wait_for(lambda: {"ada@example.com", "ben@example.com"} <= set(file.read_text().split()), what="the file to have both")
+    wait_for(told.exists, what="the command")
+    assert 'nullsender_door_answers_total{answer="suppressed",door="dns"}' in running.http.get("/metrics").text
+
+
+def test_a_file_is_written_once_by_hand(running: System, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "by-hand.txt"
+
+    def written(view: str) -> tuple[int, str]:
+        code = main(["address-file", view, str(file), "--data", str(running.data)])
+        return code, "".join(capsys.readouterr())
+
+    code, said = written("news")
+    assert (code, file.exists()) == (0, True), said
+    assert "addresses that mail of default/news may not go to" in said
+    assert "as it did before" in written("default/news")[1]
+    code, said = written("a b")
+    assert (code, "VIEW" in said) == (3, True)
 
 
 def test_the_role_answers_refuses_what_the_list_holds_and_comes_back_when_it_is_killed(running: System) -> None:
