@@ -65,7 +65,7 @@ ITEMS = st.one_of(
 )
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(items=st.lists(ITEMS, min_size=1, max_size=12), ascii_only=st.booleans(), spaces=st.booleans(), data=st.data())
 def test_a_batch_and_single_lookups_agree(
     shared_world: World, items: list[object], ascii_only: bool, spaces: bool, data: st.DataObject
