@@ -14,7 +14,7 @@ from api.http.server import serve
 from nullsender.client import ApiError, AsyncClient, Client, Failed, Refused, Unavailable, lookups
 from nullsender.client.retrying import WAIT_SECONDS_MAX, Retries
 from tests.api_world import opened_store
-from tests.client_world import HOST, Answer, Caller, Scripted
+from tests.client_world import HOST, Answer, Asked, Caller, Scripted
 from tests.test_api_served import CLOCK, accepts, api_of, free_port, running
 from tests.waiting import wait_for
 
@@ -245,7 +245,11 @@ STRANGE = [
     b'{"allowed":"yes"}',
     b'{"checked":2,"suppressed":[],"invalid":[]}',
     b'{"checked":1,"suppressed":[{"index":7,"cause":"hard","scope":"*"}],"invalid":[]}',
+    b'{"checked":1,"suppressed":[{"index":-1,"cause":"hard","scope":"*"}],"invalid":[]}',
+    b'{"checked":1,"suppressed":[],"invalid":[{"index":-1,"reason":"x"}]}',
     b"# checked=1\n",
+    b"# checked=0 allowed=0\n",
+    b"a@x.test\n# checked=2 allowed=1 suppressed=1\n",
     b"# checked=one allowed=0\n",
     b"a@x.test\n# checked=1 allowed=0\n",
     b"\xff\n# checked=1 allowed=1\n",
@@ -313,12 +317,20 @@ def test_an_incomplete_scrub_is_asked_for_again_and_never_taken_for_whole(ask: C
 
 
 def test_a_long_scrub_is_sent_in_parts_of_bounded_size_and_its_counts_added_up(ask: Callable[..., Caller]) -> None:
-    server = Scripted(Answer(200, b"# checked=1 allowed=0 suppressed=1\n"))
     lines = [b"n%d%b@x.test" % (n, b"x" * 60) for n in range(11_000)]
+
+    class Counting(Scripted):
+        def take(self, asked: Asked) -> Answer:
+            super().take(asked)
+            count = asked.body.count(b"\n")
+            return Answer(200, b"# checked=%d allowed=0 suppressed=%d\n" % (count, count))
+
+    server = Counting(Answer(200))
     with server.serving() as url:
         _, counts = ask(url).scrubbed(lines, stream="marketing")
 
     assert b"".join(asked.body for asked in server.asked) == b"".join(line + b"\n" for line in lines)
     assert max(len(asked.body) for asked in server.asked) <= lookups.SCRUB_BODY_BYTES_MAX
-    assert counts["suppressed"] == len(server.asked)
+    assert counts == {"checked": len(lines), "allowed": 0, "suppressed": len(lines)}
+    assert len(server.asked) > 1
     assert {asked.target for asked in server.asked} == {"/v1/scrub?stream=marketing"}

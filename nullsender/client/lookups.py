@@ -89,6 +89,8 @@ def _checks(addresses: Sequence[str], content: bytes) -> Sequence[Check]:
     if batch.checked != len(addresses):
         raise ValueError(f"{len(addresses)} addresses were asked about and {batch.checked} checked")
     checks = [Check(address, allowed=True, known=batch.known) for address in addresses]
+    if any(item.index < 0 for item in (*batch.suppressed, *batch.invalid)):
+        raise ValueError("an answer is about no place in the list")  # counted from its end it would be another one's
     for no in batch.suppressed:
         address = addresses[no.index]
         checks[no.index] = Check(address, False, no.cause, no.scope, no.since, no.expires, no.entry)
@@ -120,7 +122,8 @@ def scrub(lines: Sequence[str | bytes], stream: str | None) -> Iterator[Call[Scr
     """POST /v1/scrub for up to `SCRUB_LINES`."""
     target = "/v1/scrub" + query(stream=stream)
     for _, body in _fitting([_line(line) for line in lines], b"".join, SCRUB_BODY_BYTES_MAX):
-        yield Call("POST", target, _scrubbed, body, "text/plain", patience_seconds=SCRUB_PATIENCE_SECONDS)
+        read = partial(_scrubbed, sum(1 for line in body.split(b"\n") if line.strip(b" \t\r")))
+        yield Call("POST", target, read, body, "text/plain", patience_seconds=SCRUB_PATIENCE_SECONDS)
 
 
 def _line(line: str | bytes) -> bytes:
@@ -128,13 +131,18 @@ def _line(line: str | bytes) -> bytes:
     return encoded.rstrip(b"\r\n") + b"\n"
 
 
-def _scrubbed(content: bytes) -> Scrubbed:
-    """Raises `Unavailable` where the summary is missing, which is the last line of an answer that is whole."""
+def _scrubbed(asked: int, content: bytes) -> Scrubbed:
+    """The answer to so many lines that are not blank.
+
+    Raises `Unavailable` where the summary is missing, which is the last line of an answer that is whole.
+    """
     *lines, summary, end = content.split(b"\n") if b"\n" in content else (b"", b"")
     if end or not summary.startswith(_SUMMARY):
         raise Unavailable("the answer ends without its summary, so some of it is missing", title="Incomplete answer")
     words = summary.decode("ascii").removeprefix("# ").split()
     counts = {name: int(count) for name, _, count in (word.partition("=") for word in words)}
+    if counts["checked"] != asked:
+        raise ValueError(f"{asked} lines were asked about and {counts['checked']} checked")
     if counts["allowed"] != len(lines):
         raise ValueError(f"{counts['allowed']} lines are said to be allowed and {len(lines)} came")
     return Scrubbed([line.decode("utf-8") for line in lines], counts)
