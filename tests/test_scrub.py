@@ -123,6 +123,30 @@ def test_records_pass_through_unchanged(client: httpx.Client, world: World) -> N
     assert summary["causes"]["hard"] == 2
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        '{"address":"gone@example.com","address":"b@example.com"}',
+        '{"address":"gone@example.com","\\u0061ddress":"b@example.com"}',
+        '{"address":"b@example.com","deep":' + "[" * 3_000 + "]" * 3_000 + "}",
+    ],
+)
+def test_a_record_that_readers_understand_differently_is_invalid(client: httpx.Client, row: str) -> None:
+    answer = scrub(client, f'{row}\n{{"address":"c@example.com","of":{{"address":"d"}}}}\n', "application/x-ndjson")
+
+    assert answer.text.startswith('{"address":"c@example.com","of":{"address":"d"}}\n{"summary":{"checked":2,"allowed":1,')
+
+
+@pytest.mark.parametrize(
+    ("media_type", "first"), [("text/plain", "a@example.com"), ("application/x-ndjson", '"a@example.com"')]
+)
+def test_a_byte_order_mark_is_no_part_of_the_first_address(client: httpx.Client, media_type: str, first: str) -> None:
+    answer = scrub(client, f"\ufeff{first}\n\ufeff{first}\n".encode(), media_type)
+
+    assert answer.content.startswith(f"\ufeff{first}\n".encode())
+    assert "invalid=1" in answer.text or '"invalid":1' in answer.text
+
+
 @pytest.mark.parametrize("media_type", ["application/json", "text/csv", ""])
 def test_another_kind_of_list_is_refused_and_told_what_to_send(client: httpx.Client, media_type: str) -> None:
     answer = scrub(client, "a@example.com", media_type)

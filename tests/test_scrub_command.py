@@ -2,18 +2,22 @@
 
 import io
 import os
+import signal
 import threading
 from pathlib import Path
 
 import pytest
 
 from api.batch import loading
-from api.index.follower import follow, lock_path
+from api.index.follower import follow
+from api.index.table import lock_path
 from nullsender import config
 from nullsender.cli import main, store_parts
 from nullsender.cli.parts import CLOCK
+from nullsender.cli.scrubbing.results import Results
 from nullsender.config import Settings
 from nullsender.file_lock import locked
+from nullsender.limits import SCRUB_LINE_BYTES_MAX
 from suppression.store import Store
 from tests.waiting import wait_for
 
@@ -93,6 +97,76 @@ def test_a_column_of_csv_is_scrubbed_record_by_record(tmp_path: Path) -> None:
     assert out.read_bytes() == records[0] + records[1] + records[5] + b"\n"
     assert suppressed.read_bytes() == records[0].rstrip() + b",cause,scope\n" + b'"G, one",gone@example.com,,hard,*\n'
     assert invalid.read_bytes().splitlines()[1].startswith(b"short,not an address")
+
+
+@pytest.mark.usefixtures("store")
+def test_lists_with_other_columns_are_not_mixed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, content in {"one": "name,mail\n", "same": "name,mail\nA,a@example.com\n", "other": "mail,name\n"}.items():
+        (tmp_path / name).write_text(content)
+    out = tmp_path / "out"
+
+    assert main(["scrub", str(tmp_path / "one"), str(tmp_path / "same"), "--column", "mail", "--output", str(out)]) == 0
+    assert out.read_text() == "name,mail\nA,a@example.com\n"
+    assert main(["scrub", str(tmp_path / "one"), str(tmp_path / "other"), "--column", "mail", "--output", str(out)]) == 1
+    assert "different columns" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("store")
+def test_csv_without_an_end_of_line_is_refused_before_it_fills_the_memory(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "list.csv").write_bytes(b"mail\n" + b"x" * (SCRUB_LINE_BYTES_MAX + 1))
+
+    assert main(["scrub", str(tmp_path / "list.csv"), "--column", "mail", "--output", str(tmp_path / "out")]) == 1
+    assert "no CSV" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("store")
+def test_the_byte_order_mark_of_each_list_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "list").write_bytes(b"\xef\xbb\xbfa@example.com\n")
+
+    assert main(["scrub", *[str(tmp_path / "list")] * 2, "--output", str(tmp_path / "out")]) == 0
+    assert (tmp_path / "out").read_bytes() == b"\xef\xbb\xbfa@example.com\n" * 2
+
+
+@pytest.mark.usefixtures("store")
+def test_one_file_for_two_results_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "list").write_text("a@example.com\n")
+    out = str(tmp_path / "out")
+
+    assert main(["scrub", str(tmp_path / "list"), "--output", out, "--suppressed", out]) == 1
+    assert "named twice" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("store")
+def test_a_result_that_can_not_be_written_is_named_as_it_was_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "list").write_text("a@example.com\n")
+
+    assert main(["scrub", str(tmp_path / "list"), "--output", str(tmp_path / "no" / "out")]) == 1
+    assert f"{tmp_path / 'no' / 'out'} can not be written" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("store")
+def test_a_command_that_is_ended_leaves_no_half_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "list").write_text("a@example.com\n")
+    monkeypatch.setattr(Results, "take", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+
+    with pytest.raises(SystemExit):
+        main(["scrub", str(tmp_path / "list"), "--output", str(tmp_path / "out")])
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "list"]
+
+
+@pytest.mark.parametrize("words", [["scrub", "list"], ["index", "show"], ["index", "verify"]])
+def test_a_question_makes_no_new_installation(
+    tmp_path: Path, words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "list").write_text("a@example.com\n")
+
+    assert main([*words, "--data", str(tmp_path / "mistyped")]) == 1
+    assert "no list" in capsys.readouterr().err
+    assert not (tmp_path / "mistyped").exists()
 
 
 @pytest.mark.usefixtures("store")

@@ -8,6 +8,7 @@
 There is never more here than the bytes that came in last, the beginning of one line, and room for `COLUMNS` addresses.
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Final
@@ -81,12 +82,17 @@ class Scrub:
         self._item_of: Callable[[bytes, int], str] = _row if form is Form.NDJSON else _line
         self._text, self._at = Text.of(PADDING), 0
         self._in_long_line = False
+        self._is_first_line = True
         self._spans, self._starts, self._ends = Spans.of(COLUMNS), np.zeros(COLUMNS, np.int64), np.zeros(COLUMNS, np.int64)
         self._kept = np.zeros(0, np.uint8)
         self._counts = np.zeros(CAUSE_MASK + 1, np.int64)
         self._unknown = 0
         #: How many lines the last step looked up.
         self.count = 0
+
+    def begin(self) -> None:
+        """Another list begins."""
+        self._is_first_line = True
 
     def put(self, chunk: bytes) -> None:
         """The next bytes of the list; every whole line of those before has been looked up."""
@@ -110,6 +116,10 @@ class Scrub:
         if not self.count:
             return False
         self._starts[:], self._ends[:] = spans.starts, spans.ends
+        if self._is_first_line:
+            self._is_first_line = False
+            if text.raw.startswith(_BYTE_ORDER_MARK, spans.starts[0]):
+                spans.starts[0] += len(_BYTE_ORDER_MARK)
         if self.form is Form.NDJSON:
             unquote(text.text, *spans, self.count)
         self.batch.ask(self.view, text, spans, self.count, self._item_of)
@@ -164,6 +174,7 @@ def _place(items: Sequence[bytes], starts: Places, ends: Places) -> None:
 
 
 _TOO_LONG: Final = 1
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"  # some editors begin a list with it; it is no part of the first address
 
 
 def _line(raw: bytes, odd: int) -> str:
@@ -186,7 +197,14 @@ def _row(raw: bytes, odd: int) -> str:
     if odd == _TOO_LONG:
         return _line(raw, odd)
     try:
-        row = _ROWS.decode(raw if odd else b'"%b"' % raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        row: str | _Row = _ROWS.decode(raw if odd else b'"%b"' % raw)
+        if isinstance(row, str):
+            return row
+        # RFC 8259 4: of two members with one name readers take this one or that one. They may stand there with escapes.
+        if raw.count(b'"address"') != 1 or b"\\" in raw:
+            names = [name for name, _ in json.loads(raw, object_pairs_hook=list)]
+            if names.count("address") != 1:
+                raise Invalid('the line has several members "address"')
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise Invalid('the line is no JSON text and no JSON object with a text as "address"') from error
-    return row if isinstance(row, str) else row.address
+    return row.address

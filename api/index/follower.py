@@ -21,7 +21,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from api.index.building import CopiedTable, ListedTable, NextTable, batch_of_changes
-from api.index.table import file_at, identity_of, table_path
+from api.index.table import file_at, identity_of, lock_path, table_path
 from api.index.writing import WritableTable, taken_over
 from nullsender import telemetry
 from nullsender.clock import Clock
@@ -50,11 +50,6 @@ def aside_path(folder: Path) -> Path:
 def request_path(folder: Path) -> Path:
     """The file that asks the follower for a new table, for as long as it lies there."""
     return folder / "rebuild"
-
-
-def lock_path(folder: Path) -> Path:
-    """The file that the machine's one follower has locked."""
-    return folder / "lock"
 
 
 def follow(store: Store, folder: Path, clock: Clock, stopping: Callable[[], bool]) -> None:

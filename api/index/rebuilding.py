@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from api.index.follower import Follower, aside_path, lock_path, request_path
-from api.index.table import Table, file_at, identity_of, open_table, table_path
+from api.index.follower import Follower, aside_path, request_path
+from api.index.table import Table, file_at, identity_of, lock_path, open_table, table_path
 from nullsender.clock import Clock
 from nullsender.errors import Misconfigured, Transient
 from nullsender.file_lock import locked

@@ -70,6 +70,11 @@ def table_path(folder: Path) -> Path:
     return folder / "table"
 
 
+def lock_path(folder: Path) -> Path:
+    """The file that the machine's one follower has locked."""
+    return folder / "lock"
+
+
 def file_at(path: Path) -> tuple[int, int] | None:
     """Which file lies there, and of how many bytes; None: none. While it is mapped no other file gets its number.
 

@@ -53,8 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a letter of somebody's name shows its number
-    arguments = _parser(words).parse_args(words)
     try:
+        arguments = _parser(words).parse_args(words)  # inside, because it imports the command, which can take a while
         code = int(arguments.run(arguments))
         print(end="", flush=True)  # a full disk or a reader that is gone is told of here, not at the interpreter's end
         return code

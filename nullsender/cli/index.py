@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from api.index.follower import lock_path
-from api.index.table import Table, identity_of, open_table, table_path
+from api.index.table import Table, identity_of, lock_path, open_table, table_path
 from nullsender.cli import EXIT_FAILED, parts, store_parts
 from nullsender.config import Settings
 from nullsender.errors import Invalid
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from api.index.verifying import Compared, Said
 
 _SHOWN = 20  # differences on one page
+_MANY = 100_000  # below so many entries the size says more of the file's beginning than of its entries
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Do it."""
     settings = parts.settings_of(arguments)
-    return int(arguments.action(settings, store_parts.open_store(settings), arguments.json))
+    return int(arguments.action(settings, store_parts.open_store_to_look(settings), arguments.json))
 
 
 def _show(settings: Settings, store: Store, as_json: bool) -> int:
@@ -101,8 +101,8 @@ def _table_of(settings: Settings, store: Store) -> Table:
     table = open_table(table_path(settings.index_folder), identity=identity_of(store.key_fingerprint))
     if table is None:
         raise Invalid(
-            f"there is no lookup table in {settings.index_folder} that can be believed: `nullsender follow` makes one, and "
-            "so does `nullsender index rebuild`"
+            f"there is no lookup table in {settings.index_folder} that can be believed: `nullsender follow` makes one while it "
+            "runs, and `nullsender index rebuild` does now"
         )
     return table
 
@@ -115,7 +115,7 @@ def _facts(settings: Settings, store: Store, table: Table) -> Mapping[str, Any]:
         "slots": table.slots,
         "load": round(table.load, 3),
         "bytes": table.size_bytes,
-        "bytes_a_million": round(table.size_bytes / table.standing * 1e6) if table.standing else None,
+        "bytes_a_million": round(table.size_bytes / table.standing * 1e6) if table.standing >= _MANY else None,
         "scopes": len(table.names()),
         "position": table.position,
         "newest_change": store.feed_head(),
@@ -130,5 +130,7 @@ def _print(facts: Mapping[str, Any], as_json: bool) -> None:
         print(json.dumps(facts, default=str))
         return
     for name, value in facts.items():
+        if value is None:
+            continue
         shown = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else value
         print(f"{name.replace('_', ' '):18}{shown}")

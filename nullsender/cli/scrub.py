@@ -2,9 +2,11 @@
 
 import argparse
 import contextlib
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import IO, TYPE_CHECKING, NoReturn
 
 from api.view import view_of
@@ -49,25 +51,28 @@ def run(arguments: argparse.Namespace) -> int:
     # What is compiled is loaded late: `--help` needs none of it.
     from api.batch.asking import Batch
     from api.batch.scrubbing import Form, Scrub
-    from nullsender.cli.scrubbing.files import opened_list, opened_result
+    from nullsender.cli.scrubbing.files import opened_list, opened_result, require_different
     from nullsender.cli.scrubbing.following import kept_up
     from nullsender.cli.scrubbing.results import Results, in_words
 
     settings = parts.settings_of(arguments)
-    store = store_parts.open_store(settings)
+    results_at = (arguments.output, arguments.suppressed, arguments.invalid)
+    require_different(results_at)
+    _look_at(arguments.files, arguments.column)
+    store = store_parts.open_store_to_look(settings)
     lookup = lookup_parts.lookup_of(settings, store)
     with contextlib.ExitStack() as stack:
+        stack.enter_context(_ending_tidily())
+        output, suppressed, invalid = (stack.enter_context(opened_result(path)) for path in results_at)
         table = stack.enter_context(kept_up(settings, store, parts.CLOCK))
         table.begin(lookup)
-        output, suppressed, invalid = (
-            stack.enter_context(opened_result(path)) for path in (arguments.output, arguments.suppressed, arguments.invalid)
-        )
         results = Results(output or sys.stdout.buffer, suppressed, invalid, arguments.column is not None)
         work = Scrub(Batch(lookup), view, Form.NDJSON if arguments.ndjson else Form.TEXT)
         bar = stack.enter_context(_bar(arguments.files))
+        names: list[str] = []
         for path in arguments.files:
             with opened_list(path) as file:
-                for read_bytes in _steps(work, file, arguments.column, results):
+                for read_bytes in _steps(work, file, arguments.column, results, names):
                     if hashes := list(work.batch.waiting.values()):
                         work.tell(lookup.verdicts_of_hashes(view, hashes))
                     results.take(work)
@@ -77,12 +82,38 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _steps(work: "Scrub", file: IO[bytes], column: str | None, results: "Results") -> Iterator[int]:
-    """Look up what stands in the file, step by step; how many bytes were read for each."""
+def _look_at(paths: Sequence[Path], column: str | None) -> None:
+    """`Invalid` where a list can not be read or lacks the column: told before anything takes its time."""
+    from nullsender.cli.scrubbing.files import can_be_read_twice, opened_list
+    from nullsender.cli.scrubbing.records import Table
+
+    for path in filter(can_be_read_twice, paths):
+        with opened_list(path) as file:
+            if column is not None:
+                Table(file, column)
+
+
+@contextlib.contextmanager
+def _ending_tidily() -> Iterator[None]:
+    """Whoever ends the command (SIGTERM) ends it as Ctrl-C does: half a result is taken away."""
+
+    def end(number: int, _frame: FrameType | None) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _steps(work: "Scrub", file: IO[bytes], column: str | None, results: "Results", names: list[str]) -> Iterator[int]:
+    """Look up what stands in the file, step by step; how many bytes were read for each. `names`: the columns of the first."""
     from nullsender.cli.scrubbing.files import pieces_of
     from nullsender.cli.scrubbing.records import Table
 
     if column is None:
+        work.begin()
         for piece in pieces_of(file):
             work.put(piece)
             read_bytes = len(piece)
@@ -94,8 +125,13 @@ def _steps(work: "Scrub", file: IO[bytes], column: str | None, results: "Results
             yield 0
         return
     table = Table(file, column)
-    if work.summary().checked == 0:
+    if not names:
         results.head(table.header)
+        names.extend(table.names)
+    elif names != table.names:
+        raise Invalid(
+            "the lists name different columns in their first lines, and one result can not have both: scrub them alone"
+        )
     for part in table.parts():
         work.step_of(part.records, part.addresses)
         yield part.read_bytes

@@ -3,7 +3,7 @@
 from nullsender.address import AddressHasher
 from nullsender.cli import parts
 from nullsender.config import Settings
-from nullsender.errors import Misconfigured
+from nullsender.errors import Invalid, Misconfigured
 from suppression.engine import open_engine, opened
 from suppression.migrate import Found, look, upgrade
 from suppression.store import Store
@@ -21,6 +21,13 @@ def open_store(settings: Settings) -> Store:
     engine = open_engine(settings.store_url, connections=settings.store.connections)
     policy, history_days = parts.policy_of(settings), settings.store.history_days
     return Store(engine, hasher=hasher, clock=parts.CLOCK, policy=policy, history_days=history_days)
+
+
+def open_store_to_look(settings: Settings) -> Store:
+    """The same for a command that only asks: `Invalid` where there is no list, for to open it would be to make an empty one."""
+    if settings.sqlite_file is not None and not settings.sqlite_file.exists():
+        raise Invalid(f"there is no list in {settings.data} (--data DIR says where it is; `nullsender migrate` begins one)")
+    return open_store(settings)
 
 
 def migrate(settings: Settings) -> list[str]:

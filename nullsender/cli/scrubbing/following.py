@@ -1,9 +1,11 @@
 """A fresh lookup table for a command: the follower's, or where none runs on this machine, one that the command keeps itself."""
 
 import contextlib
+import sys
 from collections.abc import Iterator
 
-from api.index.follower import Follower, lock_path
+from api.index.follower import Follower
+from api.index.table import lock_path
 from api.lookup import Lookup
 from nullsender.clock import Clock
 from nullsender.config import Settings
@@ -34,7 +36,14 @@ class KeptUp:
         if self._follower is not None:
             while not self._follower.step():
                 pass
-        while not lookup.is_fresh() and self._clock.monotonic_seconds() - began_at_seconds < SCRUB_FRESH_SECONDS_MAX:
+        if lookup.is_fresh():
+            return
+        if self._follower is None:
+            print("scrub: waiting for the lookup table, which `nullsender follow` keeps up to date", file=sys.stderr)
+        while not lookup.is_fresh():
+            if self._clock.monotonic_seconds() - began_at_seconds >= SCRUB_FRESH_SECONDS_MAX:
+                print("scrub: the table is not up to date, so the list itself is asked, which is slow", file=sys.stderr)
+                return
             self._clock.sleep(TABLE_REOPEN_SECONDS)
 
 

@@ -7,6 +7,7 @@ from typing import IO, NamedTuple
 
 from api.batch.hashing import COLUMNS
 from nullsender.errors import Invalid
+from nullsender.limits import SCRUB_LINE_BYTES_MAX, SCRUB_READ_BYTES
 
 
 class Records(NamedTuple):
@@ -24,7 +25,7 @@ class Table:
         """`Invalid` where there is no such column."""
         self._lines = _Lines(file)
         self._rows = csv.reader(self._lines)
-        names = next(self._rows, [])
+        self.names = names = next(self._rows, [])
         self.header = self._lines.taken().rstrip(b"\n")
         if names.count(column) != 1:
             raise Invalid(f"the first line names no column {column!r}, or several: it names {', '.join(names)[:200] or 'none'}")
@@ -53,11 +54,16 @@ class _Lines:
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self._taken: list[bytes] = []
+        self._taken_bytes = 0
 
     def __iter__(self) -> Iterator[str]:
+        """`Invalid` where a line, or a record of several, is longer than anybody's: all of it would be held."""
         first = True
-        for line in self._file:
+        while line := self._file.readline(SCRUB_LINE_BYTES_MAX + 1):
             self._taken.append(line)
+            self._taken_bytes += len(line)
+            if len(line) > SCRUB_LINE_BYTES_MAX or self._taken_bytes > SCRUB_READ_BYTES:
+                raise Invalid(f"this is no CSV: a line has more than {SCRUB_LINE_BYTES_MAX} bytes, or a record has no end")
             text = line.decode("utf-8", "surrogateescape")
             yield text.removeprefix("\ufeff") if first else text
             first = False
@@ -65,4 +71,5 @@ class _Lines:
     def taken(self) -> bytes:
         taken = b"".join(self._taken)
         self._taken.clear()
+        self._taken_bytes = 0
         return taken
