@@ -32,6 +32,7 @@ from api.http.server import serve
 from api.lookup import Lookup, open_lookup
 from api.view import NO_STREAM, View
 from nullsender.address import canonical
+from nullsender.client import Client, Unavailable
 from nullsender.errors import Invalid, Transient
 from suppression.policy import Cause
 from tests.api_world import HASHER, STALENESS_SECONDS_MAX, World
@@ -279,6 +280,25 @@ class ScrubAsker(NamedTuple):
         return next((Heard(Kind.SUPPRESSED, cause) for cause in Cause if counts[cause]), Heard(Kind.ALLOWED))
 
 
+class ClientAsker(NamedTuple):
+    """nullsender.client, which asks over HTTP."""
+
+    url: str
+    key: str
+    name: str = "nullsender.client"
+
+    def ask(self, view: View, address: str) -> Heard:
+        """One call, tried once."""
+        with Client(self.url, self.key, tenant=view.tenant, retry_seconds=0) as client:
+            try:
+                check = client.check(address, stream=view.stream)
+            except Unavailable:
+                return Heard(Kind.UNKNOWN)
+        if check.invalid is not None:
+            return Heard(Kind.ALLOWED if check.allowed else Kind.INVALID)
+        return Heard(Kind.ALLOWED) if check.allowed else Heard(Kind.SUPPRESSED, Cause(str(check.cause)))
+
+
 _KINDS_OF_STATUS = {422: Kind.INVALID, 400: Kind.INVALID, 503: Kind.UNKNOWN}
 
 
@@ -384,4 +404,6 @@ def opened_hall(world: World, views: Sequence[View]) -> Iterator[Hall]:
         doors = [DoorAsker(door, {view: where[door, view] for view in bound}) for door in GRAMMARS]
         at = where["dns", None]
         assert isinstance(at, tuple)
-        yield Hall(world, [HttpAsker(client), HttpBatchAsker(client), ScrubAsker(client), *doors, ZoneAsker(at, directory)])
+        ours = ClientAsker(str(client.base_url), client.headers["authorization"].removeprefix("Bearer "))
+        by_http: list[Asker] = [HttpAsker(client), HttpBatchAsker(client), ScrubAsker(client), ours]
+        yield Hall(world, [*by_http, *doors, ZoneAsker(at, directory)])

@@ -10,14 +10,19 @@ from typing import NamedTuple
 
 import pytest
 
+from api.batch import loading
 from api.doors.files_writing import write_addresses
 from api.doors.said import Kind
 from api.view import View
+from nullsender import config
 from nullsender.address import canonical
+from nullsender.cli import main, store_parts
+from nullsender.clock import FakeClock, SystemClock
 from nullsender.errors import Transient
-from suppression.policy import Cause
+from suppression.engine import opened
+from suppression.policy import Cause, PolicySettings
 from suppression.store import Store
-from tests.api_world import STALENESS_SECONDS_MAX, World, opened_world
+from tests.api_world import STALENESS_SECONDS_MAX, opened_world
 from tests.doors_world import Hall, Heard, opened_hall
 
 ALL_MAIL = View("default", None)
@@ -34,6 +39,10 @@ UNKNOWN = Heard(Kind.UNKNOWN)
 
 def stopped(cause: Cause) -> Heard:
     return Heard(Kind.SUPPRESSED, cause)
+
+
+#: How long the list takes to come about, for what has expired since.
+FILLED_SECONDS = 2 * 3600
 
 
 class Case(NamedTuple):
@@ -87,27 +96,31 @@ CASES = (
 )
 
 
-def fill(world: World) -> None:
-    """The list that the questions are about."""
+def fill(store: Store, clock: FakeClock) -> None:
+    """The list that the questions are about. It takes two hours to come about."""
+
+    def suppress(address: str, *, scope: str = "*", cause: str = "hard", tenant: str = "default", hours: int = 0) -> None:
+        expires = clock.now() + timedelta(hours=hours) if hours else None
+        store.add(tenant, address, scope=scope, cause=cause, reason="a test", expires=expires, actor="test")
+
     for cause in Cause:
-        world.suppress(f"{cause}@example.com", cause=cause)
-    world.suppress("stream@example.com", scope="marketing", cause="unsubscribe")
-    world.suppress("several@example.com", cause="soft")
-    world.suppress("several@example.com", scope="marketing", cause="complaint")
-    world.suppress("acme@example.com", cause="manual", tenant="acme")
+        suppress(f"{cause}@example.com", cause=cause)
+    suppress("stream@example.com", scope="marketing", cause="unsubscribe")
+    suppress("several@example.com", cause="soft")
+    suppress("several@example.com", scope="marketing", cause="complaint")
+    suppress("acme@example.com", cause="manual", tenant="acme")
     for address in ('"john doe"@example.com', "josé@bücher.example", "50%off@example.com", "lifted@example.com"):
-        world.suppress(address)
-    world.store.lift("default", "lifted@example.com", scope=None, cause=None, reason="a test", consent=None, actor="test")
-    for address, hours in (("expired@example.com", 1), ("lasting@example.com", 3)):
-        expires = world.clock.now() + timedelta(hours=hours)
-        world.store.add("default", address, scope="*", cause="manual", reason="a test", expires=expires, actor="test")
-    world.clock.advance(seconds=2 * 3600)
+        suppress(address)
+    store.lift("default", "lifted@example.com", scope=None, cause=None, reason="a test", consent=None, actor="test")
+    suppress("expired@example.com", cause="manual", hours=1)
+    suppress("lasting@example.com", cause="manual", hours=3)
+    clock.advance(seconds=FILLED_SECONDS)
 
 
 @pytest.fixture(scope="module")
 def hall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hall]:
     with opened_world(tmp_path_factory.mktemp("hall")) as world:
-        fill(world)
+        fill(world.store, world.clock)
         world.catch_up()
         with opened_hall(world, VIEWS) as hall:
             yield hall
@@ -142,6 +155,36 @@ def test_no_door_guesses_while_the_table_is_stale_and_the_store_is_away(hall: Ha
 
     for address in ("clean@example.com", "hard@example.com"):
         assert answers(hall, Case(ALL_MAIL, address, UNKNOWN)) == dict.fromkeys((a.name for a in hall.askers), UNKNOWN)
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with the same list, for commands, which go by the real clock."""
+    data = tmp_path_factory.mktemp("installed") / "data"
+    settings = config.load({"data": str(data)}, environment={})
+    store_parts.migrate_store(settings)
+    clock = FakeClock(SystemClock().now() - timedelta(seconds=FILLED_SECONDS))
+    with opened(settings.store_url) as engine:
+        fill(Store(engine, hasher=store_parts.hasher_of(settings), clock=clock, policy=PolicySettings()), clock)
+    return data
+
+
+@pytest.mark.parametrize("view", VIEWS, ids=str)
+def test_the_command_scrub_says_of_a_list_what_every_door_says(view: View, installed: Path, tmp_path: Path) -> None:
+    loading.load()
+    asked = [case for case in CASES if case.view == view]
+    given, *told = (tmp_path / name for name in ("list", "allowed", "suppressed", "invalid"))
+    given.write_text("".join(f"{case.address}\n" for case in asked))
+
+    words = [f"--{file.name}" if file.name != "allowed" else "--output" for file in told]
+    options = [text for word, file in zip(words, told, strict=True) for text in (word, str(file))]
+    assert main(["scrub", str(given), "--stream", str(view), "--data", str(installed), *options]) == 0
+
+    allowed, suppressed, invalid = (file.read_text().splitlines() for file in told)
+    heard = [(address, ALLOWED) for address in allowed]
+    heard += [(line.split("\t")[0], stopped(Cause(line.split("\t")[1]))) for line in suppressed]
+    heard += [(line.split("\t")[0], INVALID) for line in invalid]
+    assert sorted(heard) == sorted((case.address, case.answer) for case in asked)
 
 
 @pytest.mark.parametrize("view", VIEWS, ids=str)
