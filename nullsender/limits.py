@@ -246,6 +246,10 @@ SCRUB_READ_BYTES = 2**20
 SCRUB_KEEP_UP_SECONDS = 0.25
 # How long it waits for the table of a follower that has just begun; then it asks the list itself, which is slow.
 SCRUB_FRESH_SECONDS_MAX = 30.0
+# Scrubs at work in one process of the API: each takes a share of its one core, and 2 MB; past that: 503, come again.
+SCRUBS_MAX = 16
+# How long a scrub waits for compiled code to be loaded: it is read in four seconds; to compile it anew takes more than a minute.
+SCRUB_LOADING_SECONDS_MAX = 10.0
 
 # --- the HTTP API ------------------------------------------------------------------------------------------------------
 # Addresses of one POST /v1/check: one answer stays under a second even when every address has to be confirmed in SQL.
@@ -296,6 +300,8 @@ API_FIELDS_REMEMBERED_BYTES_MAX = 1_024
 API_HEAD_BYTES_MAX = 32 * 2**10
 # From the first byte of a request (or from the connection) to its last one: 4 MiB at 1 Mbit/s take 34.
 API_REQUEST_SECONDS_MAX = 60
+# How long a client may take nothing at all of an answer that waits for it: a sender at work reads at once.
+API_UNREAD_SECONDS_MAX = 60
 # Connections of one process, each some 20 KB and a file descriptor.
 API_CONNECTIONS_MAX = 5_000
 # How long an idle connection is kept: longer than the pauses of a sender that checks before each mail.

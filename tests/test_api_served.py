@@ -220,6 +220,45 @@ def test_a_request_that_does_not_come_to_its_end_is_refused(served: Served, monk
         assert_refused(received(connection), 408)
 
 
+def test_whoever_reads_nothing_of_an_answer_is_hung_up_on(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "API_UNREAD_SECONDS_MAX", 0.05)
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        connection.settimeout(10)
+        connection.connect((HOST, served.port))
+
+        def flood() -> None:
+            while True:
+                connection.sendall(served.get("/openapi.json") * 20)
+
+        with pytest.raises(ConnectionError):  # else this would go on until nobody has room for what is sent
+            flood()
+
+
+def test_whoever_reads_now_and_then_gets_the_whole_answer(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "API_UNREAD_SECONDS_MAX", 0.5)
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        connection.settimeout(10)
+        connection.connect((HOST, served.port))
+        connection.sendall(served.get("/openapi.json") * 60 + served.get("/healthz", "connection: close"))
+
+        answer = received(connection)
+
+    assert answer.count(b"HTTP/1.1 200 ") == 61
+
+
+def test_what_comes_without_a_method_is_no_request_whatever_came_before(served: Served) -> None:
+    whole = served.get("/v1/check?address=clean@x.test")
+    with served.connection() as connection:
+        for _ in range(2):
+            connection.sendall(whole)
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+        connection.sendall(whole.removeprefix(b"GET "))
+
+        assert_refused(received(connection), 400)
+
+
 def test_one_connection_too_many_is_told_to_come_again(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocol, "API_CONNECTIONS_MAX", 0)
     with served.connection() as connection:
