@@ -103,6 +103,16 @@ def test_a_file_keeps_its_mode_and_a_new_one_is_private(store: Store, file: Path
     assert stat.S_IMODE(file.stat().st_mode) == 0o640
 
 
+def test_a_link_stays_one_and_the_file_behind_it_is_replaced(store: Store, file: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link.txt"
+    link.symlink_to(file)
+    put(store, ADA)
+    write_addresses(store, ALL_MAIL, link)
+
+    assert link.is_symlink()
+    assert file.read_text() == f"{ADA}\n"
+
+
 def test_whoever_reads_a_file_while_it_is_replaced_sees_the_old_one_whole(store: Store, file: Path) -> None:
     put(store, ADA)
     write_addresses(store, ALL_MAIL, file)

@@ -40,9 +40,12 @@ class Written(NamedTuple):
 def write_addresses(store: Store, view: View, path: Path, stopping: Callable[[], bool] = lambda: False) -> Written:
     """Bring `path` up to date. It keeps its owner and mode; a new one is for its owner alone, for it names people.
 
+    A link is followed: a mail server may read the file behind it by another path.
+
     `Transient`: the store has trouble, or the disk, or `stopping()` says that there is no time. `Misconfigured`: nothing can be
     written there. Then it is as it was.
     """
+    path = Path(os.path.realpath(path))
     listed = _Listed(store, view, stopping)
     try:
         with contextlib.ExitStack() as stack:
