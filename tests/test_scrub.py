@@ -1,6 +1,7 @@
 """A list of any size goes in, those who may be sent to come out, and the last line says that nothing is missing."""
 
 import json
+import threading
 from collections.abc import Iterator
 from itertools import count, pairwise
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from api.batch import loading
 from api.batch.asking import Batch
 from api.batch.scrubbing import Form, Scrub, Summary, Wanted
+from api.http import scrub as scrub_module
 from api.view import View
 from nullsender.errors import Transient
 from nullsender.limits import SCRUB_LINE_BYTES_MAX
@@ -153,6 +155,33 @@ def test_another_kind_of_list_is_refused_and_told_what_to_send(client: httpx.Cli
 
     assert answer.status_code == 415
     assert "text/plain" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(("charset", "status"), [("utf-16", 415), ("UTF-8", 200), ('"us-ascii"', 200)])
+def test_a_list_in_other_characters_than_utf_8_is_refused(client: httpx.Client, charset: str, status: int) -> None:
+    assert scrub(client, "a@example.com\n", f"text/plain; charset={charset}").status_code == status
+
+
+def test_one_list_more_than_a_process_can_scrub_is_told_to_come_again(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert scrub(client, "").status_code == 200
+    monkeypatch.setattr(scrub_module, "_PLACES", threading.BoundedSemaphore(1))
+    scrub_module._PLACES.acquire()
+
+    answer = scrub(client, "a@example.com\n")
+
+    assert answer.status_code == 503
+    assert "retry-after" in answer.headers
+
+
+def test_while_the_compiled_code_is_made_a_list_is_told_to_come_again(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scrub_module, "SCRUB_LOADING_SECONDS_MAX", 0.0)
+    monkeypatch.setattr(loading, "is_loaded", lambda: False)
+
+    assert scrub(client, "a@example.com\n").status_code == 503
 
 
 def test_a_compressed_list_is_refused(client: httpx.Client) -> None:

@@ -7,6 +7,8 @@ does not see the summary knows that the answer is not whole.
 
 import asyncio
 import logging
+import threading
+import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,6 +23,7 @@ from api.http.problems import POSSIBLE_WITH_KEYS, Problem, ProblemKind, document
 from api.http.schemas import ScrubQuery
 from api.view import View
 from nullsender.errors import Transient
+from nullsender.limits import SCRUB_LOADING_SECONDS_MAX, SCRUBS_MAX
 
 if TYPE_CHECKING:
     from api.batch.scrubbing import Scrub
@@ -29,6 +32,8 @@ _log = logging.getLogger("api")
 
 routes = APIRouter(tags=["lookups"])
 
+_PLACES = threading.BoundedSemaphore(SCRUBS_MAX)
+_CHARACTER_SETS = ("utf-8", "utf8", "us-ascii")
 _FORMS = {"text/plain": "text", "application/x-ndjson": "ndjson"}
 _LIST = {
     "text/plain": {
@@ -76,7 +81,7 @@ async def scrub(query: Annotated[ScrubQuery, Query()], request: Request, caller:
     """
     form = _form_of(request)
     require(caller, 0)
-    await asyncio.to_thread(loading.load)
+    await _loaded()
     from api.batch.asking import Batch
     from api.batch.scrubbing import Form, Scrub
 
@@ -84,12 +89,26 @@ async def scrub(query: Annotated[ScrubQuery, Query()], request: Request, caller:
     return _Answer(work, query.want, caller, parts)
 
 
+async def _loaded() -> None:
+    """Come back when the compiled code is there; `Transient` where that takes long, because it has to be compiled first."""
+    give_up_at_seconds = time.monotonic() + SCRUB_LOADING_SECONDS_MAX
+    while not loading.is_loaded():
+        loading.load_beside()
+        if time.monotonic() > give_up_at_seconds:
+            raise Transient("what scrubs lists is still being compiled, which takes a minute after an installation")
+        await asyncio.sleep(0.05)
+
+
 def _form_of(request: Request) -> str:
     """How the list is written; a `Problem` where we can not read it."""
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    media_type, *parameters = (part.strip().lower() for part in request.headers.get("content-type", "").split(";"))
     if media_type not in _FORMS:
         detail = f"The list's type is {media_type[:100]!r}: send `Content-Type: text/plain` or `application/x-ndjson`."
         raise Problem(ProblemKind.UNSUPPORTED_MEDIA_TYPE, detail, {"Accept": ", ".join(_FORMS)})
+    for name, _, value in (parameter.partition("=") for parameter in parameters):
+        if name == "charset" and value.strip('"') not in _CHARACTER_SETS:
+            detail = f"The list is in {value[:100]}: send it in UTF-8."
+            raise Problem(ProblemKind.UNSUPPORTED_MEDIA_TYPE, detail, {"Accept": ", ".join(_FORMS)})
     if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
         detail = "The list is compressed: send it as it is, without `Content-Encoding`."
         raise Problem(ProblemKind.UNSUPPORTED_MEDIA_TYPE, detail, {"Accept-Encoding": "identity"})
@@ -113,6 +132,8 @@ class _Answer(Response):
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         """As an ASGI application."""
+        if not _PLACES.acquire(blocking=False):
+            raise Transient(f"{SCRUBS_MAX} lists are being scrubbed already")
         try:
             await self._scrub(receive, send)
         except Transient as trouble:
@@ -120,6 +141,8 @@ class _Answer(Response):
                 raise
             # The server cuts the connection of an answer that was not completed.
             _log.warning("a scrub ended midway", extra={"facts": {"key": self._caller.key_id, "trouble": trouble}})
+        finally:
+            _PLACES.release()
 
     async def _scrub(self, receive: Receive, send: Send) -> None:
         more = True
