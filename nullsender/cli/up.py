@@ -55,7 +55,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _supervise(settings: Settings, file: Path | None) -> None:
     from nullsender.cli import keys, parts, store_parts
-    from nullsender.cli.doors import door_settings
     from nullsender.cli.mx import mx_settings
     from nullsender.cli.running.heart import Heart
     from nullsender.cli.running.notify import Notify
@@ -73,7 +72,10 @@ def _supervise(settings: Settings, file: Path | None) -> None:
     first_key = keys.ensure_first_key(store_parts.open_store(settings), settings.bootstrap_key)
     if first_key is not None:
         print(f"API key with every scope, shown this once: {first_key}", flush=True)
-    door_settings(settings)  # and a view that is none
+    if settings.doors.is_open:
+        from nullsender.cli.doors import door_settings
+
+        door_settings(settings)  # and a view that is none
     commands = {name: [sys.executable, "-m", "nullsender.cli", role, "--supervised"] for name, role in processes(settings)}
     supervisor = Supervisor(
         commands,

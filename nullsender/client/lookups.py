@@ -89,7 +89,8 @@ def _checks(addresses: Sequence[str], content: bytes) -> Sequence[Check]:
     if batch.checked != len(addresses):
         raise ValueError(f"{len(addresses)} addresses were asked about and {batch.checked} checked")
     checks = [Check(address, allowed=True, known=batch.known) for address in addresses]
-    if any(item.index < 0 for item in (*batch.suppressed, *batch.invalid)):
+    places = [no.index for no in batch.suppressed] + [wrong.index for wrong in batch.invalid]
+    if min(places, default=0) < 0:
         raise ValueError("an answer is about no place in the list")  # counted from its end it would be another one's
     for no in batch.suppressed:
         address = addresses[no.index]
