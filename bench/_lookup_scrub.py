@@ -58,7 +58,7 @@ def scrubs(world: LookupWorld, api: Role, turns: Turns, lines: int) -> Sequence[
     growth = max(one.peak_bytes for one in http) - small.peak_bytes
     return [
         at_least("POST /v1/scrub", median(one.rate for one in http), 3e6, million),
-        Claim("its memory for ten times the lines", f"+{_mib(growth)}", "constant", growth < 32 * 2**20),
+        Claim("its memory for ten times the lines", f"{growth / 2**20:+,.0f} MiB", "constant", growth < 32 * 2**20),
         at_least("nullsender scrub FILE", median(one.rate for one in command), 3e6, million),
     ]
 
