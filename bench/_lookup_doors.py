@@ -20,7 +20,7 @@ from bench._claims import show, thousands
 from bench._lookup_http import CONNECTIONS, Turns
 from bench._lookup_world import STREAM, LookupWorld, clean
 from bench._processes import cpu_seconds
-from tests.system import free_ports
+from tests.ports import free_ports
 from tests.waiting import wait_for
 
 QUESTIONS = 10_000

@@ -24,7 +24,7 @@ from nullsender import config
 from nullsender.address import AddressHasher
 from nullsender.cli import store_parts
 from suppression.store import Store
-from tests.system import free_ports
+from tests.ports import free_ports
 from tests.waiting import wait_for
 
 LISTED_MAX = 1_000_000

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from tests.mtas.roots import ensure_root
-from tests.system import free_ports
+from tests.ports import free_ports
 from tests.waiting import wait_for
 
 PACKAGES = ("nginx-light", "redis-server", "redis-tools", "wrk")

@@ -14,20 +14,12 @@ from typing import Any, Self
 
 import httpx
 
+from tests.ports import free_ports
 from tests.waiting import wait_for
 
 KEY = "ns_bootstrap-key-of-the-tests"
 START_SECONDS_MAX = 60.0
 STOP_SECONDS_MAX = 40.0
-
-
-def free_ports(count: int) -> Sequence[int]:
-    """Ports of 127.0.0.1 that nobody listens on."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [server.getsockname()[1] for server in held]
-    for server in held:
-        server.close()
-    return ports
 
 
 class Unanswered(Exception):

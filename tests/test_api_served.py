@@ -22,6 +22,7 @@ from nullsender.errors import Misconfigured
 from nullsender.limits import API_HEAD_BYTES_MAX
 from suppression.store import Store
 from tests.api_world import HASHER, STALENESS_SECONDS_MAX, opened_store
+from tests.ports import free_port
 from tests.waiting import wait_for
 
 HOST = "127.0.0.1"
@@ -52,12 +53,6 @@ class Served:
 def api_of(store: Store, folder: Path) -> Api:
     lookup = open_lookup(store, HASHER, folder, clock=CLOCK, staleness_seconds_max=STALENESS_SECONDS_MAX)
     return open_api(store, lookup, clock=CLOCK)
-
-
-def free_port() -> int:
-    with socket.create_server((HOST, 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @contextmanager

@@ -15,7 +15,8 @@ from nullsender.client import ApiError, AsyncClient, Client, Failed, Refused, Un
 from nullsender.client.retrying import WAIT_SECONDS_MAX, Retries
 from tests.api_world import opened_store
 from tests.client_world import HOST, Answer, Asked, Caller, Scripted
-from tests.test_api_served import CLOCK, accepts, api_of, free_port, running
+from tests.ports import free_port
+from tests.test_api_served import CLOCK, accepts, api_of, running
 from tests.waiting import wait_for
 
 YES = Answer(200, b'{"address":"a@x.test","allowed":true,"cause":null,"brand-new-field":7}')

@@ -24,7 +24,7 @@ from tests.mtas.guard import ENVIRONMENT
 from tests.mtas.mta import _copy_root
 from tests.mtas.roots import RootUnavailable, ensure_root
 from tests.mtas.rspamd import Rspamd
-from tests.system import free_ports
+from tests.ports import free_ports
 from tests.waiting import wait_for
 
 APEX = "blocked.example.internal"

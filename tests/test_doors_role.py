@@ -22,7 +22,8 @@ from nullsender.config import Endpoint, Settings
 from nullsender.errors import Misconfigured
 from suppression.policy import Cause
 from tests.doors_world import APEX, Heard, conversation, netstring, policy_question, understood
-from tests.system import System, free_ports
+from tests.ports import free_ports
+from tests.system import System
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.xdist_group("up")

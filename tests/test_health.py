@@ -35,7 +35,7 @@ from nullsender.limits import (
 )
 from nullsender.log import Log, Partition, Record, Topic, wait_until_durable
 from nullsender.log_embedded import EmbeddedLog
-from tests.system import free_ports
+from tests.ports import free_ports
 from tests.waiting import wait_for
 
 

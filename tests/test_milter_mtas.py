@@ -17,7 +17,7 @@ from tests.mtas.postfix import Postfix
 from tests.mtas.refusing_server import Envelope, RefusingServer
 from tests.mtas.roots import RootUnavailable
 from tests.mtas.sendmail import Sendmail
-from tests.system import free_ports
+from tests.ports import free_ports
 
 
 class FilteredSendmail(Sendmail):

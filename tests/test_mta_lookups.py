@@ -26,7 +26,8 @@ from tests.mtas.refusing_server import RefusingServer
 from tests.mtas.roots import RootUnavailable, unavailable_because
 from tests.mtas.rspamd import Rspamd
 from tests.mtas.stub_auth import StubAuth
-from tests.system import System, free_ports
+from tests.ports import free_ports
+from tests.system import System
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.xdist_group("mail-servers")

@@ -19,10 +19,10 @@ from suppression.store_rows import take_pen
 from suppression.trouble import Unreachable
 from tests.missing import give_up
 from tests.outcomes import an_outcome
+from tests.ports import free_ports
 from tests.servers.postgres import Postgres, PostgresUnavailable, postgres_server
 from tests.store_contract import ADA, did, put, stops
 from tests.store_fixtures import BOTH_DATABASES, store_on
-from tests.system import free_ports
 
 both_databases = pytest.mark.parametrize("database", BOTH_DATABASES)
 only_postgresql = pytest.mark.parametrize("database", BOTH_DATABASES[1:])

@@ -1,4 +1,4 @@
-"""Where something listens, and how to find a place on loopback where nothing does yet."""
+"""Where something listens, and whether it does."""
 
 from __future__ import annotations
 
@@ -16,16 +16,6 @@ class HostPort(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
-
-
-def free_port(host: str = "127.0.0.1") -> int:
-    """A TCP port of `host` that was free a moment ago.
-
-    An MTA wants its port in a file before it starts, so the port is let go here and taken again there.
-    """
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
 
 
 def greets(address: HostPort, *, timeout_seconds: float = 1.0) -> bool:

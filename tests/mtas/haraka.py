@@ -16,8 +16,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.mtas.addresses import HostPort, free_port, wait_for_greeting
+from tests.mtas.addresses import HostPort, wait_for_greeting
 from tests.mtas.roots import CACHE, RootUnavailable, fetched, only_one
+from tests.ports import free_port
 
 VERSION = "3.3.4"
 NODE_MAJOR_MIN = 20  # Haraka 3.3 says so

@@ -21,8 +21,9 @@ from types import TracebackType
 from typing import ClassVar, Self
 
 from tests.mtas import guard
-from tests.mtas.addresses import HostPort, free_port, wait_for_greeting
+from tests.mtas.addresses import HostPort, wait_for_greeting
 from tests.mtas.roots import Root, ensure_root
+from tests.ports import free_port
 
 START_SECONDS_MAX = 30.0  # each needs less than one; a loaded machine more
 STOP_SECONDS_MAX = 15.0  # the guard allows itself six

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from tests.system import free_ports
+from tests.ports import free_ports
 from tests.waiting import wait_for
 
 _ROOT = Path(__file__).resolve().parents[2]

@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg
 from sqlalchemy import URL
 
-from tests.system import free_ports
+from tests.ports import free_ports
 from tests.waiting import wait_for
 
 _ROOT = Path(__file__).resolve().parents[2]
