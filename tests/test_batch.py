@@ -189,6 +189,52 @@ def in_trouble(*_arguments: object, **_named: object) -> object:
     raise Transient("no database")
 
 
+PLAIN = {"addresses": ["gone@example.com", "a@example.com", "nonsense"], "stream": "news"}
+
+
+def test_a_plain_batch_is_answered_before_the_framework(
+    client: httpx.Client, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.suppress("gone@example.com")
+    world.catch_up()
+    by_route = client.post("/v1/check", json=PLAIN)  # the key is known from now on
+    monkeypatch.setattr("api.http.batches._read", lambda _: pytest.fail("the route was asked"))
+    monkeypatch.setattr("api.http.auth._known", lambda *_: pytest.fail("the route was asked"))
+
+    quickly = client.post("/v1/check", json=PLAIN)
+
+    assert quickly.status_code == 200
+    assert quickly.json() == by_route.json()
+    assert quickly.headers["content-type"] == by_route.headers["content-type"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "query", "content", "status"),
+    [
+        ({"nullsender-tenant": "another"}, "", None, 403),
+        ({"authorization": "Bearer ns_nobody"}, "", None, 401),
+        ({"authorization": ""}, "", None, 401),
+        ({"content-type": "text/plain"}, "", None, 415),
+        ({"content-encoding": "gzip"}, "", None, 415),
+        ({}, "?a=1&a=2", None, 422),
+        ({}, "", b"{", 400),
+        ({}, "", b'{"addresses":[]}', 200),
+        ({}, "", b'{"addresses":["a@example.com",{}],"explain":false}', 200),
+        ({}, "", b'{"addresses":["a@example.com"],"stream":"no stream"}', 422),
+        ({}, "", b'{"addresses":"a@example.com"}', 422),
+    ],
+)
+def test_what_is_not_plain_is_the_routes_to_answer(
+    client: httpx.Client, headers: dict[str, str], query: str, content: bytes | None, status: int
+) -> None:
+    client.post("/v1/check", json=PLAIN)  # the key is known from now on
+    headers = {"content-type": "application/json"} | headers
+
+    answer = client.post(f"/v1/check{query}", content=content or json.dumps(PLAIN).encode(), headers=headers)
+
+    assert answer.status_code == status, answer.text
+
+
 def test_without_table_and_store_a_batch_has_no_answer(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     client.post("/v1/check", json={"addresses": ["a@example.com"]})  # the key is known from now on
     monkeypatch.setattr(Store, "check_hashes", in_trouble)

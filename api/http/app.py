@@ -104,7 +104,8 @@ def create_app(parts: Parts) -> FastAPI:
         app.include_router(module.routes)
     answer_with_problems(app)
     app.add_exception_handler(HTTPStatus.METHOD_NOT_ALLOWED, _wrong_method)
-    app.add_middleware(Edge)
+    app.add_middleware(batches.QuickBatches, parts=parts)
+    app.add_middleware(Edge)  # the last is the outermost
     return app
 
 

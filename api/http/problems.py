@@ -205,6 +205,9 @@ async def require_json(request: Request) -> None:
     if media_type != "application/json" and (media_type or has_body):
         detail = f"The body's type is {media_type[:100]!r}: send `Content-Type: application/json`."
         raise Problem(ProblemKind.UNSUPPORTED_MEDIA_TYPE, detail, {"Accept": "application/json"})
+    if headers.get("content-encoding", "identity").strip().lower() != "identity":
+        detail = "The body is compressed: send it as it is, without `Content-Encoding`."
+        raise Problem(ProblemKind.UNSUPPORTED_MEDIA_TYPE, detail, {"Accept-Encoding": "identity"})
 
 
 def unavailable(detail: str, kind: ProblemKind = ProblemKind.UNAVAILABLE) -> Problem:
