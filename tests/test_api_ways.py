@@ -5,7 +5,9 @@ They answer the same, and in the order of the requests.
 
 import re
 import socket
+import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +15,10 @@ from hypothesis import strategies as st
 
 from api.http import server
 from api.http.protocol import Protocol
+from api.lookup import Lookup
+from nullsender.errors import Transient
 from nullsender.limits import API_FIELDS_REMEMBERED_BYTES_MAX
+from suppression.store import Store
 from tests.test_api_quick import PIECES
 from tests.test_api_served import Served, opened_served, received
 from tests.waiting import wait_for
@@ -76,13 +81,93 @@ def test_of_a_plain_lookup_with_the_same_fields_nothing_is_parsed(served: Served
         parsed.append(1)
         begin(protocol)
 
-    monkeypatch.setattr(Protocol, "on_message_begin", counted)
     with served.connection() as connection:
+        for _ in range(2):  # the first may be the one for which the key is asked for again
+            connection.sendall(served.get(WARM))
+            answer_of(connection)
+        monkeypatch.setattr(Protocol, "on_message_begin", counted)
         for number in range(5):
             connection.sendall(served.get(f"/v1/check?address=clean{number}@example.com"))
             assert f"clean{number}@".encode() in answer_of(connection)[2]
+            connection.sendall(served.get("/v1/check?address=gone@example.com"))
+            assert b'"cause":"hard"' in answer_of(connection)[2]
 
-    assert len(parsed) == 1
+    assert not parsed
+
+
+def test_what_comes_while_the_store_explains_a_hit_is_answered_behind_it(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered, leave = threading.Event(), threading.Event()
+    check = Store.check_hashes
+
+    def slow(*arguments: Any) -> Any:
+        entered.set()
+        assert leave.wait(20)
+        return check(*arguments)
+
+    monkeypatch.setattr(Store, "check_hashes", slow)
+    with served.connection() as connection:
+        connection.sendall(served.get(WARM))
+        answer_of(connection)
+        connection.sendall(served.get("/v1/check?address=gone@example.com"))
+        assert entered.wait(20)
+        for target in ("/v1/check?address=clean@example.com", "/healthz", "/v1/check?address=gone@example.com"):
+            connection.sendall(served.get(target))
+        leave.set()
+        bodies = [answer_of(connection)[2] for _ in range(4)]
+
+    for word, body in zip((b'"cause":"hard"', b"clean@", b"ok", b'"cause":"hard"'), bodies, strict=True):
+        assert word in body
+
+
+def test_where_nobody_can_tell_all_ways_say_so_and_the_connection_goes_on(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise Transient("gone")
+
+    target = "/v1/check?address=clean@example.com"
+    with monkeypatch.context() as patched, served.connection() as connection:
+        connection.sendall(served.get(WARM))
+        answer_of(connection)
+        patched.setattr(Lookup, "is_clean", lambda *_: False)
+        patched.setattr(Lookup, "at_once", lambda *_: None)
+        patched.setattr(Lookup, "check_many", away)
+        by_route = asked(served, target, "origin: http://a.test")
+        answers = []
+        for _ in range(2):
+            connection.sendall(served.get(target))
+            answers.append(answer_of(connection))
+
+    assert by_route[0] == b"http/1.1 503 service unavailable"
+    assert answers == [by_route, by_route]
+
+
+def test_a_hit_that_is_being_explained_is_answered_when_the_server_stops(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered, leave = threading.Event(), threading.Event()
+    check = Store.check_hashes
+
+    def slow(*arguments: Any) -> Any:
+        entered.set()
+        assert leave.wait(20)
+        return check(*arguments)
+
+    with opened_served(tmp_path_factory.mktemp("served")) as served:
+        connection = served.connection()
+        served.store.add("default", LISTED[0], scope="*", cause="hard", reason="x", expires=None, actor="test")
+        target = f"/v1/check?address={LISTED[0]}"
+        wait_for(lambda: b'"allowed":false' in asked_raw(served, served.get(target)), what="the entry in the table")
+        connection.sendall(served.get(WARM))
+        answer_of(connection)
+        monkeypatch.setattr(Store, "check_hashes", slow)
+        connection.sendall(served.get(target))
+        assert entered.wait(20)
+        threading.Timer(0.3, leave.set).start()  # by then the server has been told to stop
+    with connection:
+        assert b'"cause":"hard"' in received(connection)
 
 
 def test_packets_may_be_cut_anywhere_and_hold_several_requests(served: Served) -> None:

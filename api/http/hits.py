@@ -35,16 +35,18 @@ class Hits:
         self._at_work: dict[View, asyncio.Task[None]] = {}
 
     async def body(self, view: View, address: str) -> bytes:
-        """The answer for a canonical address as JSON; `Transient` where nobody can tell.
+        """The answer for a canonical address as JSON; `Transient` where nobody can tell."""
+        verdict = self._lookup.at_once(view, address)
+        return clean(address) if verdict is not None and verdict.allowed else await self.explained(view, address, verdict)
+
+    async def explained(self, view: View, address: str, verdict: Verdict | None) -> bytes:
+        """The same where memory does not say all: `verdict` is what it says.
 
         Where memory says that it is on the list, and nothing can be told of the entry because the store is away, it is not
         allowed all the same.
         """
-        verdict = self._lookup.at_once(view, address)
-        if verdict is not None and verdict.allowed:
-            return clean(address)
         try:
-            answer = await self._explained(view, address)
+            answer = await self._from_store(view, address)
         except Transient:
             if verdict is None:
                 raise
@@ -53,7 +55,7 @@ class Hits:
             return _marked(address) if verdict is None else _stopped(address, verdict)
         return _told(answer)
 
-    async def _explained(self, view: View, address: str) -> Answer:
+    async def _from_store(self, view: View, address: str) -> Answer:
         """The store's answer; all who ask for the same share it."""
         waiting = self._waiting.setdefault(view, {})
         answer = waiting.get(address)

@@ -9,17 +9,20 @@ request that ends in the same bytes, nothing of it needs to be parsed but the ta
 """
 
 import asyncio
+from collections.abc import Iterable
 from functools import partial
+from http import HTTPStatus
 from typing import Any, Final
 
+from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from api.http.edge import STREAMED_PATHS
 from api.http.hits import BEFORE_CLEAN, BEHIND_CLEAN
 from api.http.keys import KnownKey
-from api.http.problems import Problem, ProblemKind, response_of, unavailable
-from api.http.quick import QuickCheck
+from api.http.problems import Problem, ProblemKind, problem_of, response_of, unavailable
+from api.http.quick import Question, QuickCheck
 from nullsender import telemetry
 from nullsender.counting import Tally, Timings
 from nullsender.limits import (
@@ -31,8 +34,9 @@ from nullsender.limits import (
 )
 
 _METHOD: Final = b"GET "
-_ANSWERED = Tally(telemetry.API_REQUESTS.labels("/v1/check", "200"))
-_SECONDS = Timings(telemetry.API_SECONDS.labels("/v1/check"))
+_PATH: Final = "/v1/check"
+_ANSWERED = Tally(telemetry.API_REQUESTS.labels(_PATH, "200"))
+_SECONDS = Timings(telemetry.API_SECONDS.labels(_PATH))
 
 
 class Shared:
@@ -93,6 +97,8 @@ class Protocol(HttpToolsProtocol):
         self._rest = b""  # everything that stood behind its target
         self._requests_in_packet = 0
         self._plain: tuple[bytes, KnownKey] | None = None  # the target of the plain lookup in this packet, and whose it is
+        self._explaining: asyncio.Task[None] | None = None  # answers the last of them, where that takes the store
+        self._stops = False  # the server does
         self._quick_at_seconds = 0.0  # when the last request was answered that nothing was parsed of
 
     # --- the quickest answer: nothing is parsed ---
@@ -109,10 +115,13 @@ class Protocol(HttpToolsProtocol):
                 self.transport.write(self._shared.whole_clean(address, self.server_state))
                 self._count_answered(now_seconds)
                 return
-            body = self._quick.answer(known, data, end, now_seconds) if data.startswith(_METHOD) else None
-            if isinstance(body, bytes):
+            said = self._quick.answer(known, data, end, now_seconds) if data.startswith(_METHOD) else None
+            if said is not None:
                 self._quick_at_seconds = now_seconds
-                self._write(body, now_seconds)
+                if isinstance(said, bytes):
+                    self._write(said, now_seconds)
+                else:
+                    self._explain_soon(said, now_seconds)
                 return
         if self.transport.is_closing():
             return
@@ -135,10 +144,39 @@ class Protocol(HttpToolsProtocol):
         """Whether no request is under way, so that the next one can be answered at once."""
         return (
             not self._in_request
+            and self._explaining is None
             and (self.cycle is None or self.cycle.response_complete)
             and not self.flow.write_paused  # else the client does not read what it asked for
             and not self.transport.is_closing()
         )
+
+    def _explain_soon(self, question: Question, began_at_seconds: float) -> None:
+        """Answer it when the store has; what comes in meanwhile has to wait."""
+        self.flow.pause_reading()
+        self._explaining = self.loop.create_task(self._explain(question, began_at_seconds))
+
+    async def _explain(self, question: Question, began_at_seconds: float) -> None:
+        try:
+            body = await self._quick.explained(question)
+        except Exception as error:
+            answer = response_of(problem_of(error), _PATH)
+            if not self.transport.is_closing():
+                self.transport.write(_whole_problem(answer, self.server_state.default_headers))
+            telemetry.API_REQUESTS.labels(_PATH, str(answer.status_code)).inc()
+            _SECONDS.observe(self._now_seconds() - began_at_seconds)
+        else:
+            if not self.transport.is_closing():
+                self._write(body, began_at_seconds)
+        self._explaining = None
+        self.flow.resume_reading()
+        if self._stops:
+            self.transport.close()
+
+    def shutdown(self) -> None:
+        """The server stops: so does this connection, after the answer that is under way."""
+        self._stops = True
+        if self._explaining is None:
+            super().shutdown()
 
     def _write(self, body: bytes, began_at_seconds: float) -> None:
         self.transport.write(self._shared.whole(body, self.server_state))
@@ -182,7 +220,7 @@ class Protocol(HttpToolsProtocol):
             self._write(said, began_at_seconds)
             return
         self._head_is_read = True
-        usual, self.app = self.app, self.app if said is None else said
+        usual, self.app = self.app, self.app if said is None else self._quick.application(said)
         super().on_headers_complete()
         self.app = usual
 
@@ -293,16 +331,20 @@ class Protocol(HttpToolsProtocol):
         return self.cycle is not None and not self.cycle.response_complete and self.scope["path"] in STREAMED_PATHS
 
     def _refuse(self, problem: Problem) -> None:
-        answer = response_of(problem, "")
-        lines = [f"HTTP/1.1 {problem.status.value} {problem.status.phrase}".encode("ascii")]
-        lines += [name + b": " + value for name, value in answer.raw_headers]
-        self.transport.write(b"\r\n".join([*lines, b"connection: close", b"", bytes(answer.body)]))
+        self.transport.write(_whole_problem(response_of(problem, ""), [(b"connection", b"close")]))
         self.transport.close()
 
     def _stop_the_clock(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+
+def _whole_problem(answer: Response, further_fields: Iterable[tuple[bytes, bytes]]) -> bytes:
+    status = HTTPStatus(answer.status_code)
+    lines = [f"HTTP/1.1 {status.value} {status.phrase}".encode("ascii")]
+    lines += [name + b": " + value for name, value in (*further_fields, *answer.raw_headers)]
+    return b"\r\n".join([*lines, b"", bytes(answer.body)])
 
 
 def protocol_with(quick: QuickCheck) -> Any:

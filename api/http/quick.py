@@ -21,7 +21,7 @@ from api.http.clients import client_address
 from api.http.edge import Edge
 from api.http.hits import Hits, clean
 from api.http.keys import Keys, KnownKey
-from api.lookup import Lookup
+from api.lookup import Lookup, Verdict
 from api.view import View
 from nullsender.address import canonical
 from nullsender.clock import Clock
@@ -50,6 +50,15 @@ class _Route(NamedTuple):
 
 
 _CHECK = _Route("/v1/check")
+
+
+class Question(NamedTuple):
+    """A plain lookup that takes the store: memory knows of an entry that it can not show, or can not tell."""
+
+    known: KnownKey
+    view: View
+    address: str  # canonical
+    verdict: Verdict | None  # what memory says
 
 
 class QuickCheck:
@@ -92,11 +101,10 @@ class QuickCheck:
             return None
         return address if known.bucket.take_at(now_seconds, 1) is None else None
 
-    def answer(self, known: KnownKey, packet: bytes, end: int, now_seconds: float) -> bytes | ASGIApp | None:
+    def answer(self, known: KnownKey, packet: bytes, end: int, now_seconds: float) -> bytes | Question | None:
         """The body of the 200 to the lookup whose target ends `packet[:end]`, for the owner of this key.
 
-        Where the store has to be asked: an application that does so and answers. None: let the route answer. Never waits,
-        never raises.
+        Where the store has to be asked: what about, for `explained`. None: let the route answer. Never waits, never raises.
         """
         matched = _TARGET.fullmatch(packet, 0, end)
         if matched is None or known.ask_again_at_seconds <= now_seconds:
@@ -112,15 +120,24 @@ class QuickCheck:
             return None
         verdict = self._lookup.at_once(view, address)
         if verdict is None or not verdict.allowed:
-            return Edge(partial(self._explain, known, view, address))
+            return Question(known, view, address, verdict)
         if known.bucket.take_at(now_seconds, 1) is not None:
             return None
         return clean(address)
 
-    async def _explain(self, known: KnownKey, view: View, address: str, scope: Scope, receive: Receive, send: Send) -> None:
-        scope["route"] = _CHECK
+    async def explained(self, question: Question) -> bytes:
+        """The body of the 200; a `Problem` past the key's rate, `Transient` where nobody can tell."""
+        known, view, address, verdict = question
         require(Caller(known.key.id, view.tenant, known.bucket), 1)
-        answer = Response(await self._hits.body(view, address), media_type="application/json")
+        return await self._hits.explained(view, address, verdict)
+
+    def application(self, question: Question) -> ASGIApp:
+        """What answers it where the request is the application's."""
+        return Edge(partial(self._answer, question))
+
+    async def _answer(self, question: Question, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["route"] = _CHECK
+        answer = Response(await self.explained(question), media_type="application/json")
         await answer(scope, receive, send)
 
 
