@@ -3,6 +3,8 @@
 import io
 import os
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -167,6 +169,24 @@ def test_a_question_makes_no_new_installation(
     assert main([*words, "--data", str(tmp_path / "mistyped")]) == 1
     assert "no list" in capsys.readouterr().err
     assert not (tmp_path / "mistyped").exists()
+
+
+def test_whoever_interrupts_a_command_while_it_is_loaded_sees_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_name: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nullsender.cli.import_module", interrupted)
+
+    assert main(["scrub", "list"]) == 130
+
+
+def test_neither_words_about_the_table_nor_a_mistake_load_the_compiler(tmp_path: Path) -> None:
+    words = [["index", "show", "--data", str(tmp_path / "none")], ["scrub", "none", "--data", str(tmp_path / "none")]]
+    code = f"import sys; from nullsender.cli import main; print([main(it) for it in {words}], 'numba' in sys.modules)"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+
+    assert done.stdout.split("\n")[0] == "[1, 1] False", done.stderr
 
 
 @pytest.mark.usefixtures("store")

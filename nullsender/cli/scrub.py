@@ -48,18 +48,19 @@ def run(arguments: argparse.Namespace) -> int:
     view = view_of(arguments.stream)
     if arguments.column is not None and arguments.ndjson:
         raise Invalid("a list is CSV (--column) or NDJSON (--ndjson), not both")
-    # What is compiled is loaded late: `--help` needs none of it.
-    from api.batch.asking import Batch
-    from api.batch.scrubbing import Form, Scrub
     from nullsender.cli.scrubbing.files import opened_list, opened_result, require_different
-    from nullsender.cli.scrubbing.following import kept_up
-    from nullsender.cli.scrubbing.results import Results, in_words
 
     settings = parts.settings_of(arguments)
     results_at = (arguments.output, arguments.suppressed, arguments.invalid)
     require_different(results_at)
     _look_at(arguments.files, arguments.column)
     store = store_parts.open_store_to_look(settings)
+    # What is compiled is loaded late: neither `--help` nor a mistake needs any of it.
+    from api.batch.asking import Batch
+    from api.batch.scrubbing import Form, Scrub
+    from nullsender.cli.scrubbing.following import kept_up
+    from nullsender.cli.scrubbing.results import Results, in_words
+
     lookup = lookup_parts.lookup_of(settings, store)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_ending_tidily())
@@ -85,11 +86,12 @@ def run(arguments: argparse.Namespace) -> int:
 def _look_at(paths: Sequence[Path], column: str | None) -> None:
     """`Invalid` where a list can not be read or lacks the column: told before anything takes its time."""
     from nullsender.cli.scrubbing.files import can_be_read_twice, opened_list
-    from nullsender.cli.scrubbing.records import Table
 
     for path in filter(can_be_read_twice, paths):
         with opened_list(path) as file:
             if column is not None:
+                from nullsender.cli.scrubbing.records import Table
+
                 Table(file, column)
 
 

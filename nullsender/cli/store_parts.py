@@ -1,12 +1,16 @@
 """The list as commands open it. Apart from `parts.py` because the MX and the classifiers start in half the time without SQL."""
 
+from typing import TYPE_CHECKING
+
 from nullsender.address import AddressHasher
 from nullsender.cli import parts
 from nullsender.config import Settings
 from nullsender.errors import Invalid, Misconfigured
 from suppression.engine import open_engine, opened
-from suppression.migrate import Found, look, upgrade
 from suppression.store import Store
+
+if TYPE_CHECKING:
+    from suppression.migrate import Found
 
 
 def hasher_of(settings: Settings) -> AddressHasher:
@@ -44,6 +48,8 @@ def migrate(settings: Settings) -> list[str]:
 
 def migrate_store(settings: Settings) -> Store:
     """The list, its schema brought up to date; a new one gets its secret keys."""
+    from suppression.migrate import upgrade  # a tenth of a start, for what is seldom done
+
     if _look(settings).is_begun and not settings.secrets_file.exists():
         raise Misconfigured(
             f"{settings.secrets_file} is not there, and the list can not be looked up without it: copy it from the machine "
@@ -56,7 +62,9 @@ def migrate_store(settings: Settings) -> Store:
     return open_store(settings)
 
 
-def _look(settings: Settings) -> Found:
+def _look(settings: Settings) -> "Found":
+    from suppression.migrate import Found, look
+
     if settings.sqlite_file is not None and not settings.sqlite_file.exists():
         return Found(is_newer=False, is_begun=False)  # to look would be to make it
     with opened(settings.store_url) as engine:
