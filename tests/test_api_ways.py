@@ -3,6 +3,7 @@
 They answer the same, and in the order of the requests.
 """
 
+import json
 import re
 import socket
 import threading
@@ -71,6 +72,17 @@ def test_all_ways_answer_the_same(served: Served, pieces: list[str]) -> None:
 
     assert asked(served, target) == by_route
     assert asked(served, target, warm=True) == by_route
+
+
+@pytest.mark.parametrize("field", ["origin: http://a.test", "x-plain: yes"])
+def test_hit_and_miss_have_the_same_shape(served: Served, field: str) -> None:
+    for warm in (False, True):
+        hit = asked(served, "/v1/check?address=gone@example.com", field, warm=warm)
+        miss = asked(served, "/v1/check?address=clean@example.com", field, warm=warm)
+
+        assert hit[0] == miss[0]
+        assert [name.partition(b":")[0] for name in hit[1]] == [name.partition(b":")[0] for name in miss[1]]
+        assert list(json.loads(hit[2])) == list(json.loads(miss[2]))
 
 
 def test_of_a_plain_lookup_with_the_same_fields_nothing_is_parsed(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,14 +87,16 @@ def _guard(scope: Scope, *, addresses: int = 1) -> Callable[..., Awaitable[Calle
         known = await _known(parts, plain, client)
         key = known.key
         if not known.opens_from(client):
-            raise _forbidden(ProblemKind.NETWORK_REFUSED, f"The key {key.id} may not be used from where you are.", scope)
+            detail = f"The key {key.id} may not be used from {client or 'there'}: `nullsender keys create --from` makes one that may."
+            raise _forbidden(ProblemKind.NETWORK_REFUSED, detail, scope)
         if not allows(key, scope):
             held = ", ".join(sorted(key.scopes)) or "none"
             raise _forbidden(ProblemKind.SCOPE_MISSING, f"This needs the scope `{scope}`; the key {key.id} has {held}.", scope)
         if key.tenant is not None and tenant not in (None, key.tenant):
-            raise _forbidden(
-                ProblemKind.TENANT_MISMATCH, f"The key {key.id} is not one of the tenant that {TENANT_HEADER} names.", scope
+            detail = (
+                f"The key {key.id} is not one of the tenant that {TENANT_HEADER} names: leave the field out, or use that one's."
             )
+            raise _forbidden(ProblemKind.TENANT_MISMATCH, detail, scope)
         caller = Caller(key.id, known.tenant if tenant is None else tenant, known.bucket)
         if addresses:
             require(caller, addresses)
