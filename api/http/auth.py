@@ -87,7 +87,7 @@ def _guard(scope: Scope, *, addresses: int = 1) -> Callable[..., Awaitable[Calle
         known = await _known(parts, plain, client)
         key = known.key
         if not known.opens_from(client):
-            detail = f"The key {key.id} may not be used from {client or 'there'}: `nullsender keys create --from` makes one that may."
+            detail = f"The key {key.id} may not be used from your address: `nullsender keys create --from` makes one that may."
             raise _forbidden(ProblemKind.NETWORK_REFUSED, detail, scope)
         if not allows(key, scope):
             held = ", ".join(sorted(key.scopes)) or "none"
