@@ -64,7 +64,7 @@ class Answers(msgspec.Struct, frozen=True):
     checked: int
     suppressed: Mapping[int, Answer]  # by place in the batch, in its order
     invalid: Sequence[InvalidAddress]
-    known: bool = True  # as in a `Verdict`, for all that are not suppressed
+    known: bool = True  # False: the store is away, and nothing is said here of those on the list: memory may know (`at_once`)
 
 
 _CLEAN = Verdict(allowed=True)
@@ -172,36 +172,24 @@ class Lookup:
         entry = entries.get(address_hash)
         return _CLEAN if entry is None else Verdict(allowed=False, cause=entry.cause, scope=entry.scope)
 
-    def check(self, view: View, address: str) -> Answer:
-        """The answer for a canonical address with the whole entry. May wait for the store; `Transient` when nobody can tell."""
-        address_hash = self._hasher.hash(address)
-        verdict = self._from_table(view, address_hash)
-        if verdict is not None and verdict.allowed:
-            _FROM_TABLE.count += 1
-            return Answer(address, None)
-        entries = self._from_store(view, [address_hash])
-        if entries is None:
-            return Answer(address, None, known=False)
-        entry = entries.get(address_hash)
-        if entry is None:
-            _OVERRULED.count += verdict is not None
-            return Answer(address, None)
-        return Answer(address, msgspec.structs.replace(entry, address=address))
-
     # --- many ---
 
     def check_many(self, view: View, items: Sequence[object]) -> Answers:
-        """The answers for a batch of addresses as people write them; `Transient` when there are none to be had.
+        """The answers for a batch of addresses as people write them, with the whole entry of each that is on the list.
+
+        May wait for the store; `Transient` when it can not tell and mail of this view may not go then.
 
         Whatever an item is, it spoils nothing for the others.
         """
         addresses, invalid = addresses_of(items)
         hashes = {index: self._hasher.hash(address) for index, address in addresses.items()}
-        suspects = [index for index, it in hashes.items() if (said := self._from_table(view, it)) is None or not said.allowed]
+        said = {index: self._from_table(view, address_hash) for index, address_hash in hashes.items()}
+        suspects = [index for index, verdict in said.items() if verdict is None or not verdict.allowed]
         _FROM_TABLE.count += len(hashes) - len(suspects)
         entries = self._from_store(view, [hashes[index] for index in suspects]) if suspects else {}
         if entries is None:
             return Answers(len(items), {}, invalid, known=False)
+        _OVERRULED.count += sum(said[index] is not None and hashes[index] not in entries for index in suspects)
         suppressed = {
             index: Answer(addresses[index], msgspec.structs.replace(entry, address=addresses[index]))
             for index in suspects

@@ -15,7 +15,7 @@ from api.http.parts import Check
 from api.index.follower import Follower
 from api.index.reader import TableReader
 from api.index.table import identity_of, table_path
-from api.lookup import Lookup
+from api.lookup import Answer, Lookup
 from api.view import View
 from nullsender.address import AddressHasher
 from nullsender.clock import Clock, FakeClock
@@ -102,6 +102,12 @@ def opened_world(folder: Path) -> Iterator[World]:
     clock = FakeClock()
     with _opened_engine(folder) as engine:
         yield World(folder, engine, clock)
+
+
+def checked(lookup: Lookup, view: View, address: str) -> Answer:
+    """What the store and the table say together of one canonical address."""
+    answers = lookup.check_many(view, [address])
+    return answers.suppressed.get(0) or Answer(address, None, known=answers.known)
 
 
 class _OnPortal(httpx.BaseTransport):

@@ -21,7 +21,7 @@ from nullsender.clock import SystemClock
 from nullsender.errors import Misconfigured
 from nullsender.limits import API_HEAD_BYTES_MAX
 from suppression.store import Store
-from tests.api_world import HASHER, STALENESS_SECONDS_MAX, opened_store
+from tests.api_world import HASHER, STALENESS_SECONDS_MAX, checked, opened_store
 from tests.ports import free_port
 from tests.waiting import wait_for
 
@@ -126,7 +126,7 @@ def test_what_one_worker_adds_every_worker_of_the_machine_sees_at_once(served: S
             assert client.put(f"/v1/suppressions/{address}", json={"cause": "hard", "reason": "a test"}).status_code == 201
 
             assert client.get(f"/v1/check?address={address}").json()["allowed"] is False
-            assert not other_worker.check(View("default", None), address).allowed
+            assert not checked(other_worker, View("default", None), address).allowed
 
 
 def test_clean_lookups_ask_no_store(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from nullsender.clock import SystemClock
 from nullsender.errors import Misconfigured, Transient
 from nullsender.limits import TABLE_REOPEN_SECONDS, TABLE_SLOTS_MIN
 from suppression.store_standing import Standing
-from tests.api_world import HASHER, World, opened_store
+from tests.api_world import HASHER, World, checked, opened_store
 from tests.waiting import wait_for
 from tests.world_fixtures import shared_world as shared_world
 from tests.world_fixtures import world as world
@@ -191,7 +191,7 @@ def test_a_store_that_lost_changes_is_noticed_by_the_next_poll_although_no_quest
     world.clock.advance(seconds=TABLE_REOPEN_SECONDS)
 
     assert lookup.is_fresh()
-    assert not any(lookup.check(View("default", None), address).allowed for address in ["first@example.com", *again])
+    assert not any(checked(lookup, View("default", None), address).allowed for address in ["first@example.com", *again])
 
 
 def test_a_store_that_was_emptied_is_noticed(world: World, tmp_path: Path) -> None:
@@ -295,6 +295,24 @@ def test_a_wrong_clock_while_the_table_is_built_hides_no_entry(world: World, not
     world.catch_up()
 
     assert world.store.check("default", None, ["user@example.com"])
+    assert holds(world, "user@example.com")
+
+
+def test_each_machine_has_a_table_of_its_own_from_the_same_list(world: World, tmp_path: Path) -> None:
+    there = tmp_path / "another machine"
+    there.mkdir()
+    world.catch_up()
+    other = Follower(world.store, there, world.clock)
+    while not other.step():
+        pass
+    world.suppress("user@example.com")
+
+    world.catch_up()
+    other.step()
+
+    table = open_table(table_path(there), identity=identity_of(world.store.key_fingerprint))
+    assert table is not None
+    assert is_on(table, "user@example.com")
     assert holds(world, "user@example.com")
 
 
