@@ -248,7 +248,7 @@ SCRUB_KEEP_UP_SECONDS = 0.25
 SCRUB_FRESH_SECONDS_MAX = 30.0
 # Scrubs at work in one process of the API: each takes a share of its one core, and 2 MB; past that: 503, come again.
 SCRUBS_MAX = 16
-# How long a scrub waits for compiled code to be loaded: it is read in four seconds; to compile it anew takes more than a minute.
+# How long a scrub waits for compiled code to be loaded: it is read in four seconds; compiling it anew takes more than a minute.
 SCRUB_LOADING_SECONDS_MAX = 10.0
 
 # --- the HTTP API ------------------------------------------------------------------------------------------------------
