@@ -298,24 +298,6 @@ def test_a_wrong_clock_while_the_table_is_built_hides_no_entry(world: World, not
     assert holds(world, "user@example.com")
 
 
-def test_each_machine_has_a_table_of_its_own_from_the_same_list(world: World, tmp_path: Path) -> None:
-    there = tmp_path / "another machine"
-    there.mkdir()
-    world.catch_up()
-    other = Follower(world.store, there, world.clock)
-    while not other.step():
-        pass
-    world.suppress("user@example.com")
-
-    world.catch_up()
-    other.step()
-
-    table = open_table(table_path(there), identity=identity_of(world.store.key_fingerprint))
-    assert table is not None
-    assert is_on(table, "user@example.com")
-    assert holds(world, "user@example.com")
-
-
 def test_only_one_follower_of_a_machine_writes_and_the_next_one_takes_over(world: World) -> None:
     clock = SystemClock()
     stop_first, stop_second = threading.Event(), threading.Event()
