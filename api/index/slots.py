@@ -62,11 +62,6 @@ def value_of(cause: Cause, *, provisional: bool, scope: int, check: int, expires
     return code | scope << SCOPE_SHIFT | check << CHECK_SHIFT | expiry_of(expires) << EXPIRY_SHIFT
 
 
-def lifted(value: int) -> int:
-    """The value that says that the entry stands no more."""
-    return value & ~CAUSE_MASK
-
-
 def expiry_of(expires: datetime | None) -> int:
     """Seconds since `EPOCH`, rounded up, at least 1; 0 where it never ends."""
     if expires is None:
