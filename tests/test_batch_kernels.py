@@ -17,13 +17,13 @@ from api.batch.warming import warm
 from api.index.kernels import read_only
 from api.index.slots import (
     CAUSE_CODES,
+    CAUSE_MASK,
     CAUSES,
     CHECK_SHIFT,
     EPOCH,
     OTHER_SCOPE,
     home_of,
     identity_of_hash,
-    lifted,
     tenant_mask,
     value_of,
 )
@@ -191,7 +191,7 @@ def written(slot: Slot) -> tuple[int, int]:
     expires = None if slot.seconds is None else NOW + timedelta(seconds=slot.seconds)
     value = value_of(slot.cause, provisional=slot.provisional, scope=slot.scope, check=check, expires=expires)
     if slot.damage == "lifted":
-        return key, lifted(value)
+        return key, value & ~CAUSE_MASK
     if slot.damage == "half written":
         return key, 0
     return key, value ^ (1 << CHECK_SHIFT) if slot.damage == "another check" else value
