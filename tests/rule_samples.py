@@ -3,8 +3,8 @@
 A rule that decides none of the samples of a text never decides by that text: an earlier rule has taken them all.
 """
 
-import re
 from collections.abc import Iterable, Iterator
+from importlib import import_module
 from itertools import islice
 from typing import Any
 
@@ -16,7 +16,7 @@ _CATEGORY = {"CATEGORY_DIGIT": "7", "CATEGORY_SPACE": " "}  # everything else ta
 
 def samples_of(pattern: str) -> list[str]:
     """The samples, the plainest first."""
-    parsed = re._parser.parse(pattern)  # type: ignore[attr-defined]  # the library has no other door to it
+    parsed = import_module("re._parser").parse(pattern)  # the library has no other door to it
     return list(dict.fromkeys(islice(_of_sequence(list(parsed)), SAMPLES_MAX)))
 
 
