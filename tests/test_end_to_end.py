@@ -2,6 +2,7 @@
 
 import json
 import smtplib
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
@@ -19,6 +20,7 @@ pytestmark = pytest.mark.xdist_group("end-to-end")
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "mail"
 PROVISIONAL = timedelta(days=7)
+FLUSH_EVERY_SECONDS = 10.0
 LOG_CHARS_MAX = 8000  # of Postfix's log, where a test says that its bounce never came
 
 
@@ -64,9 +66,21 @@ def history(system: System, address: str) -> list[dict[str, Any]]:
 
 
 def wait_for_history(system: System, address: str, postfix: Postfix) -> list[dict[str, Any]]:
-    """What the system tells of an address, as soon as it knows anything; if it never does, what Postfix's log says."""
+    """What the system tells of an address, as soon as it knows anything; if it never does, what Postfix's log says.
+
+    Postfix is told to try again now and then: it puts a message away for minutes that came up while it was still in hand.
+    """
+    flush_at_seconds = time.monotonic() + FLUSH_EVERY_SECONDS
+
+    def told() -> list[dict[str, Any]]:
+        nonlocal flush_at_seconds
+        if time.monotonic() > flush_at_seconds:
+            postfix.flush()
+            flush_at_seconds = time.monotonic() + FLUSH_EVERY_SECONDS
+        return history(system, address)
+
     try:
-        return wait_for(lambda: history(system, address), what=f"a report about {address}")
+        return wait_for(told, what=f"a report about {address}")
     except AssertionError as error:
         error.add_note(postfix.log()[-LOG_CHARS_MAX:])
         raise
