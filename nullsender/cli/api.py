@@ -1,6 +1,7 @@
 """`nullsender api`: pre-send lookups and the list over HTTP."""
 
 import argparse
+import sys
 
 from api.batch import loading
 from api.http.app import open_api
@@ -8,6 +9,7 @@ from api.http.server import serve
 from nullsender.cli import lookup_parts, parts, store_parts
 from nullsender.cli.running import role
 from nullsender.cli.running.pipeline import Pipeline
+from nullsender.limits import API_SWITCH_SECONDS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,5 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
             further_checks=[pipeline.trouble],
         )
         loading.load_beside()
+        # A thread that computes beside the event loop gives way to a lookup soon, not only after Python's five milliseconds.
+        sys.setswitchinterval(API_SWITCH_SECONDS)
         serve(api, *settings.http, ours.heart.pulse("the API"), shares_port=processes > 1)
     return 0
