@@ -2,6 +2,7 @@
 
 import base64
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import ClassVar, NamedTuple
 from urllib.parse import parse_qs, urlsplit
@@ -18,7 +19,7 @@ class Wanted(NamedTuple):
     pulled: Mapping[str, tuple[str, str]]  # address -> cause, scope
 
 
-class Provider(Scripted):
+class Provider(Scripted, ABC):
     """One provider's server. What it knows is at `x.test`; one row of each list is no address."""
 
     name: str
@@ -44,17 +45,17 @@ class Provider(Scripted):
         query = {name: values[0] for name, values in parse_qs(urlsplit(asked.target).query).items()}
         return Answer(200, json.dumps(self.listed(path, query, asked.headers["host"])).encode())
 
+    @abstractmethod
     def knows(self, asked: Asked) -> bool:
         """Whether the request is authenticated."""
-        raise NotImplementedError
 
+    @abstractmethod
     def accepted(self) -> Answer:
         """The answer to a message."""
-        raise NotImplementedError
 
+    @abstractmethod
     def listed(self, path: str, query: Mapping[str, str], host: str) -> object:
         """The answer to a question for a list."""
-        raise NotImplementedError
 
 
 class Postmark(Provider):
