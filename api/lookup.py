@@ -23,7 +23,7 @@ from nullsender.counting import Tally
 from nullsender.errors import Invalid, Transient
 from suppression.policy import Cause
 from suppression.records import Entry
-from suppression.store import Store
+from suppression.store.store import Store
 
 _log = logging.getLogger("lookup")
 

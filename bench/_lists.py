@@ -16,7 +16,7 @@ from nullsender.clock import SystemClock
 from suppression.engine import reading, writing
 from suppression.migrate import upgrade
 from suppression.policy import PolicySettings
-from suppression.store import Store
+from suppression.store.store import Store
 from tests.outcomes import an_outcome
 
 HASHER = AddressHasher(b"a key that is only for benchmarks")

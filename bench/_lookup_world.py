@@ -23,7 +23,7 @@ import pysqlite3.dbapi2 as sqlite
 from nullsender import config
 from nullsender.address import AddressHasher
 from nullsender.cli import store_parts
-from suppression.store import Store
+from suppression.store.store import Store
 from tests.ports import free_ports
 from tests.waiting import wait_for
 

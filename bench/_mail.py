@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from ingest.signing.keys import Claims
-from ingest.signing.return_path import ReturnPaths
+from nullsender.signing.keys import Claims
+from nullsender.signing.return_path import ReturnPaths
 
 DOMAIN = "bounces.localhost"
 RETURNED_BYTES = 3_600

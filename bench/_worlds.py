@@ -10,10 +10,10 @@ import httpx
 import msgspec
 
 from bench._processes import roles_of
-from ingest.signing.keys import SigningKeys
 from nullsender import config, secret_keys
 from nullsender.cli import parts
 from nullsender.log import Log
+from nullsender.signing.keys import SigningKeys
 from tests.servers.kafka import kafka_server
 from tests.servers.postgres import postgres_server
 from tests.system import START_SECONDS_MAX, System

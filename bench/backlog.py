@@ -26,10 +26,10 @@ from bench._processes import Watch
 from bench._worlds import WORLDS, Measured
 from classifiers.rules import Rules
 from ingest.intake import Intake
-from ingest.signing.keys import SigningKeys
-from ingest.signing.return_path import ReturnPaths
 from nullsender.events import Outcome, Report, Source, decode, encode
 from nullsender.log import Record, Topic, wait_until_durable
+from nullsender.signing.keys import SigningKeys
+from nullsender.signing.return_path import ReturnPaths
 
 CASES = {"bounces": (Topic.BOUNCES,), "outcomes": (Topic.OUTCOMES,), "both": (Topic.BOUNCES, Topic.OUTCOMES)}
 PUBLISHED_AT_ONCE = 5_000

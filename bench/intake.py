@@ -28,10 +28,10 @@ from ingest.mx.recipients import Recipients
 from ingest.mx.replies import recorded
 from ingest.mx.server import MxServer, MxSettings
 from ingest.mx.session import SessionLimits
-from ingest.signing.keys import SigningKeys
 from nullsender.clock import SystemClock
 from nullsender.log import Producer, Record
 from nullsender.log_embedded import EmbeddedLog
+from nullsender.signing.keys import SigningKeys
 
 DOMAIN = "bounces.example"
 KEYS = SigningKeys({"k1": b"a secret of the benchmark, 32 by"})

@@ -23,7 +23,7 @@ from bench._asking import drained_seconds, latencies_seconds
 from bench._mail import Mail, bounces, send_all, send_at
 from bench._processes import Watch
 from bench._worlds import WORLDS, Measured
-from ingest.signing.return_path import ReturnPaths
+from nullsender.signing.return_path import ReturnPaths
 
 WARM_UP_MESSAGES = 50
 

@@ -23,8 +23,8 @@ from nullsender.events import Outcome
 from nullsender.log import Partition, Position, Topic
 from suppression.engine import opened
 from suppression.migrate import upgrade
-from suppression.store import Store
-from suppression.store_read import Filters
+from suppression.store.read import Filters
+from suppression.store.store import Store
 from tests.outcomes import an_outcome
 from tests.servers.postgres import Postgres, postgres_server
 

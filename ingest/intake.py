@@ -14,12 +14,12 @@ import msgspec
 from ingest.proof import Prover
 from ingest.reading.report import Unreadable, message_id_of, read_message
 from ingest.roles import role_of
-from ingest.signing.keys import SigningKeys
 from nullsender.address import canonical
 from nullsender.errors import Invalid
 from nullsender.events import DeadLetter, Kind, RawMessage, Report, Source, encode
 from nullsender.limits import DIAGNOSTIC_CHARACTERS_MAX
 from nullsender.log import Record, Topic
+from nullsender.signing.keys import SigningKeys
 
 _log = logging.getLogger("mx")
 

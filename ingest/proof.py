@@ -17,9 +17,6 @@ from typing import NamedTuple
 import msgspec
 
 from ingest.reading.report import Reading
-from ingest.signing.keys import Claims, Expired, SigningKeys
-from ingest.signing.return_path import ReturnPaths, is_return_path, is_short_return_path, is_unsubscribe_address
-from ingest.signing.token import Tokens
 from nullsender.address import canonical
 from nullsender.errors import Invalid
 from nullsender.events import DerivedFrom, Kind, Proof, Report, Source
@@ -28,6 +25,9 @@ from nullsender.limits import (
     RETURNED_HEADER_BYTES_TRIED_MAX,
     SHORT_RETURN_PATHS_TRIED_MAX,
 )
+from nullsender.signing.keys import Claims, Expired, SigningKeys
+from nullsender.signing.return_path import ReturnPaths, is_return_path, is_short_return_path, is_unsubscribe_address
+from nullsender.signing.token import Tokens
 
 # It begins only where a word does and never goes back (`+`), so the time is linear.
 _ADDRESS = re.compile(rb"(?<![^\s<>,;:\"()@])[^\s<>,;:\"()@]{1,64}+@[0-9A-Za-z.-]{1,255}")

@@ -4,8 +4,8 @@
 on top. RFC 5321 4.5.1 wants postmaster@, RFC 2142 abuse@: their mail is read like all the rest.
 """
 
-from ingest.signing.return_path import is_return_path
 from nullsender.log import Topic
+from nullsender.signing.return_path import is_return_path
 
 #: Which topic the reports of a message go to that does not say itself what it is.
 ROLES = {

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from nullsender.events import Outcome, decode
 from nullsender.log import Partition, Position, StoredRecord, Topic, mark_of
 from suppression.records import Applied
-from suppression.store import Store
+from suppression.store.store import Store
 
 GROUP = "suppress"
 

@@ -27,7 +27,7 @@ from nullsender.limits import (
 from suppression.engine import reading, wait_as_long_as_it_takes, writing
 from suppression.models import SCHEMA_REVISION
 from suppression.schema import KNOWN_FINGERPRINT, revision_of, serves, too_new
-from suppression.store_bulk import is_postgresql
+from suppression.store.bulk import is_postgresql
 from suppression.trouble import Unreachable, trouble_typed, waited_in_vain_for_a_lock
 
 _ADVISORY_LOCK = 0x6E73  # "ns": any number that nobody else in this database uses

@@ -13,7 +13,7 @@
     api_keys           who may ask
     meta               facts about the store itself
 
-What is old and holds nothing up leaves (`store_age.py`). Times are UTC. Addresses are known by their keyed hash
+What is old and holds nothing up leaves (`store/age.py`). Times are UTC. Addresses are known by their keyed hash
 (`nullsender/address.py`) everywhere but in `addresses`.
 """
 

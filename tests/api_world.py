@@ -22,7 +22,7 @@ from nullsender.clock import Clock, FakeClock
 from suppression.engine import open_engine
 from suppression.migrate import upgrade
 from suppression.policy import PolicySettings
-from suppression.store import Store
+from suppression.store.store import Store
 
 STALENESS_SECONDS_MAX = 1.0
 HASHER = AddressHasher(b"a key that is only for tests....")

@@ -17,11 +17,11 @@ import uvloop
 
 from ingest.mx.server import MxSettings, serve
 from ingest.mx.session import SessionLimits
-from ingest.signing.keys import SigningKeys
 from nullsender.clock import SystemClock
 from nullsender.events import DeadLetter, RawMessage, Report, decode
 from nullsender.log import Log, Producer, StoredRecord, Topic
 from nullsender.log_embedded import EmbeddedLog
+from nullsender.signing.keys import SigningKeys
 
 DOMAIN = "bounces.example"
 KEYS = SigningKeys({"k1": b"a secret of the tests, 32 bytes."})

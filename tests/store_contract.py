@@ -22,8 +22,8 @@ from suppression.engine import reading
 from suppression.models import addresses
 from suppression.policy import Cause, Did, PolicySettings
 from suppression.records import Addition, Applied, Change, ConsentRequired, Entry, Told
-from suppression.store import Store
-from suppression.store_read import Filters
+from suppression.store.read import Filters
+from suppression.store.store import Store
 from tests.outcomes import START, an_outcome
 from tests.store_fixtures import store_on
 

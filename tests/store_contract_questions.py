@@ -8,9 +8,9 @@ from nullsender.clock import FakeClock
 from nullsender.errors import Invalid
 from suppression.policy import Cause, Did
 from suppression.records import Change, Told
-from suppression.store import Store
-from suppression.store_read import Filters
-from suppression.store_standing import Kind
+from suppression.store.read import Filters
+from suppression.store.standing import Kind
+from suppression.store.store import Store
 from tests.outcomes import START, an_outcome
 from tests.store_contract import ADA, BEN, EVE, lift, put, tell
 

@@ -13,7 +13,7 @@ from nullsender.limits import HISTORY_KEPT_DAYS
 from suppression.engine import opened
 from suppression.migrate import upgrade
 from suppression.policy import PolicySettings
-from suppression.store import Store
+from suppression.store.store import Store
 from tests.missing import give_up
 from tests.servers.postgres import Postgres, PostgresUnavailable, postgres_server
 

@@ -16,7 +16,7 @@ from api.view import View
 from nullsender.clock import FakeClock
 from nullsender.errors import Misconfigured, Transient
 from suppression.models import addresses
-from suppression.store import Store
+from suppression.store.store import Store
 from tests.store_contract import ADA, BEN, EVE, lift, put
 
 NEWS = View("default", "news")

@@ -17,7 +17,7 @@ from api.view import View
 from nullsender.errors import Transient
 from nullsender.limits import API_BODY_BYTES_MAX, API_KEY_CACHE_SECONDS, CHECK_ADDRESSES_MAX
 from suppression.policy import Did
-from suppression.store import Store
+from suppression.store.store import Store
 from tests.api_world import World, opened_client, opened_world
 
 

@@ -20,7 +20,7 @@ from api.view import View
 from nullsender.clock import SystemClock
 from nullsender.errors import Misconfigured
 from nullsender.limits import API_HEAD_BYTES_MAX
-from suppression.store import Store
+from suppression.store.store import Store
 from tests.api_world import HASHER, STALENESS_SECONDS_MAX, checked, opened_store
 from tests.ports import free_port
 from tests.waiting import wait_for

@@ -19,7 +19,7 @@ from api.http.protocol import Protocol
 from api.lookup import Lookup
 from nullsender.errors import Transient
 from nullsender.limits import API_FIELDS_REMEMBERED_BYTES_MAX
-from suppression.store import Store
+from suppression.store.store import Store
 from tests.test_api_quick import PIECES
 from tests.test_api_served import Served, opened_served, received
 from tests.waiting import wait_for

@@ -26,7 +26,7 @@ from suppression.consumer import GROUP, SuppressStage
 from suppression.engine import opened as opened_store
 from suppression.engine import reading
 from suppression.giving_way import GivingWay
-from suppression.store import Store
+from suppression.store.store import Store
 from tests.kafka_fixtures import KAFKA
 from tests.log_kafka_world import migrated, opened, settings_for
 from tests.outcomes import START, an_outcome

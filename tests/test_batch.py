@@ -18,7 +18,7 @@ from api.view import View
 from nullsender.errors import Transient
 from nullsender.limits import CHECK_ADDRESSES_MAX
 from suppression.policy import Cause
-from suppression.store import Store
+from suppression.store.store import Store
 from tests.api_world import World, opened_client
 from tests.world_fixtures import shared_world as shared_world
 from tests.world_fixtures import world as world

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from ingest.intake import Intake
-from ingest.signing.keys import SigningKeys
 from nullsender.cli import dead_letters
 from nullsender.cli.dead_letters import chosen, open_letters, read_letters
 from nullsender.cli.replaying.letters import replay_letters
@@ -19,6 +18,7 @@ from nullsender.errors import Invalid, Transient
 from nullsender.events import DeadLetter, Source, encode
 from nullsender.log import Log, Producer, Record, Topic, wait_until_durable
 from nullsender.log_embedded import EmbeddedLog
+from nullsender.signing.keys import SigningKeys
 
 INTAKE = Intake(keys=SigningKeys({"k1": b"a secret of the tests, 32 bytes."}))
 NOON = datetime(2026, 5, 17, 12, tzinfo=UTC)

@@ -31,7 +31,7 @@ from api.view import View
 from nullsender.errors import Invalid, Misconfigured, Transient
 from nullsender.limits import DNS_PAYLOAD_BYTES_MAX, DNS_QUESTION_BYTES_MAX, DNS_TTL_SECONDS
 from suppression.policy import Cause
-from suppression.store import Store
+from suppression.store.store import Store
 from tests.api_world import HASHER, STALENESS_SECONDS_MAX, World, opened_store, opened_world
 
 APEX = "Blocked.example."

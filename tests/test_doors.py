@@ -21,7 +21,7 @@ from nullsender.clock import FakeClock, SystemClock
 from nullsender.errors import Transient
 from suppression.engine import opened
 from suppression.policy import Cause, PolicySettings
-from suppression.store import Store
+from suppression.store.store import Store
 from tests.api_world import STALENESS_SECONDS_MAX, opened_world
 from tests.doors_world import Hall, Heard, opened_hall
 

@@ -15,7 +15,7 @@ from api.view import View, view_of
 from nullsender import counting, telemetry
 from nullsender.errors import Invalid, Transient
 from suppression.policy import Cause
-from suppression.store import Store
+from suppression.store.store import Store
 from tests.api_world import STALENESS_SECONDS_MAX, World
 from tests.doors_world import HOST, Heard, conversation, doors_opened, lookup_of, netstring, policy_question, understood
 from tests.world_fixtures import world as world

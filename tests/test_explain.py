@@ -15,8 +15,6 @@ from classifiers.outcome import Category
 from classifiers.rulebook import Provider, Rule, Rulebook, Signs
 from classifiers.rules import Rules
 from ingest.proof import Prover
-from ingest.signing.keys import Claims, SigningKeys
-from ingest.signing.return_path import ReturnPaths
 from nullsender import config
 from nullsender.cli import main, store_parts
 from nullsender.cli.explain import Explainer, explain_files
@@ -26,6 +24,8 @@ from nullsender.cli.explaining.ties import Ties
 from nullsender.cli.reply import reply_lines
 from nullsender.events import Source
 from nullsender.limits import MESSAGE_BYTES_MAX, READ_BYTES_MAX, REPORTS_MAX
+from nullsender.signing.keys import Claims, SigningKeys
+from nullsender.signing.return_path import ReturnPaths
 from suppression.policy import PolicySettings
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "mail"

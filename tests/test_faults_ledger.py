@@ -4,8 +4,8 @@ from random import Random
 
 import pytest
 
-from ingest.signing.keys import SigningKeys
 from nullsender.events import Result
+from nullsender.signing.keys import SigningKeys
 from tests.faults.ledger import UNKNOWN, Found, FoundEntry, FoundLetter, FoundOutcome, Ledger
 from tests.faults.mail import Mail, Writer
 

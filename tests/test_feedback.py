@@ -15,9 +15,9 @@ from ingest.reading.origin import origin_of
 from ingest.reading.redaction import is_redacted
 from ingest.reading.returned import Returned
 from ingest.reading.sender_trace import traced_recipient
-from ingest.signing.keys import Claims, SigningKeys
-from ingest.signing.token import Tokens, token_in_feedback_id
 from nullsender.events import DerivedFrom, Kind, Proof, Report, Source
+from nullsender.signing.keys import Claims, SigningKeys
+from nullsender.signing.token import Tokens, token_in_feedback_id
 from tests.readings import MAIL, only, read, read_file
 
 HANDMADE = MAIL / "handmade"

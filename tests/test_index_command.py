@@ -20,7 +20,7 @@ from nullsender.cli import main, parts, store_parts
 from nullsender.cli.indexing.progress import Progress
 from nullsender.clock import FakeClock, SystemClock
 from nullsender.errors import Misconfigured, Transient
-from suppression.store import Store
+from suppression.store.store import Store
 from tests.api_world import World
 from tests.waiting import wait_for
 from tests.world_fixtures import world as world

@@ -11,10 +11,10 @@ from ingest.intake import Intake
 from ingest.mx.recipients import Recipients
 from ingest.mx.replies import Reply
 from ingest.roles import role_of
-from ingest.signing.keys import Claims, SigningKeys
-from ingest.signing.return_path import Purpose, ReturnPaths
 from nullsender.events import DeadLetter, Proof, RawMessage, Report, Source, decode
 from nullsender.log import Topic
+from nullsender.signing.keys import Claims, SigningKeys
+from nullsender.signing.return_path import Purpose, ReturnPaths
 
 NOW = datetime(2026, 5, 17, 12, tzinfo=UTC)
 KEYS = SigningKeys({"k1": b"a secret of the tests, 32 bytes."})

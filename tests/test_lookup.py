@@ -14,7 +14,7 @@ from api.view import View
 from nullsender.errors import Transient
 from nullsender.limits import TABLE_REOPEN_SECONDS
 from suppression.policy import Cause
-from suppression.store import Store
+from suppression.store.store import Store
 from tests.api_world import HASHER, STALENESS_SECONDS_MAX, World, checked
 from tests.world_fixtures import shared_world as shared_world
 from tests.world_fixtures import world as world

@@ -21,7 +21,7 @@ from nullsender import limits
 from nullsender.clock import SystemClock
 from nullsender.errors import Misconfigured, Transient
 from nullsender.limits import TABLE_REOPEN_SECONDS, TABLE_SLOTS_MIN
-from suppression.store_standing import Standing
+from suppression.store.standing import Standing
 from tests.api_world import HASHER, World, checked, opened_store
 from tests.waiting import wait_for
 from tests.world_fixtures import shared_world as shared_world

@@ -17,7 +17,7 @@ from nullsender.clock import SystemClock
 from nullsender.limits import LOOKUP_STALENESS_SECONDS_MAX
 from suppression.engine import opened
 from suppression.policy import Cause
-from suppression.store import Store
+from suppression.store.store import Store
 from tests.store_fixtures import ADDRESS_KEY, BOTH_DATABASES, store_on
 from tests.waiting import wait_for
 

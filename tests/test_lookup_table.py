@@ -30,7 +30,7 @@ from nullsender import limits
 from nullsender.errors import Misconfigured, Transient
 from nullsender.limits import TABLE_SLOTS_MIN
 from suppression.policy import Cause
-from suppression.store_standing import Kind, Standing
+from suppression.store.standing import Kind, Standing
 
 IDENTITY = identity_of("a key")
 NOW = EPOCH + timedelta(days=2000)

@@ -8,9 +8,6 @@ import pytest
 
 from ingest.proof import SEVERAL_CANDIDATES, SEVERAL_STREAMS, SOMEONE_ELSE, Prover
 from ingest.reading.report import Reading
-from ingest.signing.keys import Claims, SigningKeys
-from ingest.signing.return_path import Purpose, ReturnPaths
-from ingest.signing.token import Tokens
 from nullsender.events import DerivedFrom, Kind, Proof, Report, Source
 from nullsender.limits import (
     RETURN_PATH_CANDIDATES_MAX,
@@ -19,6 +16,9 @@ from nullsender.limits import (
     TOKEN_DAYS,
     UNSUBSCRIBE_DAYS,
 )
+from nullsender.signing.keys import Claims, SigningKeys
+from nullsender.signing.return_path import Purpose, ReturnPaths
+from nullsender.signing.token import Tokens
 
 TODAY = date(2026, 5, 17)
 KEYS = SigningKeys({"k1": b"a secret of the tests, 32 bytes."})

@@ -11,7 +11,6 @@ from msgspec.structs import replace
 
 from classifiers.consumer import ClassifyStage
 from ingest.intake import Intake
-from ingest.signing.keys import SigningKeys
 from nullsender import cli
 from nullsender.cli import parts, store_parts
 from nullsender.cli.replaying.against import KnownByLog
@@ -29,9 +28,10 @@ from nullsender.log_embedded import EmbeddedLog
 from nullsender.log_kafka import KafkaLog
 from nullsender.log_kafka_settings import KafkaSettings
 from nullsender.log_kafka_topics import migrate_topics
+from nullsender.signing.keys import SigningKeys
 from suppression.consumer import GROUP, TOPICS, SuppressStage
 from suppression.policy import Cause, Did
-from suppression.store import Store
+from suppression.store.store import Store
 from tests.kafka_fixtures import KAFKA
 from tests.outcomes import START, an_outcome
 from tests.servers.kafka import Kafka

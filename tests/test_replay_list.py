@@ -13,14 +13,14 @@ from sqlalchemy import Engine, select
 from nullsender.clock import FakeClock
 from nullsender.events import Fault, Outcome, Proof, Rejudgement, Result
 from nullsender.limits import HISTORY_KEPT_DAYS, OUTCOME_BODIES_KEPT_DAYS
-from suppression import store_rejudge
 from suppression.engine import reading, writing
 from suppression.models import outcomes
 from suppression.policy import Cause, Did, PolicySettings
 from suppression.records import Applied, Change, Told
-from suppression.store import Store
-from suppression.store_rows import Person, take_pen
-from suppression.store_turn import Turn
+from suppression.store import rejudge
+from suppression.store.rows import Person, take_pen
+from suppression.store.store import Store
+from suppression.store.turn import Turn
 from tests.outcomes import START, an_outcome
 from tests.outcomes_drawn import RESULTS, reports_of
 from tests.store_contract import ADA, BEN, actions, did, lift, live, put, stops, tell
@@ -162,7 +162,7 @@ def test_a_fold_reads_none_of_the_words_that_anybody_can_send(store: Store, engi
 def test_an_address_that_very_many_reports_name_is_left_as_it_is_and_says_so(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_rejudge, "REPORTS_FOLDED_MAX", 3)
+    monkeypatch.setattr(rejudge, "REPORTS_FOLDED_MAX", 3)
     tell(store, *(an_outcome(str(number), days=number) for number in range(3)))
     assert judged(store, anew(an_outcome("0"), "none")) == [Did.RECORDED]
     tell(store, an_outcome("one too many", days=4))

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from ingest.reading.report import Reading, Unreadable, message_id_of, read_message
-from ingest.signing.keys import SIGNATURE_CHARACTERS
 from nullsender.events import Kind, Source
 from nullsender.limits import DIAGNOSTICS_CHARACTERS_MAX, READ_BYTES_MAX, REPORTS_MAX
+from nullsender.signing.keys import SIGNATURE_CHARACTERS
 from tests.readings import MAIL, RECEIVED_AT, only, read, read_file
 
 SOURCE = Source(rcpt_to=("bounces@bounces.example.com",))

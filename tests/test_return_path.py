@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.signing.keys import Claims, SigningKeys, canonical_claims
-from ingest.signing.return_path import Purpose, ReturnPaths, is_return_path
-from ingest.signing.token import Tokens
 from nullsender.address import canonical
 from nullsender.errors import Invalid, Misconfigured
 from nullsender.limits import LOCAL_PART_OCTETS_MAX, RETURN_PATH_DAYS, TOKEN_DAYS, UNSUBSCRIBE_DAYS
+from nullsender.signing.keys import Claims, SigningKeys, canonical_claims
+from nullsender.signing.return_path import Purpose, ReturnPaths, is_return_path
+from nullsender.signing.token import Tokens
 
 TODAY = date(2026, 5, 17)
 KEYS = SigningKeys({"k2": b"the newer secret, thirty-two bytes", "k1": b"the older secret, thirty-two bytes"})

@@ -20,7 +20,7 @@ from nullsender.cli.scrubbing.results import Results
 from nullsender.config import Settings
 from nullsender.file_lock import locked
 from nullsender.limits import SCRUB_LINE_BYTES_MAX
-from suppression.store import Store
+from suppression.store.store import Store
 from tests.waiting import wait_for
 
 

@@ -13,7 +13,7 @@ from suppression.engine import reading
 from suppression.models import changes, entries, outcomes
 from suppression.policy import Did, PolicySettings
 from suppression.records import Told
-from suppression.store import Store
+from suppression.store.store import Store
 from tests.outcomes import START, an_outcome
 from tests.store_contract import ADA, BEN, actions, did, lift, put, stops, tell
 from tests.store_fixtures import BOTH_DATABASES, store_on

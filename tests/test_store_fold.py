@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from nullsender.events import Outcome, Proof
 from suppression.policy import Cause, PolicySettings
-from suppression.store import Store
+from suppression.store.store import Store
 from tests.outcomes_drawn import reports_of
 from tests.sim.fold import fold
 from tests.store_contract import ADA, BEN, live, tell

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, delete
 from nullsender.address import AddressHasher
 from nullsender.clock import FakeClock
 from suppression.models import addresses
-from suppression.store import Store
+from suppression.store.store import Store
 from tests.store_contract import ADA, BEN, EVE, lift, put
 from tests.store_fixtures import ADDRESS_KEY, BOTH_DATABASES
 

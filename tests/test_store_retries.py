@@ -14,7 +14,7 @@ from nullsender.errors import Transient
 from nullsender.limits import STORE_TRIES_MAX
 from suppression.engine import opened, writing
 from suppression.policy import Cause, Did
-from suppression.store import Store
+from suppression.store.store import Store
 from suppression.trouble import UnknownCommit
 from tests.faults.proxy import PostgresCommits, Proxy
 from tests.outcomes import an_outcome

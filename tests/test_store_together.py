@@ -18,7 +18,7 @@ from nullsender.log import Position
 from suppression.engine import opened, reading, writing
 from suppression.models import api_keys, changes, entries, meta, numbering, outcomes
 from suppression.policy import Did
-from suppression.store import Store
+from suppression.store.store import Store
 from tests.outcomes import an_outcome
 from tests.store_contract import PLACE, put
 from tests.store_fixtures import BOTH_DATABASES, store_on

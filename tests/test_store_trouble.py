@@ -14,8 +14,8 @@ from suppression import engine as engine_module
 from suppression.engine import open_engine, opened, reading, writing
 from suppression.migrate import upgrade
 from suppression.policy import Cause, Did
-from suppression.store import Store
-from suppression.store_rows import take_pen
+from suppression.store.rows import take_pen
+from suppression.store.store import Store
 from suppression.trouble import Unreachable
 from tests.missing import give_up
 from tests.outcomes import an_outcome

@@ -14,7 +14,7 @@ from nullsender.events import encode
 from nullsender.log import Log, Partition, Position, Record, StoredRecord, Topic, mark_of, wait_until_durable
 from nullsender.log_embedded import EmbeddedLog
 from suppression.consumer import GROUP, TOPICS, SuppressStage
-from suppression.store import Store
+from suppression.store.store import Store
 from tests.outcomes import an_outcome
 from tests.store_fixtures import BOTH_DATABASES
 

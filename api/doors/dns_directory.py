@@ -30,8 +30,8 @@ from nullsender.limits import (
     DIRECTORY_POLL_SECONDS,
     FOLLOW_RETRY_SECONDS_MAX,
 )
-from suppression.store import Store
-from suppression.store_names import NamedChange
+from suppression.store.names import NamedChange
+from suppression.store.store import Store
 
 _log = logging.getLogger("doors")
 _TRANSIENT = (lmdb.DiskError, lmdb.MapFullError, lmdb.PanicError, lmdb.MemoryError)

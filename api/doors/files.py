@@ -15,7 +15,7 @@ from nullsender import telemetry
 from nullsender.clock import Clock
 from nullsender.errors import Misconfigured, Transient
 from nullsender.limits import FILES_COMMAND_SECONDS_MAX
-from suppression.store import Store
+from suppression.store.store import Store
 
 _log = logging.getLogger("doors")
 _LOOK_SECONDS = 0.2  # how soon a stop is heard

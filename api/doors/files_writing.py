@@ -22,7 +22,7 @@ from typing import IO, NamedTuple
 from api.view import View
 from nullsender.errors import Misconfigured, Transient
 from nullsender.limits import FILE_PAGE_MAX, FILE_RUN_ADDRESSES_MAX
-from suppression.store import Store
+from suppression.store.store import Store
 
 # PowerMTA takes # for a comment, /…/ for a regular expression and * for any name: such a line would stop other people's mail.
 _MEANS_SOMETHING_ELSE = re.compile(r"[#/]|.*[*\s]")

@@ -32,7 +32,7 @@ from api.lookup import Lookup
 from api.threads import StoreThreads
 from nullsender.clock import Clock
 from nullsender.limits import API_RATE_PER_SECOND, API_STORE_THREADS_MAX, API_STORE_WAITING_MAX
-from suppression.store import Store
+from suppression.store.store import Store
 
 _ABOUT = """May I send to this address? Which addresses may I not send to, why, and who decided?
 

@@ -18,8 +18,8 @@ from nullsender.clock import Clock
 from nullsender.errors import Transient
 from nullsender.limits import API_KEY_CACHE_ENTRIES_MAX, API_KEY_CACHE_SECONDS
 from suppression.records import ApiKey
-from suppression.store import Store
-from suppression.store_keys import key_digest
+from suppression.store.keys import key_digest
+from suppression.store.store import Store
 
 _ASK_AGAIN_SECONDS: Final = API_KEY_CACHE_SECONDS / 2
 

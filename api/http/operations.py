@@ -14,7 +14,7 @@ from api.lookup import Lookup
 from nullsender import telemetry
 from nullsender.errors import Misconfigured, Transient
 from nullsender.limits import API_READY_SECONDS_MAX
-from suppression.store import Store
+from suppression.store.store import Store
 
 _log = logging.getLogger("api")
 

@@ -10,7 +10,7 @@ from api.http.hits import Hits
 from api.http.keys import Keys
 from api.lookup import Lookup
 from api.threads import StoreThreads
-from suppression.store import Store
+from suppression.store.store import Store
 
 #: Says what is wrong with one part of the system, or None. May block.
 Check = Callable[[], str | None]

@@ -30,7 +30,7 @@ from api.http.schemas import (
 )
 from nullsender.limits import TABLE_SETTLE_POLL_SECONDS
 from suppression.records import Change, Entry, Told
-from suppression.store_read import Filters
+from suppression.store.read import Filters
 
 
 class _AddressInPath(Convertor[str]):

@@ -19,8 +19,8 @@ from api.index.slots import CHECK_MASK, CHECK_SHIFT, tenant_mask, value_of
 from api.index.writing import Batch, WritableTable, create, slots_for
 from nullsender import limits
 from suppression.records import Change
-from suppression.store import Store
-from suppression.store_standing import Kind, Standing
+from suppression.store.standing import Kind, Standing
+from suppression.store.store import Store
 
 
 class NextTable(ABC):

@@ -36,7 +36,7 @@ from nullsender.limits import (
     TABLE_RETRY_SECONDS,
 )
 from suppression.records import Change
-from suppression.store import Store
+from suppression.store.store import Store
 
 _log = logging.getLogger("follow")
 _DELAYS = Timings(telemetry.LOOKUP_DELAY)

@@ -14,7 +14,7 @@ from nullsender.clock import Clock
 from nullsender.errors import Misconfigured, Transient
 from nullsender.file_lock import locked
 from nullsender.limits import RETRY_SECONDS_MIN
-from suppression.store import Store
+from suppression.store.store import Store
 
 
 class Made(NamedTuple):

@@ -19,7 +19,7 @@ from api.index.slots import CAUSE_MASK, CAUSES, EPOCH, EXPIRY_SHIFT, OTHER_SCOPE
 from api.index.table import Table, identity_of
 from api.index.writing import WritableTable, create, slots_for
 from nullsender.limits import FOLLOW_BATCH_MAX, TABLE_BUILD_ROWS, VERIFY_DIFFERENCES_MAX
-from suppression.store import Store
+from suppression.store.store import Store
 
 
 class Said(NamedTuple):

@@ -14,10 +14,10 @@ from ingest.mx.connection import Shared
 from ingest.mx.handler import MxHandler
 from ingest.mx.recipients import Recipients
 from ingest.mx.session import MxSession, SessionLimits
-from ingest.signing.keys import SigningKeys
 from nullsender import limits
 from nullsender.clock import Clock
 from nullsender.log import Producer
+from nullsender.signing.keys import SigningKeys
 
 _log = logging.getLogger("mx")
 

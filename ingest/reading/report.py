@@ -15,9 +15,9 @@ import msgspec
 from ingest.reading.finding import Finding, Findings, TooManyRecipients, one_line
 from ingest.reading.mime import parse
 from ingest.reading.readers import Mail, read_mail
-from ingest.signing.return_path import is_return_path
 from nullsender.events import Kind, Report, Source
 from nullsender.limits import DIAGNOSTICS_CHARACTERS_MAX, NAME_CHARACTERS_MAX, READ_BYTES_MAX, REPORT_RECIPIENTS_KEPT_MAX
+from nullsender.signing.return_path import is_return_path
 
 _MESSAGE_ID_HEX_DIGITS = 32
 

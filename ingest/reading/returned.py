@@ -12,9 +12,9 @@ from ingest.reading.headers import NO_HEADERS, Headers, read_fields
 from ingest.reading.mailboxes import mailboxes_of
 from ingest.reading.mentions import is_address
 from ingest.reading.mime import HEAD_TYPES, MESSAGE_TYPES, Part
-from ingest.signing.token import FEEDBACK_ID_HEADER, TOKEN_HEADER, token_in_feedback_id
 from nullsender.events import DerivedFrom
 from nullsender.limits import NAME_CHARACTERS_MAX, RECEIVED_FIELDS_MAX
+from nullsender.signing.token import FEEDBACK_ID_HEADER, TOKEN_HEADER, token_in_feedback_id
 
 # Fields that a receiver writes into the mail with the address that it accepted it for, most telling first. Microsoft's
 # feedback loop (JMRP) names the complainer in the first.

@@ -10,9 +10,9 @@ from ingest.reading.finding import Finding, Findings
 from ingest.reading.mailboxes import mailbox_in
 from ingest.reading.mime import Part
 from ingest.roles import role_of
-from ingest.signing.return_path import is_return_path
 from nullsender.events import DerivedFrom, Kind, Source
 from nullsender.log import Topic
+from nullsender.signing.return_path import is_return_path
 
 
 def read_client_unsubscribe(message: Part) -> Findings | None:

@@ -18,7 +18,7 @@ from nullsender.cli.running.heart import Heart
 from nullsender.config import Settings
 from nullsender.errors import Invalid, Misconfigured
 from nullsender.limits import DOOR_STOP_SECONDS_MAX
-from suppression.store import Store
+from suppression.store.store import Store
 
 
 def view_named(setting: str, shown: str, word: str) -> View:

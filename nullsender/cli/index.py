@@ -12,7 +12,7 @@ from nullsender.cli import EXIT_FAILED, parts, store_parts
 from nullsender.config import Settings
 from nullsender.errors import Invalid
 from nullsender.file_lock import is_free
-from suppression.store import Store
+from suppression.store.store import Store
 
 if TYPE_CHECKING:
     from api.index.verifying import Compared, Said

@@ -11,7 +11,7 @@ from nullsender.errors import Invalid
 from nullsender.limits import API_KEY_NETWORKS_MAX, API_RATE_PER_SECOND_MAX, KEY_DAYS_MAX, KEY_OVERLAP_HOURS_MAX
 from nullsender.names import canonical_name
 from suppression.records import ApiKey
-from suppression.store import Store
+from suppression.store.store import Store
 
 _ROTATION_HOURS = 24
 

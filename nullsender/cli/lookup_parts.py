@@ -5,7 +5,7 @@ from api.view import View, view_of
 from nullsender.cli import parts, store_parts
 from nullsender.config import Settings
 from nullsender.errors import Invalid, Misconfigured
-from suppression.store import Store
+from suppression.store.store import Store
 
 
 def lookup_of(settings: Settings, store: Store) -> Lookup:

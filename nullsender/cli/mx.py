@@ -7,11 +7,11 @@ import uvloop
 
 from ingest.mx.server import MxSettings, serve
 from ingest.mx.session import SessionLimits
-from ingest.signing.keys import SigningKeys
 from nullsender.cli import parts
 from nullsender.cli.running import event_loop, role
 from nullsender.config import Settings
 from nullsender.errors import Misconfigured
+from nullsender.signing.keys import SigningKeys
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

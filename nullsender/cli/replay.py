@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 
 from classifiers.rules import Rules
 from ingest.intake import Intake
-from ingest.signing.keys import SigningKeys
 from nullsender.cli import EXIT_FAILED, parts, store_parts
 from nullsender.cli.replaying.against import Judge, KnownByLog
 from nullsender.cli.replaying.letters import replay_letters
@@ -27,6 +26,7 @@ from nullsender.errors import Invalid, Transient
 from nullsender.events import Rejudgement
 from nullsender.limits import REPLAY_DIFFERENCES_MAX
 from nullsender.log import Log, Topic
+from nullsender.signing.keys import SigningKeys
 
 _TOPICS_HELP = f"re-read this topic: {', '.join(READ_AGAIN)} (default: the dead letters)"
 

@@ -3,10 +3,10 @@
 import argparse
 import secrets
 
-from ingest.signing.keys import Claims, SigningKeys
-from ingest.signing.return_path import Purpose, ReturnPaths
-from ingest.signing.token import TOKEN_HEADER, Tokens
 from nullsender.cli import parts
+from nullsender.signing.keys import Claims, SigningKeys
+from nullsender.signing.return_path import Purpose, ReturnPaths
+from nullsender.signing.token import TOKEN_HEADER, Tokens
 
 _MESSAGE_BYTES = 4
 

@@ -7,7 +7,7 @@ from nullsender.cli import parts
 from nullsender.config import Settings
 from nullsender.errors import Invalid, Misconfigured
 from suppression.engine import open_engine, opened
-from suppression.store import Store
+from suppression.store.store import Store
 
 if TYPE_CHECKING:
     from suppression.migrate import Found

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from random import Random
 from typing import NamedTuple
 
-from ingest.signing.keys import Claims, SigningKeys
-from ingest.signing.return_path import Purpose, ReturnPaths
-from ingest.signing.token import TOKEN_HEADER, Tokens
 from nullsender.events import Result
+from nullsender.signing.keys import Claims, SigningKeys
+from nullsender.signing.return_path import Purpose, ReturnPaths
+from nullsender.signing.token import TOKEN_HEADER, Tokens
 from suppression.policy import Cause
 
 DOMAIN = "bounces.localhost"

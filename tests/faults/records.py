@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ingest.intake import Intake
-from ingest.signing.keys import SigningKeys
 from nullsender.events import Source
 from nullsender.log import Record, Topic
+from nullsender.signing.keys import SigningKeys
 from tests.faults.mail import Mail
 
 

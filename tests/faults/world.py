@@ -12,11 +12,11 @@ from random import Random
 from types import TracebackType
 from typing import Self
 
-from ingest.signing.keys import SigningKeys
 from nullsender import config
 from nullsender.cli.parts import keys_of, open_log
 from nullsender.errors import Transient
 from nullsender.log import Record, wait_until_durable
+from nullsender.signing.keys import SigningKeys
 from suppression.engine import open_engine
 from tests.faults.client import MAILS_PER_SECOND, Traffic
 from tests.faults.found import find, waiting

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import msgspec
 
 from ingest.intake import Intake
-from ingest.signing.keys import Claims, SigningKeys
-from ingest.signing.return_path import Purpose, ReturnPaths
 from nullsender.events import Fault, Result, Source
+from nullsender.signing.keys import Claims, SigningKeys
+from nullsender.signing.return_path import Purpose, ReturnPaths
 from tests.sim.clock import START
 
 PEOPLE = ("ada@example.com", "ben@example.com", "eve@example.org")

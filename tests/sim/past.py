@@ -8,7 +8,7 @@ from sqlalchemy import select
 from suppression.models import changes, entries, numbering, outcomes
 from suppression.policy import Did
 from suppression.records import Change, Entry
-from suppression.store_rows import Key, change_of, entry_of, key_of
+from suppression.store.rows import Key, change_of, entry_of, key_of
 from tests.sim.ledger import Known
 from tests.sim.store import SimulatedDatabase
 

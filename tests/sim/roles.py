@@ -18,7 +18,7 @@ from nullsender.log import Producer, Record, StartAt, Topic
 from suppression.consumer import GROUP as SUPPRESS
 from suppression.consumer import TOPICS as OUTCOMES
 from suppression.consumer import SuppressStage
-from suppression.store import Store
+from suppression.store.store import Store
 from tests.sim.log import SimulatedConsumer, SimulatedLog
 
 OLDER, CURRENT, NEWER = RECORD_VERSION - 1, RECORD_VERSION, RECORD_VERSION + 1

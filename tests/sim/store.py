@@ -17,7 +17,7 @@ from nullsender.address import AddressHasher
 from suppression.engine import open_engine, reading
 from suppression.migrate import upgrade
 from suppression.policy import PolicySettings
-from suppression.store import Store
+from suppression.store.store import Store
 from tests.sim.clock import SimulatedClock
 from tests.sim.fate import Fair, Fate, Trouble
 from tests.sim.log import go_on

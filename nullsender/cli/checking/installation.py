@@ -18,8 +18,8 @@ from nullsender.limits import (
     KEY_ENDS_SOON_DAYS,
     POSTGRESQL_VERSION_MIN,
 )
-from suppression.store import Store
-from suppression.store_server import Server, server_of
+from suppression.store.server import Server, server_of
+from suppression.store.store import Store
 
 _LOOPBACK = ("127.", "::1", "localhost")
 

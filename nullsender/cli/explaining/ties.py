@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 from ingest.proof import Prover, without_keys
 from ingest.reading.report import Reading
-from ingest.signing.keys import SigningKeys
 from nullsender import secret_keys
 from nullsender.config import Settings
 from nullsender.errors import Misconfigured
 from nullsender.events import Proof, Report, Source
+from nullsender.signing.keys import SigningKeys
 
 _PROOFS = {
     Proof.RETURN_PATH: "it came to a return path that we signed",

@@ -12,7 +12,7 @@ from nullsender.config import Settings
 from nullsender.errors import Misconfigured
 from nullsender.file_lock import locked
 from nullsender.limits import SCRUB_FRESH_SECONDS_MAX, SCRUB_KEEP_UP_SECONDS, TABLE_REOPEN_SECONDS
-from suppression.store import Store
+from suppression.store.store import Store
 
 
 class KeptUp:

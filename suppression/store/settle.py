@@ -13,11 +13,11 @@ from nullsender.events import Decision, Outcome, Rejudgement, Result, decode
 from suppression.policy import Cause, Did, PolicySettings, Standing, source_of
 from suppression.records import Applied, Entry, Reading
 from suppression.refold import CORRECTIONS, Folded, fold
-from suppression.store_histories import REPLAY_ACTOR, Basis, Row, histories
-from suppression.store_reported import NAMED, Reported, columns_of
-from suppression.store_rows import Key
-from suppression.store_text import clean_words
-from suppression.store_turn import Grounds, Place, Turn
+from suppression.store.histories import REPLAY_ACTOR, Basis, Row, histories
+from suppression.store.reported import NAMED, Reported, columns_of
+from suppression.store.rows import Key
+from suppression.store.text import clean_words
+from suppression.store.turn import Grounds, Place, Turn
 
 ReportKey = tuple[str, bool]  # a report's id, and whether it is proven
 

@@ -31,10 +31,10 @@ from suppression.models import (
 )
 from suppression.policy import ENDS, Cause, Did, Standing, Strike
 from suppression.records import Entry
-from suppression.store_bulk import Columns, insert_rows, update_rows
-from suppression.store_held import Held
-from suppression.store_histories import CHANGED_COLUMNS, REPORTED_COLUMNS
-from suppression.store_rows import Key, Person, about, entry_columns, entry_of, key_of, one_of
+from suppression.store.bulk import Columns, insert_rows, update_rows
+from suppression.store.held import Held
+from suppression.store.histories import CHANGED_COLUMNS, REPORTED_COLUMNS
+from suppression.store.rows import Key, Person, about, entry_columns, entry_of, key_of, one_of
 
 
 class Place(NamedTuple):

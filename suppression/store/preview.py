@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from nullsender.events import Outcome
 from suppression.engine import reading
 from suppression.records import Changed, Preview
-from suppression.store_apply import Applier
-from suppression.store_base import StoreBase
-from suppression.store_reported import read_outcome
-from suppression.store_turn import Turn
+from suppression.store.apply import Applier
+from suppression.store.base import StoreBase
+from suppression.store.reported import read_outcome
+from suppression.store.turn import Turn
 
 
 class StorePreview(StoreBase):

@@ -17,7 +17,7 @@ from suppression.giving_way import GivingWay
 from suppression.models import meta
 from suppression.policy import PolicySettings
 from suppression.schema import FINGERPRINT, KNOWN_FINGERPRINT, require_schema
-from suppression.store_rows import take_pen
+from suppression.store.rows import take_pen
 from suppression.trouble import Conflict, UnknownCommit
 
 Done = TypeVar("Done")

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection, Table
 
-from suppression.store_bulk import Columns, insert_rows, update_rows
+from suppression.store.bulk import Columns, insert_rows, update_rows
 
 KeyType = TypeVar("KeyType", bound=tuple[Any, ...])
 Value = TypeVar("Value")

@@ -18,12 +18,12 @@ from nullsender.events import Outcome, decode
 from nullsender.limits import REPORTS_FOLDED_MAX
 from suppression.policy import PROTECTED, Did, PolicySettings
 from suppression.records import Applied, Reading
-from suppression.store_histories import Row, asked_of, person_of
-from suppression.store_reported import Reported
-from suppression.store_rows import Person
-from suppression.store_settle import Anew, ReportKey, Settling, report_key_of
-from suppression.store_text import clean_words
-from suppression.store_turn import Turn
+from suppression.store.histories import Row, asked_of, person_of
+from suppression.store.reported import Reported
+from suppression.store.rows import Person
+from suppression.store.settle import Anew, ReportKey, Settling, report_key_of
+from suppression.store.text import clean_words
+from suppression.store.turn import Turn
 
 
 class Rejudger:

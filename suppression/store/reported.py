@@ -8,9 +8,9 @@ from nullsender.errors import Invalid
 from nullsender.events import Outcome
 from suppression.policy import Claim, Did, PolicySettings, claim_of, counts_as_proven
 from suppression.records import Applied
-from suppression.store_bulk import Columns
-from suppression.store_rows import Key, Person
-from suppression.store_text import body_of, clean_name, clean_time, clean_words
+from suppression.store.bulk import Columns
+from suppression.store.rows import Key, Person
+from suppression.store.text import body_of, clean_name, clean_time, clean_words
 
 #: What makes an entry or a strike keeps the plain address; anybody can send the rest, and a history is found by the hash.
 NAMED = frozenset({Did.ADDED, Did.HARDENED, Did.RENEWED, Did.COUNTED})

@@ -18,9 +18,9 @@ from nullsender.errors import Invalid
 from suppression.engine import reading
 from suppression.models import api_keys
 from suppression.records import ApiKey
-from suppression.store_base import StoreBase
-from suppression.store_rows import take_pen
-from suppression.store_text import clean_name, clean_words
+from suppression.store.base import StoreBase
+from suppression.store.rows import take_pen
+from suppression.store.text import clean_name, clean_words
 
 PREFIX = "ns_"  # lets people and secret scanners recognise one of our keys
 _KEY_BYTES = 32

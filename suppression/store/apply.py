@@ -3,7 +3,7 @@
 A report's id is made of the message's bytes, so a stranger who has a copy may send it before the source that we trust does.
 That must not disarm it: a report counts once without proof and once with proof, the stronger in place of the weaker.
 
-One that is known does nothing more, unless its outcome says that the report was read anew: see `store_rejudge.py`.
+One that is known does nothing more, unless its outcome says that the report was read anew: see `store/rejudge.py`.
 """
 
 from collections.abc import Sequence
@@ -23,11 +23,11 @@ from suppression.policy import (
     source_of,
 )
 from suppression.records import Applied
-from suppression.store_rejudge import Rejudger
-from suppression.store_reported import NAMED, Reported, columns_of, read_outcome
-from suppression.store_rows import Key
-from suppression.store_text import clean_words
-from suppression.store_turn import Grounds, Place, Turn
+from suppression.store.rejudge import Rejudger
+from suppression.store.reported import NAMED, Reported, columns_of, read_outcome
+from suppression.store.rows import Key
+from suppression.store.text import clean_words
+from suppression.store.turn import Grounds, Place, Turn
 
 ACTOR = "suppress"  # the stage, as the history names it
 

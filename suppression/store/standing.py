@@ -10,8 +10,8 @@ from sqlalchemy import Text, case, cast, func, select
 from suppression.engine import reading
 from suppression.models import entries
 from suppression.policy import Cause
-from suppression.store_base import StoreBase
-from suppression.store_bulk import is_postgresql
+from suppression.store.base import StoreBase
+from suppression.store.bulk import is_postgresql
 from suppression.trouble import trouble_typed
 
 # In one word all that many entries have in common: a column less is a tenth of a second less for a million of them. No slash

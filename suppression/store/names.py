@@ -12,8 +12,8 @@ from sqlalchemy import select
 from suppression.engine import reading
 from suppression.models import addresses, changes, entries
 from suppression.policy import EVERYWHERE
-from suppression.store_base import StoreBase
-from suppression.store_rows import is_live
+from suppression.store.base import StoreBase
+from suppression.store.rows import is_live
 
 
 class Named(NamedTuple):

@@ -14,8 +14,8 @@ from sqlalchemy.dialects import sqlite
 from suppression.models import entries
 from suppression.policy import EVERYWHERE, Cause
 from suppression.records import Entry
-from suppression.store_bulk import is_postgresql
-from suppression.store_rows import parts_of
+from suppression.store.bulk import is_postgresql
+from suppression.store.rows import parts_of
 
 _ROWS = (  # as `_entry_of` takes them
     "SELECT address_hash, id, scope, cause, since, expires_at, provisional, reason, evidence, category, rule, created_by "

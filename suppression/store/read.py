@@ -15,10 +15,10 @@ from suppression.models import addresses, changes, entries, outcomes
 from suppression.policy import EVERYWHERE, GRAVITY, Cause, Did
 from suppression.records import Change, Entry, Page, Told
 from suppression.schema import require_schema
-from suppression.store_rows import change_of, entry_of, is_live
-from suppression.store_standing import StandingReader
-from suppression.store_stopping import stopping
-from suppression.store_turn import positions_of
+from suppression.store.rows import change_of, entry_of, is_live
+from suppression.store.standing import StandingReader
+from suppression.store.stopping import stopping
+from suppression.store.turn import positions_of
 
 _WITH_ADDRESS = select(entries, addresses.c.address).join_from(
     entries, addresses, entries.c.address_hash == addresses.c.address_hash, isouter=True

@@ -14,8 +14,8 @@ from nullsender.events import Result
 from suppression.policy import REACH, Cause, Claim, Did, PolicySettings, claim_for
 from suppression.records import Entry
 from suppression.refold import Asked, Ended, Heard
-from suppression.store_rows import Key, Person
-from suppression.store_text import clean_name
+from suppression.store.rows import Key, Person
+from suppression.store.text import clean_name
 
 REPLAY_ACTOR = "replay"  # who changes the list when reports are read anew, as the history names it
 

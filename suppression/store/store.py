@@ -1,8 +1,8 @@
 """The store: what changes the list.
 
-Every change is one turn (`store_turn.py`): outcomes, entries, history and the consumer's offsets are committed together or not
-at all, and a report changes the list once however often it comes (G3). The questions are in `store_read.py`, those for plain
-addresses in `store_names.py`, the keys of the API in `store_keys.py`, what would be in `store_preview.py`; `Store` has all.
+Every change is one turn (`store/turn.py`): outcomes, entries, history and the consumer's offsets are committed together or not
+at all, and a report changes the list once however often it comes (G3). The questions are in `store/read.py`, those for plain
+addresses in `store/names.py`, the keys of the API in `store/keys.py`, what would be in `store/preview.py`; `Store` has all.
 """
 
 from collections import Counter
@@ -18,18 +18,18 @@ from nullsender.address import canonical
 from nullsender.errors import Invalid
 from nullsender.events import Outcome
 from nullsender.log import Partition, Position
-from suppression import store_age
 from suppression.policy import PROTECTED, Cause, Claim, Did, decide
 from suppression.records import Addition, Applied, ConsentRequired, Entry
-from suppression.store_apply import Applier
-from suppression.store_base import Done
-from suppression.store_keys import StoreKeys
-from suppression.store_names import StoreNames
-from suppression.store_preview import StorePreview
-from suppression.store_read import StoreReader
-from suppression.store_rows import Key, Person, take_pen
-from suppression.store_text import clean_name, clean_words, require_name
-from suppression.store_turn import Grounds, Receipt, Turn, was_committed
+from suppression.store import age
+from suppression.store.apply import Applier
+from suppression.store.base import Done
+from suppression.store.keys import StoreKeys
+from suppression.store.names import StoreNames
+from suppression.store.preview import StorePreview
+from suppression.store.read import StoreReader
+from suppression.store.rows import Key, Person, take_pen
+from suppression.store.text import clean_name, clean_words, require_name
+from suppression.store.turn import Grounds, Receipt, Turn, was_committed
 
 _CLOCK_ACTOR = "clock"  # who ends an entry that expires, as the history names it
 
@@ -155,12 +155,12 @@ class Store(StoreReader, StoreNames, StoreKeys, StorePreview):
     def forget(self, now: datetime, limit: int) -> int:
         """Forget a part of what is too old, at most `limit` rows of a kind; how many of one kind there were at most.
 
-        What that is stands in `store_age.py`. A report that may come again and would act then is not among it.
+        What that is stands in `store/age.py`. A report that may come again and would act then is not among it.
         """
 
         def forget(connection: Connection) -> int:
             take_pen(connection)
-            return store_age.forget(connection, now, self._history, limit)
+            return age.forget(connection, now, self._history, limit)
 
         return self._write(forget, patient=True)
 

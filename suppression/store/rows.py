@@ -33,7 +33,7 @@ from nullsender.limits import STORE_IN_MAX
 from suppression.models import entries, numbering
 from suppression.policy import Cause, Did
 from suppression.records import Change, Entry
-from suppression.store_bulk import Columns, is_postgresql
+from suppression.store.bulk import Columns, is_postgresql
 
 
 class Person(NamedTuple):

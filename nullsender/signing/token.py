@@ -15,9 +15,9 @@ from datetime import date
 
 import msgspec
 
-from ingest.signing.keys import Claims, SigningKeys, base32, canonical_claims, day_of, days_since_epoch, require_fresh
 from nullsender.errors import Invalid
 from nullsender.limits import NAME_CHARACTERS_MAX, TOKEN_DAYS
+from nullsender.signing.keys import Claims, SigningKeys, base32, canonical_claims, day_of, days_since_epoch, require_fresh
 
 TOKEN_HEADER = "X-Nullsender-Token"  # noqa: S105  (the name of the field)
 FEEDBACK_ID_HEADER = "CFBL-Feedback-ID"

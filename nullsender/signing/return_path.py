@@ -13,7 +13,9 @@ from collections.abc import Iterable
 from datetime import date
 from enum import StrEnum
 
-from ingest.signing.keys import (
+from nullsender.errors import Invalid
+from nullsender.limits import LOCAL_PART_OCTETS_MAX, RETURN_PATH_DAYS, UNSUBSCRIBE_DAYS
+from nullsender.signing.keys import (
     SIGNATURE_CHARACTERS,
     Claims,
     SigningKeys,
@@ -22,8 +24,6 @@ from ingest.signing.keys import (
     days_since_epoch,
     require_fresh,
 )
-from nullsender.errors import Invalid
-from nullsender.limits import LOCAL_PART_OCTETS_MAX, RETURN_PATH_DAYS, UNSUBSCRIBE_DAYS
 
 _DEFAULT_TENANT = "default"
 _MESSAGE = re.compile(r"[a-z0-9_-]*")
