@@ -6,7 +6,7 @@ addresses in `store/names.py`, the keys of the API in `store/keys.py`, what woul
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 
@@ -22,19 +22,19 @@ from suppression.policy import PROTECTED, Cause, Claim, Did, decide
 from suppression.records import Addition, Applied, ConsentRequired, Entry
 from suppression.store import age
 from suppression.store.apply import Applier
-from suppression.store.base import Done
 from suppression.store.keys import StoreKeys
 from suppression.store.names import StoreNames
 from suppression.store.preview import StorePreview
 from suppression.store.read import StoreReader
 from suppression.store.rows import Key, Person, take_pen
 from suppression.store.text import clean_name, clean_words, require_name
-from suppression.store.turn import Grounds, Receipt, Turn, was_committed
+from suppression.store.turn import Grounds, Turn
+from suppression.store.turns import StoreTurns
 
 _CLOCK_ACTOR = "clock"  # who ends an entry that expires, as the history names it
 
 
-class Store(StoreReader, StoreNames, StoreKeys, StorePreview):
+class Store(StoreReader, StoreNames, StoreKeys, StorePreview, StoreTurns):
     """The suppression list. Safe to share between threads; every process opens its own.
 
     All of it raises `Transient` for the database's trouble, and then nothing was done. After an `UnknownCommit` it may have
@@ -163,27 +163,6 @@ class Store(StoreReader, StoreNames, StoreKeys, StorePreview):
             return age.forget(connection, now, self._history, limit)
 
         return self._write(forget, patient=True)
-
-    def _turn(self, work: Callable[[Turn], Done], now: datetime | None = None, *, patient: bool = False) -> Done:
-        """What `work` answers, done in one turn. It may be called several times; what counts is what its last turn wrote."""
-        started_seconds = self._clock.monotonic_seconds()
-        tried: tuple[Receipt, Done] | None = None
-
-        def take_turn(connection: Connection) -> Done:
-            nonlocal tried
-            last = take_pen(connection)
-            if tried is not None and was_committed(connection, tried[0]):
-                return tried[1]
-            # The time is taken with the pen in hand, so that the times of changes follow their numbers.
-            turn = Turn(connection, last=last, now=now or self._clock.now())
-            done = work(turn)
-            receipt = turn.finish()
-            tried = receipt and (receipt, done)
-            return done
-
-        done = self._write(take_turn, patient=patient)
-        telemetry.STORE_TURN_SECONDS.observe(self._clock.monotonic_seconds() - started_seconds)
-        return done
 
 
 def cause_of(text: str) -> Cause:
