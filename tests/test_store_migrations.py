@@ -173,7 +173,7 @@ def test_a_schema_from_the_future_that_serves_us_is_used_and_left_alone(empty: E
 def test_a_schema_from_the_past_is_refused_with_what_to_do(empty: Engine, clock: FakeClock) -> None:
     upgrade(empty, "0001")
 
-    with pytest.raises(Misconfigured, match="needs 0003: run `nullsender migrate`"):
+    with pytest.raises(Misconfigured, match="needs 0004: run `nullsender migrate`"):
         store_on(empty, clock)
 
 
