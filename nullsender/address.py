@@ -79,6 +79,16 @@ def domain_of(address: str) -> str:
     return address.rpartition("@")[2] if "@" in address else ""
 
 
+#: The end of every key of the list that was made of another hash. One of four billion addresses' own hashes ends like that too,
+#: and costs a look in vain.
+_PREHASHED = bytes(4)
+
+
+def is_prehashed(address_hash: bytes) -> bool:
+    """Whether a key of the list was made by `AddressHasher.hash_prehashed`; once in four billion it was not."""
+    return address_hash.endswith(_PREHASHED)
+
+
 class AddressHasher:
     """Turns canonical addresses into the keys of the list.
 
@@ -104,6 +114,23 @@ class AddressHasher:
         digest = self._keyed.copy()
         digest.update(canonical_address)
         return digest.digest()
+
+    def prehashed(self, canonical_address: str) -> tuple[bytes, bytes]:
+        """How the list knows an address of which somebody brought only the hash: its MD5, or its SHA-256.
+
+        Two keys of the list, as `hash` makes them. Such lists are made of the trimmed, lower-cased address in UTF-8.
+        """
+        text = canonical_address.encode("utf-8")
+        md5, sha256 = hashlib.md5(text, usedforsecurity=False), hashlib.sha256(text)
+        return self.hash_prehashed(f"md5:{md5.hexdigest()}"), self.hash_prehashed(f"sha256:{sha256.hexdigest()}")
+
+    def hash_prehashed(self, name: str) -> bytes:
+        """The same for one such hash, `md5:HEX` or `sha256:HEX` in lower case.
+
+        That it is no address's own hash can be seen of it (`is_prehashed`), so that whoever keeps a copy of the list knows
+        whether it has any, and asks for them only then.
+        """
+        return self.hash(name)[: -len(_PREHASHED)] + _PREHASHED
 
     def fingerprint(self) -> str:
         """Says which key this is without giving it away; a store refuses to be opened with another one."""

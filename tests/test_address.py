@@ -1,10 +1,12 @@
 """The canonical form of an address, and its keyed hash."""
 
+import hashlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nullsender.address import AddressHasher, canonical, domain_of
+from nullsender.address import AddressHasher, canonical, domain_of, is_prehashed
 from nullsender.errors import Invalid
 
 
@@ -102,3 +104,15 @@ def test_the_hash_depends_on_address_and_key_alone() -> None:
 def test_a_key_that_is_too_short_is_refused() -> None:
     with pytest.raises(ValueError, match="16 to 64 bytes"):
         AddressHasher(b"short")
+
+
+def test_an_address_that_was_brought_as_a_hash_is_known_by_a_key_that_says_so() -> None:
+    hasher = AddressHasher(b"k" * 32)
+    md5, sha256 = hasher.prehashed("ada@example.com")
+
+    assert md5 == hasher.hash_prehashed("md5:" + hashlib.md5(b"ada@example.com").hexdigest())
+    assert sha256 == hasher.hash_prehashed("sha256:" + hashlib.sha256(b"ada@example.com").hexdigest())
+    assert is_prehashed(md5)
+    assert is_prehashed(sha256)
+    assert len({md5, sha256, *hasher.prehashed("ben@example.com")}) == 4
+    assert not is_prehashed(hasher.hash("ada@example.com"))
