@@ -524,6 +524,25 @@ HISTORY_KEPT_DAYS_MIN = TOKEN_DAYS + 10
 # How long the count of a source's provisional entries is kept: a report that comes late still finds its hour.
 PROVISIONAL_COUNTS_KEPT_DAYS = 7
 
+# --- jobs --------------------------------------------------------------------------------------------------------------
+# How long a job is its worker's after a sign of life, and how often one is given: two may be lost, and after a crash the next
+# process goes on within a minute. Longer than a write to the store may take.
+JOB_LEASE_SECONDS = 90.0
+JOB_BREATH_SECONDS = 20.0
+# How often a job is begun without coming any further before it counts as broken: a crash or two are bad luck, five are not.
+JOB_TRIES_MAX = 5
+# How long a job waits after trouble that may pass, for each time that it was tried in vain.
+JOB_RETRY_SECONDS = 15.0
+# How many jobs of a kind one tenant may have waiting or at work: nobody needs more at once, and no tenant is to crowd others out.
+JOBS_OPEN_MAX = 20
+# How often an idle worker looks for a job, which costs the store one question.
+JOBS_POLL_SECONDS = 1.0
+# How often each duty is done by one of all processes, and how often each process looks whether one is due.
+DUTY_SECONDS = 60.0
+DUTY_POLL_SECONDS = 5.0
+# How long the row of a job that has ended is kept: a year's questions can be answered, and the audit trail keeps the rest.
+JOBS_KEPT_DAYS = 366
+
 # --- the embedded log --------------------------------------------------------------------------------------------------
 # Partitions of each topic: as many processes of one role can share its work. More would only be more places to look at.
 LOG_PARTITIONS = 8

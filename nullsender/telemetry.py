@@ -157,6 +157,15 @@ STORE_RETRIES = counter(
     remedy="Any at all: somebody else writes in our tables, or connections to the database break; its log says which.",
 )
 
+# --- jobs --------------------------------------------------------------------------------------------------------------
+
+JOBS = counter(
+    "nullsender_jobs_total",
+    "Long jobs that were worked on, by kind and how that ended (complete, broken, cancelled, interrupted, tried-again).",
+    ("kind", "ended"),
+    remedy="`broken`: the job says why (`GET /v1/jobs/{id}`). Many `tried-again`: the log of `jobs` says what is in the way.",
+)
+
 # --- supervision -------------------------------------------------------------------------------------------------------
 
 ROLE_RESTARTS = counter(

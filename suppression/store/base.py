@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from sqlalchemy import Connection, Engine, insert
 
@@ -50,6 +50,13 @@ class StoreBase:
         with reading(engine) as connection:
             require_schema(connection)
         self._require_our_key()
+
+    @classmethod
+    def beside(cls, other: "StoreBase") -> Self:
+        """Another part of the store that `other` is a part of: over the same connections, giving way to the same writers."""
+        part = cls.__new__(cls)
+        vars(part).update(vars(other))
+        return part
 
     @property
     def key_fingerprint(self) -> str:
