@@ -11,6 +11,8 @@
     provisional_counts how many provisional entries a source made within an hour
     consumer_offsets   how far a consumer group has come (`nullsender.log.Position`), in the same transaction as what it did
     api_keys           who may ask
+    jobs               long work that somebody asked for, how far it has come and how it ended
+    duties             when what comes round is due again
     meta               facts about the store itself
 
 What is old and holds nothing up leaves (`store/age.py`). Times are UTC. Addresses are known by their keyed hash
@@ -185,3 +187,34 @@ api_keys = Table(
 )
 
 meta = Table("meta", metadata, Column("name", Text, primary_key=True), Column("value", Text, nullable=False))
+
+# --- long work ---------------------------------------------------------------------------------------------------------
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("request", Text, nullable=False),  # JSON
+    Column("reason", Text, nullable=False),
+    Column("requested_by", Text, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("due_at", UtcTime, nullable=False),  # not to be taken before
+    Column("started_at", UtcTime),
+    Column("finished_at", UtcTime),
+    Column("cursor", Text),
+    Column("done", _Number, nullable=False),
+    Column("total", _Number),
+    Column("tries", Integer, nullable=False),
+    Column("lease", Text),  # whoever works on it
+    Column("lease_until", UtcTime),
+    Column("result", Text),  # JSON
+    Column("trouble", Text),
+    Index("jobs_of_tenant", "tenant", "created_at", "id"),
+)
+_open = text("state IN ('waiting', 'working')")
+Index("jobs_open", jobs.c.created_at, jobs.c.id, sqlite_where=_open, postgresql_where=_open)
+
+duties = Table("duties", metadata, Column("name", Text, primary_key=True), Column("due_at", UtcTime, nullable=False))

@@ -3,11 +3,17 @@
 New words in columns that processes read strictly come with it, so it serves none that were made for an older schema.
 """
 
+import sqlalchemy as sa
+from alembic import op
+
 revision = "0004"
 down_revision = "0003"
 branch_labels = None
 depends_on = None
 serves = "0004"
+
+_NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+_TIME = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
@@ -22,6 +28,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """The same step down."""
+    _without_jobs()
 
 
 def _policy() -> None:
@@ -42,6 +49,37 @@ def _unsubscribes() -> None:
 
 def _jobs() -> None:
     """Exports, imports and other long work."""
+    op.create_table(
+        "jobs",
+        sa.Column("id", sa.Text(), primary_key=True),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("request", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("requested_by", sa.Text(), nullable=False),
+        sa.Column("created_at", _TIME, nullable=False),
+        sa.Column("due_at", _TIME, nullable=False),
+        sa.Column("started_at", _TIME),
+        sa.Column("finished_at", _TIME),
+        sa.Column("cursor", sa.Text()),
+        sa.Column("done", _NUMBER, nullable=False),
+        sa.Column("total", _NUMBER),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("lease", sa.Text()),
+        sa.Column("lease_until", _TIME),
+        sa.Column("result", sa.Text()),
+        sa.Column("trouble", sa.Text()),
+    )
+    op.create_index("jobs_of_tenant", "jobs", ["tenant", "created_at", "id"])
+    is_open = sa.text("state IN ('waiting', 'working')")
+    op.create_index("jobs_open", "jobs", ["created_at", "id"], sqlite_where=is_open, postgresql_where=is_open)
+    op.create_table("duties", sa.Column("name", sa.Text(), primary_key=True), sa.Column("due_at", _TIME, nullable=False))
+
+
+def _without_jobs() -> None:
+    op.drop_table("duties")
+    op.drop_table("jobs")
 
 
 def _imports() -> None:
