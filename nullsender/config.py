@@ -286,6 +286,8 @@ class UpSection(Section):
     """Processes that decide reports; more than the log has partitions have nothing to do."""
     suppress: int = Field(default=1, ge=1, le=limits.UP_PROCESSES_MAX)
     """Processes that change the list; they take turns in the store."""
+    jobs: int = Field(default=1, ge=1, le=limits.UP_PROCESSES_MAX)
+    """Processes that do exports, imports and other long work, each one job at a time."""
     api: int = Field(default=1, ge=1, le=limits.UP_PROCESSES_MAX)
     """Processes that serve the API on one port (also without `up`); each gives its share of every key's rate."""
 

@@ -214,7 +214,7 @@ jobs = Table(
     Column("trouble", Text),
     Index("jobs_of_tenant", "tenant", "created_at", "id"),
 )
-_open = text("state IN ('waiting', 'working')")
-Index("jobs_open", jobs.c.created_at, jobs.c.id, sqlite_where=_open, postgresql_where=_open)
+job_is_open = text("state IN ('waiting', 'working')")
+Index("jobs_open", jobs.c.created_at, jobs.c.id, sqlite_where=job_is_open, postgresql_where=job_is_open)
 
 duties = Table("duties", metadata, Column("name", Text, primary_key=True), Column("due_at", UtcTime, nullable=False))

@@ -5,6 +5,7 @@ command is made of, where that is more than one file, lies in a room of its own:
 
     running/       how roles run                             explaining/    what `explain` and `reply` show
     checking/      what `doctor` looks at                    replaying/     what `replay` does
+    working/       what `jobs` works off
     ruling/        rules that are not in force                indexing/      what `index` shows meanwhile
 """
 
@@ -30,6 +31,7 @@ COMMANDS = {
     "suppress": "role: apply outcomes to the list",
     "follow": "role: keep the lookup table in memory up to date (one a machine)",
     "index": "show the lookup table of this machine, make it anew, compare it with the list",
+    "jobs": "role: do long work that was asked for, and what comes round every minute",
     "api": "role: answer pre-send lookups and keep the list over HTTP",
     "doors": "role: answer pre-send lookups of mail servers in their own protocols",
     "migrate": "make the log's topics and bring the store to this version's schema",

@@ -22,7 +22,7 @@ from nullsender.config import Endpoint, Settings
 from nullsender.errors import Misconfigured
 from nullsender.file_lock import locked
 
-ROLES = ("mx", "classify", "suppress", "follow", "api", "doors")
+ROLES = ("mx", "classify", "suppress", "follow", "jobs", "api", "doors")
 _BOUNCE = Path(__file__).parents[2] / "fixtures" / "mail" / "postfix" / "unknown-user.eml"  # one that a real Postfix wrote
 _READY_POLL_SECONDS = 0.1
 _ANSWER_SECONDS_MAX = 2.0
@@ -91,7 +91,7 @@ def _supervise(settings: Settings, file: Path | None) -> None:
 def processes(settings: Settings) -> list[tuple[str, str]]:
     """The name and the role of every process that is to run; those of a role that has several are numbered."""
     up = settings.up
-    counts = {"classify": up.classify, "suppress": up.suppress, "api": up.api, "doors": int(settings.doors.is_open)}
+    counts = {"classify": up.classify, "suppress": up.suppress, "jobs": up.jobs, "api": up.api, "doors": int(settings.doors.is_open)}
     return [
         (role if counts.get(role, 1) == 1 else f"{role}-{number}", role)
         for role in ROLES

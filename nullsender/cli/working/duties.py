@@ -1,0 +1,17 @@
+"""What is done every minute by one of all processes. How a duty is written stands in `suppression/jobs/worker.py`."""
+
+from collections.abc import Sequence
+
+from nullsender.config import Settings
+from suppression.jobs.worker import Duty
+from suppression.store.jobs import StoreJobs
+from suppression.store.store import Store
+
+
+def duties_of(settings: Settings, store: Store) -> Sequence[Duty]:
+    """Every duty."""
+    del settings
+    jobs = StoreJobs.beside(store)
+    return [
+        Duty("old jobs leave", jobs.forget_jobs),
+    ]
