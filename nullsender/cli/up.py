@@ -91,7 +91,7 @@ def _supervise(settings: Settings, file: Path | None) -> None:
 def processes(settings: Settings) -> list[tuple[str, str]]:
     """The name and the role of every process that is to run; those of a role that has several are numbered."""
     up = settings.up
-    counts = {"classify": up.classify, "suppress": up.suppress, "jobs": up.jobs, "api": up.api, "doors": int(settings.doors.is_open)}
+    counts = {name: getattr(up, name) for name in type(up).model_fields} | {"doors": int(settings.doors.is_open)}
     return [
         (role if counts.get(role, 1) == 1 else f"{role}-{number}", role)
         for role in ROLES
