@@ -11,6 +11,8 @@
     provisional_counts how many provisional entries a source made within an hour
     consumer_offsets   how far a consumer group has come (`nullsender.log.Position`), in the same transaction as what it did
     api_keys           who may ask
+    audit              everything that was done, in a chain of hashes that proves it (`suppression/audit`)
+    erased             whose plain address and words are not to be written down again, for they asked to be erased
     jobs               long work that somebody asked for, how far it has come and how it ended
     duties             when what comes round is due again
     meta               facts about the store itself
@@ -62,7 +64,12 @@ _Number = BigInteger().with_variant(Integer, "sqlite")
 
 metadata = MetaData()
 
-numbering = Table("numbering", metadata, Column("last", _Number, nullable=False))
+numbering = Table(
+    "numbering",
+    metadata,
+    Column("last", _Number, nullable=False),
+    Column("link", LargeBinary),  # the chain of the newest row of `audit`; None: the trail has not begun
+)
 
 entries = Table(
     "entries",
@@ -218,3 +225,31 @@ job_is_open = text("state IN ('waiting', 'working')")
 Index("jobs_open", jobs.c.created_at, jobs.c.id, sqlite_where=job_is_open, postgresql_where=job_is_open)
 
 duties = Table("duties", metadata, Column("name", Text, primary_key=True), Column("due_at", UtcTime, nullable=False))
+
+# --- the audit trail ---------------------------------------------------------------------------------------------------
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("seq", _Number, primary_key=True, autoincrement=False),
+    Column("at", UtcTime, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("tenant", Text),
+    Column("actor", Text),
+    Column("subject", Text),
+    Column("body", Text),  # JSON; None where the content is a row of `changes`, or was erased
+    Column("salt", LargeBinary),  # None: the content was erased
+    Column("digest", LargeBinary, nullable=False),
+    Column("chain", LargeBinary, nullable=False),
+)
+_is_an_act = text("kind <> 'change'")
+Index("audit_acts", audit.c.kind, audit.c.seq, sqlite_where=_is_an_act, postgresql_where=_is_an_act)
+Index("audit_of_subject", audit.c.subject, audit.c.seq, sqlite_where=_is_an_act, postgresql_where=_is_an_act)
+
+erased = Table(
+    "erased",
+    metadata,
+    Column("address_hash", LargeBinary, primary_key=True),
+    Column("tenant", Text, primary_key=True),
+    Column("at", UtcTime, nullable=False),  # of the newest erasure
+)

@@ -29,6 +29,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """The same step down."""
     _without_jobs()
+    _without_audit()
 
 
 def _policy() -> None:
@@ -37,6 +38,35 @@ def _policy() -> None:
 
 def _audit() -> None:
     """The chain of all that was done."""
+    op.add_column("numbering", sa.Column("link", sa.LargeBinary))
+    op.create_table(
+        "audit",
+        sa.Column("seq", _NUMBER, primary_key=True, autoincrement=False),
+        sa.Column("at", _TIME, nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("tenant", sa.Text()),
+        sa.Column("actor", sa.Text()),
+        sa.Column("subject", sa.Text()),
+        sa.Column("body", sa.Text()),
+        sa.Column("salt", sa.LargeBinary()),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("chain", sa.LargeBinary(), nullable=False),
+    )
+    acts = sa.text("kind <> 'change'")
+    op.create_index("audit_acts", "audit", ["kind", "seq"], sqlite_where=acts, postgresql_where=acts)
+    op.create_index("audit_of_subject", "audit", ["subject", "seq"], sqlite_where=acts, postgresql_where=acts)
+    op.create_table(
+        "erased",
+        sa.Column("address_hash", sa.LargeBinary(), primary_key=True),
+        sa.Column("tenant", sa.Text(), primary_key=True),
+        sa.Column("at", _TIME, nullable=False),
+    )
+
+
+def _without_audit() -> None:
+    op.drop_table("erased")
+    op.drop_table("audit")
+    op.drop_column("numbering", "link")
 
 
 def _incidents() -> None:

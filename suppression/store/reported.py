@@ -10,7 +10,7 @@ from suppression.policy import Claim, Did, PolicySettings, claim_of, counts_as_p
 from suppression.records import Applied
 from suppression.store.bulk import Columns
 from suppression.store.rows import Key, Person
-from suppression.store.text import body_of, clean_name, clean_time, clean_words
+from suppression.store.text import clean_name, clean_time, clean_words, json_of
 
 #: What makes an entry or a strike keeps the plain address; anybody can send the rest, and a history is found by the hash.
 NAMED = frozenset({Did.ADDED, Did.HARDENED, Did.RENEWED, Did.COUNTED})
@@ -80,5 +80,5 @@ def columns_of(seq: int, report: Reported, applied: Applied) -> Columns:
         "did": applied.did.value,
         "why": applied.why,
         "entry_id": applied.entry_id,
-        "body": body_of(report.outcome),
+        "body": json_of(report.outcome),
     }

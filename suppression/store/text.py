@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 import msgspec
 
 from nullsender.errors import Invalid
-from nullsender.events import Outcome, encode
 from nullsender.limits import STORE_NAME_CHARACTERS_MAX, STORE_WORDS_CHARACTERS_MAX
 
 _TIME_MIN = datetime(1970, 1, 1, tzinfo=UTC)
@@ -41,12 +40,12 @@ def clean_time(moment: datetime) -> datetime:
     return min(max(aware, _TIME_MIN), _TIME_MAX).astimezone(UTC)
 
 
-def body_of(outcome: Outcome) -> str:
-    """The whole outcome as JSON, in which a NUL is escaped anyway; half characters become question marks."""
+def json_of(value: object) -> str:
+    """`value` as JSON that every database takes: a NUL is escaped in it anyway; half characters become question marks."""
     try:
-        return encode(outcome).decode()
+        return msgspec.json.encode(value).decode()
     except UnicodeEncodeError:
-        return _clean(json.dumps(msgspec.to_builtins(outcome), ensure_ascii=False))
+        return _clean(json.dumps(msgspec.to_builtins(value), ensure_ascii=False))
 
 
 def _clean(text: str) -> str:

@@ -19,8 +19,10 @@ from sqlalchemy import Connection, Row, select, update
 from nullsender.address import domain_of
 from nullsender.errors import Misconfigured
 from nullsender.log import Partition, Position, Topic
+from suppression.audit.chain import Act
 from suppression.models import (
     addresses,
+    audit,
     changes,
     consumer_offsets,
     entries,
@@ -31,6 +33,7 @@ from suppression.models import (
 )
 from suppression.policy import ENDS, Cause, Did, Standing, Strike
 from suppression.records import Entry
+from suppression.store.audit import chained
 from suppression.store.bulk import Columns, insert_rows, update_rows
 from suppression.store.held import Held
 from suppression.store.histories import CHANGED_COLUMNS, REPORTED_COLUMNS
@@ -52,12 +55,10 @@ class Slot(NamedTuple):
 
 
 class Receipt(NamedTuple):
-    """The last change of a turn, which nobody else's is the same as."""
+    """The last link of the audit trail that a turn wrote, which nobody else's is the same as."""
 
     seq: object
-    at: object
-    address_hash: object
-    after: object
+    chain: object
 
 
 class Grounds(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,7 +80,8 @@ class Turn:
 
     def __init__(self, connection: Connection, *, last: int, now: datetime) -> None:
         self.now = now
-        self._connection = connection
+        self.connection = connection  # for what has tables of its own
+        self._began_after = last
         self._last = last
         self._entries = Held(entries, entry_columns)
         self._strikes = Held(strikes, _strikes_columns)
@@ -90,12 +92,19 @@ class Turn:
         self._rewritten: list[Columns] = []
         self._changes: list[Columns] = []
         self._changed: list[tuple[Did, Cause, bytes]] = []
+        self._acts: list[tuple[int, Act]] = []
+
+    def tell(self, act: Act) -> int:
+        """Write an act into the audit trail; its number there. Changes of the list are written by themselves."""
+        seq = self.number()
+        self._acts.append((seq, act))
+        return seq
 
     def load(self, people: Collection[Person]) -> None:
         """Read every entry and all strikes of `people`; nothing is known of anybody else."""
-        for row in about(self._connection, entries, people):
+        for row in about(self.connection, entries, people):
             self._entries.read(key_of(row), entry_of(row))
-        for row in about(self._connection, strikes, people):
+        for row in about(self.connection, strikes, people):
             self._strikes.read(Place(Person(row.tenant, row.address_hash), row.scope), _STRIKES.decode(row.newest))
 
     def number(self) -> int:
@@ -121,7 +130,7 @@ class Turn:
     def load_expired(self, limit: int) -> list[tuple[Key, Entry]]:
         """At most `limit` entries whose time is over by now and that have not ended yet, the oldest first."""
         over = entries.c.ended_at.is_(None) & (entries.c.expires_at <= self.now)
-        rows = self._connection.execute(select(entries).where(over).order_by(entries.c.expires_at).limit(limit)).all()
+        rows = self.connection.execute(select(entries).where(over).order_by(entries.c.expires_at).limit(limit)).all()
         for row in rows:
             self._entries.read(key_of(row), entry_of(row))
         return [(key_of(row), entry_of(row)) for row in rows]
@@ -168,8 +177,8 @@ class Turn:
         row = outcomes.c
         return {
             (report_id, proven): received_at
-            for these in one_of(self._connection, row.report_id, report_ids)
-            for report_id, proven, received_at in self._connection.execute(
+            for these in one_of(self.connection, row.report_id, report_ids)
+            for report_id, proven, received_at in self.connection.execute(
                 select(row.report_id, row.proven, row.received_at).where(these)
             )
         }
@@ -184,8 +193,8 @@ class Turn:
 
     def recorded(self, report_ids: Collection[str]) -> list[Columns]:
         """The rows of `outcomes` for these reports, as they were before this turn."""
-        chosen = one_of(self._connection, outcomes.c.report_id, report_ids)
-        return [_columns_of(row) for these in chosen for row in self._connection.execute(select(outcomes).where(these))]
+        chosen = one_of(self.connection, outcomes.c.report_id, report_ids)
+        return [_columns_of(row) for these in chosen for row in self.connection.execute(select(outcomes).where(these))]
 
     def recorded_now(self) -> list[Columns]:
         """The rows of `outcomes` that this turn has recorded."""
@@ -195,15 +204,15 @@ class Turn:
         """Whether more than so many reports about `person` had been recorded before this turn; looks at no more of them."""
         row = outcomes.c
         theirs = select(row.seq).where(row.tenant == person.tenant, row.address_hash == person.address_hash)
-        return self._connection.execute(theirs.order_by(row.seq).offset(than).limit(1)).first() is not None
+        return self.connection.execute(theirs.order_by(row.seq).offset(than).limit(1)).first() is not None
 
     def history_of(self, people: Collection[Person]) -> tuple[list[Columns], list[Columns]]:
         """What a fold reads of the rows of `outcomes` and of `changes` about `people`; in no particular order.
 
         Those of this turn are among them, whole.
         """
-        reported = list(map(_columns_of, about(self._connection, outcomes, people, REPORTED_COLUMNS)))
-        changed = list(map(_columns_of, about(self._connection, changes, people, CHANGED_COLUMNS)))
+        reported = list(map(_columns_of, about(self.connection, outcomes, people, REPORTED_COLUMNS)))
+        changed = list(map(_columns_of, about(self.connection, changes, people, CHANGED_COLUMNS)))
         return reported + _about(people, self._outcomes), changed + _about(people, self._changes)
 
     def strikes(self, place: Place) -> tuple[Strike, ...]:
@@ -220,7 +229,7 @@ class Turn:
         made = self._made.get(slot)
         if made is None:
             row = provisional_counts.c
-            made = self._connection.execute(select(row.made).where(row.hour == slot.hour, row.source == source)).scalar()
+            made = self.connection.execute(select(row.made).where(row.hour == slot.hour, row.source == source)).scalar()
             if made is not None:
                 self._made.read(slot, made)
         if (made or 0) >= made_max:
@@ -234,7 +243,7 @@ class Turn:
         Where the store is further, another member has gone on meanwhile, and a late one does not set it back; without `reached`
         the last word counts. `Misconfigured` where the store is not as far as the caller had come.
         """
-        kept = positions_of(self._connection, group)
+        kept = positions_of(self.connection, group)
         for partition, position in kept.items():
             self._positions.read((group, partition), position)
         for partition, position in positions.items():
@@ -252,27 +261,32 @@ class Turn:
     # --- the end ---
 
     def finish(self) -> Receipt | None:
-        """Write everything that was changed; by what one can tell later that it was committed, where the list changed."""
+        """Write everything that was done; by what one can tell later that it was committed, where it left a trail."""
         self._insert_names()
-        insert_rows(self._connection, outcomes, self._outcomes)
-        update_rows(self._connection, outcomes, self._rewritten)
-        insert_rows(self._connection, changes, self._changes)
-        self._entries.save(self._connection)
-        self._strikes.save(self._connection)
-        self._made.save(self._connection)
-        self._positions.save(self._connection)
-        self._connection.execute(update(numbering).values(last=self._last))
-        return Receipt(*(self._changes[-1][name] for name in Receipt._fields)) if self._changes else None
+        insert_rows(self.connection, outcomes, self._outcomes)
+        update_rows(self.connection, outcomes, self._rewritten)
+        insert_rows(self.connection, changes, self._changes)
+        self._entries.save(self.connection)
+        self._strikes.save(self.connection)
+        self._made.save(self.connection)
+        self._positions.save(self.connection)
+        trail = chained(self.connection, self._changes, self._acts, now=self.now, began_after=self._began_after)
+        insert_rows(self.connection, audit, trail)
+        numbers: Columns = {"last": self._last}
+        if trail:
+            numbers["link"] = trail[-1]["chain"]
+        self.connection.execute(update(numbering).values(numbers))
+        return Receipt(*(trail[-1][name] for name in Receipt._fields)) if trail else None
 
     def _insert_names(self) -> None:
         column = addresses.c.address_hash
-        for these in one_of(self._connection, column, self._names):
-            for known in self._connection.execute(select(column).where(these)).scalars():
+        for these in one_of(self.connection, column, self._names):
+            for known in self.connection.execute(select(column).where(these)).scalars():
                 del self._names[known]
         rows: list[Columns] = [
             {"address_hash": key, "address": name, "domain": domain_of(name)} for key, name in sorted(self._names.items())
         ]
-        insert_rows(self._connection, addresses, rows)
+        insert_rows(self.connection, addresses, rows)
 
 
 def _about(people: Collection[Person], rows: Iterable[Columns]) -> list[Columns]:
@@ -286,8 +300,8 @@ def positions_of(connection: Connection, group: str) -> dict[Partition, Position
 
 
 def was_committed(connection: Connection, receipt: Receipt) -> bool:
-    """Whether the turn that wrote the change is part of the list."""
-    row = connection.execute(select(*(changes.c[name] for name in Receipt._fields)).where(changes.c.seq == receipt.seq)).first()
+    """Whether what the turn wrote stands in the store."""
+    row = connection.execute(select(*(audit.c[name] for name in Receipt._fields)).where(audit.c.seq == receipt.seq)).first()
     return row is not None and tuple(row) == receipt
 
 
