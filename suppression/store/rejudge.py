@@ -13,17 +13,29 @@ through all that was said of it would take the writers' turn for too long, and m
 """
 
 from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
-from nullsender.events import Outcome, decode
+from msgspec.structs import replace
+
+from nullsender.events import Decision, Outcome, Rejudgement, Result, decode
 from nullsender.limits import REPORTS_FOLDED_MAX
-from suppression.policy import PROTECTED, Did, PolicySettings
+from suppression.policy import PROTECTED, Did, PolicySettings, source_of
 from suppression.records import Applied, Reading
-from suppression.store.histories import Row, asked_of, person_of
-from suppression.store.reported import Reported
-from suppression.store.rows import Person
+from suppression.store.histories import REPLAY_ACTOR, Row, asked_of, person_of
+from suppression.store.reported import Reported, columns_of
+from suppression.store.rows import Key, Person
 from suppression.store.settle import Anew, ReportKey, Settling, report_key_of
 from suppression.store.text import clean_words
 from suppression.store.turn import Turn
+
+
+class _Judged(NamedTuple):
+    """A report that is read otherwise than its row says."""
+
+    report: Reported
+    rejudged: Rejudgement
+    row: Row
+    before: Key | None  # the entry that it spoke of
 
 
 class Rejudger:
@@ -38,7 +50,7 @@ class Rejudger:
     def people_of(self, reports: Collection[Reported]) -> set[Person]:
         """Whom those of these known reports are and were about that are read otherwise; the turn has to load them first."""
         self._rows = {report_key_of(row): row for row in self._turn.recorded({report.id for report in reports})}
-        anew = [judged for report in reports if isinstance(judged := self._judge(report), Anew)]
+        anew = [judged for report in reports if isinstance(judged := self._judge(report), _Judged)]
         return {person for one in anew for person in (person_of(one.row), one.report.person) if person}
 
     def rejudge(self, reports: Sequence[Reported]) -> list[Applied]:
@@ -48,13 +60,13 @@ class Rejudger:
         applied: list[Applied | None] = []
         for report in reports:
             judged = self._judge(report)
-            if isinstance(judged, Anew):
-                anew[report.id, report.proven] = judged  # of two in one batch the one that came last
+            if isinstance(judged, _Judged):
+                anew[report.id, report.proven] = _anew(judged)  # of two in one batch the one that came last
             applied.append(judged if isinstance(judged, Applied) else None)
         done = Settling(self._turn, self._policy, anew).settle() if anew else {}
         return [one or done[report.id, report.proven] for one, report in zip(applied, reports, strict=True)]
 
-    def _judge(self, report: Reported) -> Applied | Anew:
+    def _judge(self, report: Reported) -> Applied | _Judged:
         """Whether it is read otherwise; where not, or where that shall not count, why not."""
         row, rejudged = self._rows.get((report.id, report.proven)), report.outcome.rejudged
         assert rejudged is not None, "the others are only repeated"
@@ -73,7 +85,7 @@ class Rejudger:
             return _left(report, reading, f"a person's own word ({before.cause}) is not released unless the replay says so")
         if any(map(self._is_too_much, (person_of(row), report.person))):
             return _left(report, reading, f"more than {REPORTS_FOLDED_MAX} reports name the address: change its entry by hand")
-        return Anew(report, rejudged, row, before)
+        return _Judged(report, rejudged, row, before)
 
     def _is_too_much(self, person: Person | None) -> bool:
         """Whether more was said of somebody than one turn can go through."""
@@ -86,3 +98,35 @@ class Rejudger:
 
 def _left(report: Reported, before: Reading | None, why: str) -> Applied:
     return Applied(report_id=report.id, did=Did.REPEATED, why=why, before=before)
+
+
+def _anew(judged: _Judged) -> Anew:
+    report, rejudged, row, before = judged
+    decision = report.outcome.decision
+    outcome = replace(report.outcome, rejudged=replace(rejudged, earlier=_earlier(row)))
+    asks = Applied(report_id=report.id, did=Did.RECORDED if report.key is None else Did.COUNTED, why="")
+    after = columns_of(row["seq"], report._replace(outcome=outcome), asks)
+    made_one = row["did"] == Did.ADDED
+    return Anew(
+        row,
+        {**after, "received_at": row["received_at"]},  # the same message may have come once more since
+        before,
+        report.key,
+        actor=REPLAY_ACTOR,
+        words=rejudged.words,
+        because=f"read as {decision.outcome} ({decision.category}, {decision.rule}) by {rejudged.words}",
+        why=f"{rejudged.words}; before: {row['outcome']} ({row['category']}, {row['rule']}): {row['why']}",
+        address=report.address,
+        source=None if made_one else source_of(report.outcome.report.source.ip),
+    )
+
+
+def _earlier(row: Row) -> tuple[Decision, ...]:
+    """What the report was read as before, oldest first; of an erased one what the row says."""
+    if row["body"] is None:
+        decision = Decision(
+            outcome=Result(row["outcome"]), permanent=None, fault=None, category=row["category"], rule=row["rule"]
+        )
+        return (decision,)
+    known = decode(Outcome, row["body"])
+    return (*(known.rejudged.earlier if known.rejudged else ()), known.decision)

@@ -1,7 +1,8 @@
-"""The list after reports were read anew: which entries are to stand, what they rest on, and what each report did.
+"""The list after reports count otherwise than before: which entries are to stand, what they rest on, what each report did.
 
-Only the entries that the old and the new readings speak of are folded, and one that comes to the same either way is left alone,
-whatever stands there: nothing changes but what the readings change.
+A report may be read anew (`rejudge.py`), or be set aside and taken back (`aside.py`). Only the entries that it spoke of and
+speaks of are folded, and one that comes to the same either way is left alone, whatever stands there: nothing changes but what
+the reports change.
 """
 
 from collections.abc import Iterable, Mapping
@@ -9,12 +10,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from nullsender.events import Decision, Outcome, Rejudgement, Result, decode
-from suppression.policy import Cause, Did, PolicySettings, Standing, source_of
+from suppression.policy import Cause, Did, PolicySettings, Standing
 from suppression.records import Applied, Entry, Reading
 from suppression.refold import CORRECTIONS, Folded, fold
-from suppression.store.histories import REPLAY_ACTOR, Basis, Row, histories
-from suppression.store.reported import NAMED, Reported, columns_of
+from suppression.store.histories import Basis, Row, histories
+from suppression.store.reported import NAMED
 from suppression.store.rows import Key
 from suppression.store.text import clean_words
 from suppression.store.turn import Grounds, Place, Turn
@@ -25,12 +25,18 @@ _CHANGED = frozenset({Did.ADDED, Did.HARDENED, Did.RENEWED})
 
 
 class Anew(NamedTuple):
-    """A report that is read otherwise than its row says."""
+    """A report that counts otherwise than its row says."""
 
-    report: Reported
-    rejudged: Rejudgement
     row: Row
+    after: Row  # as the row will be; `did` says only whether it asks for something: COUNTED, else RECORDED
     before: Key | None  # the entry that it spoke of
+    key: Key | None  # the entry that it speaks of
+    actor: str
+    words: str  # who wants that and why, for the history of an entry
+    because: str  # the same for an entry that is released by it
+    why: str  # the same for the report
+    address: str = ""  # canonical, where the plain one is known
+    source: str | None = None  # whose cap on provisional entries it counts against, where it has not been counted yet
 
     @property
     def reading(self) -> Reading:
@@ -39,7 +45,7 @@ class Anew(NamedTuple):
 
     def entries(self) -> Iterable[Key]:
         """The entries that it spoke of and speaks of."""
-        return (key for key in (self.before, self.report.key) if key is not None)
+        return (key for key in (self.before, self.key) if key is not None)
 
 
 class Settling:
@@ -52,7 +58,7 @@ class Settling:
         self._concerned = {key: one for one in anew.values() for key in one.entries()}
         reported, self._changed = turn.history_of({key.person for key in self._concerned})
         self._rows = {report_key_of(row): row for row in reported}
-        self._new_rows = {report_key: _new_row(one) for report_key, one in anew.items()}
+        self._new_rows = {report_key: dict(one.after) for report_key, one in anew.items()}
 
     def settle(self) -> dict[ReportKey, Applied]:
         """Let the list and the rows of the reports be what the new readings make of them; what each did."""
@@ -84,8 +90,7 @@ class Settling:
     def _may_make(self, one: Anew) -> bool:
         """Whether its source may make one more provisional entry; one that it had made has been counted."""
         made_max = self._policy.provisional_per_source_and_hour_max
-        source = source_of(one.report.outcome.report.source.ip)
-        return one.row["did"] == Did.ADDED or self._turn.take_provisional(source, one.row["received_at"], made_max)
+        return one.source is None or self._turn.take_provisional(one.source, one.row["received_at"], made_max)
 
     def _correct(self, key: Key, folded: Folded[Basis]) -> Did | None:
         """Bring the entry to where its history says that it stands; what that did, if anything had to be done."""
@@ -110,12 +115,10 @@ class Settling:
     def _grounds(self, key: Key, basis: Basis | None) -> Grounds:
         one = self._concerned[key]
         if basis is None:
-            decision = one.report.outcome.decision
-            reason = f"read as {decision.outcome} ({decision.category}, {decision.rule}) by {one.rejudged.words}"
-            return Grounds(actor=REPLAY_ACTOR, reason=clean_words(reason), evidence=one.report.id)
+            return Grounds(actor=one.actor, reason=clean_words(one.because), evidence=one.row["report_id"])
         return Grounds(
-            actor=REPLAY_ACTOR,
-            reason=clean_words(f"{basis.reason} ({one.rejudged.words})"),
+            actor=one.actor,
+            reason=clean_words(f"{basis.reason} ({one.words})"),
             evidence=basis.evidence,
             category=basis.category,
             rule=basis.rule,
@@ -138,9 +141,9 @@ class Settling:
     def _finish(
         self, report_key: ReportKey, folded: Mapping[Key, Folded[Basis]], corrected: Mapping[Key, Did | None]
     ) -> Applied:
-        """Write the row of a report that was read anew."""
+        """Write the row of a report that counts otherwise now."""
         one, row = self._anew[report_key], self._new_rows[report_key]
-        key, did = one.report.key, Did(row["did"])
+        key, did = one.key, Did(row["did"])
         if did is Did.COUNTED:
             assert key is not None, "it asks for something"
             did = folded[key].did[report_key]
@@ -149,39 +152,16 @@ class Settling:
         entry = self._turn.entry(key) if key is not None and did not in (Did.COUNTED, Did.CAPPED) else None
         if did in _CHANGED and entry is None:
             did = Did.KEPT  # its entry would have ended by now, and none was made that the row could leave with
-        was = one.reading
-        why = f"{one.rejudged.words}; before: {was.outcome} ({was.category}, {was.rule}): {one.row['why']}"
-        entry_id = entry.id if entry else None
-        self._turn.rewrite({**row, "did": did.value, "why": clean_words(why), "entry_id": entry_id})
-        if one.report.person and did in NAMED:
-            self._turn.name(one.report.person.address_hash, one.report.address)
-        return Applied(report_id=one.report.id, did=did, why=clean_words(why), entry_id=entry_id, before=was)
+        why, entry_id = clean_words(one.why), entry.id if entry else None
+        self._turn.rewrite({**row, "did": did.value, "why": why, "entry_id": entry_id})
+        if one.address and did in NAMED:
+            self._turn.name(row["address_hash"], one.address)
+        return Applied(report_id=row["report_id"], did=did, why=why, entry_id=entry_id, before=one.reading)
 
 
 def report_key_of(row: Row) -> ReportKey:
     """Which report a row of `outcomes` is of."""
     return row["report_id"], row["proven"]
-
-
-def _new_row(one: Anew) -> Row:
-    """The row as it will be, but for what the report did; that it asks for something stands in `did` already."""
-    outcome = msgspec.structs.replace(
-        one.report.outcome, rejudged=msgspec.structs.replace(one.rejudged, earlier=_earlier(one.row))
-    )
-    asks = Applied(report_id=one.report.id, did=Did.RECORDED if one.report.key is None else Did.COUNTED, why="")
-    row = columns_of(one.row["seq"], one.report._replace(outcome=outcome), asks)
-    return {**row, "received_at": one.row["received_at"]}  # the same message may have come once more since
-
-
-def _earlier(row: Row) -> tuple[Decision, ...]:
-    """What the report was read as before, oldest first; of an erased one what the row says."""
-    if row["body"] is None:
-        decision = Decision(
-            outcome=Result(row["outcome"]), permanent=None, fault=None, category=row["category"], rule=row["rule"]
-        )
-        return (decision,)
-    known = decode(Outcome, row["body"])
-    return (*(known.rejudged.earlier if known.rejudged else ()), known.decision)
 
 
 def _released(entry: Entry, standing: Standing | None, turn: Turn) -> Standing:
