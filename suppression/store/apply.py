@@ -76,7 +76,7 @@ class Applier:
         applied = self._act(report)
         self._turn.record(columns_of(seq, report, applied))
         if report.person and applied.did in NAMED:
-            self._turn.name(report.person.address_hash, report.address)
+            self._turn.name(report.person, report.address)
         return applied
 
     def _act(self, report: Reported) -> Applied:

@@ -15,7 +15,7 @@ from suppression.records import Applied, Entry, Reading
 from suppression.refold import CORRECTIONS, Folded, fold
 from suppression.store.histories import Basis, Row, histories
 from suppression.store.reported import NAMED
-from suppression.store.rows import Key
+from suppression.store.rows import Key, Person
 from suppression.store.text import clean_words
 from suppression.store.turn import Grounds, Place, Turn
 
@@ -155,7 +155,7 @@ class Settling:
         why, entry_id = clean_words(one.why), entry.id if entry else None
         self._turn.rewrite({**row, "did": did.value, "why": why, "entry_id": entry_id})
         if one.address and did in NAMED:
-            self._turn.name(row["address_hash"], one.address)
+            self._turn.name(Person(row["tenant"], row["address_hash"]), one.address)
         return Applied(report_id=row["report_id"], did=did, why=why, entry_id=entry_id, before=one.reading)
 
 

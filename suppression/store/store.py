@@ -192,7 +192,7 @@ def _add(turn: Turn, person: Person, address: str, addition: Addition, actor: st
             evidence=addition.evidence and clean_name(addition.evidence),
         )
         entry = turn.put(key, did, standing, grounds)
-        turn.name(person.address_hash, address)
+        turn.name(person, address)
     assert entry is not None, "what is kept is there"
     return msgspec.structs.replace(entry, address=address), did is Did.ADDED
 

@@ -16,12 +16,10 @@ from typing import Any, NamedTuple
 import msgspec
 from sqlalchemy import Connection, Row, select, update
 
-from nullsender.address import domain_of
 from nullsender.errors import Misconfigured
 from nullsender.log import Partition, Position, Topic
 from suppression.audit.chain import Act
 from suppression.models import (
-    addresses,
     audit,
     changes,
     consumer_offsets,
@@ -35,8 +33,9 @@ from suppression.policy import ENDS, Cause, Did, Standing, Strike
 from suppression.records import Entry
 from suppression.store.audit import chained
 from suppression.store.bulk import Columns, insert_rows, update_rows
+from suppression.store.erased import erased_of, insert_names
 from suppression.store.held import Held
-from suppression.store.histories import CHANGED_COLUMNS, REPORTED_COLUMNS
+from suppression.store.histories import CHANGED_COLUMNS, REPORTED_COLUMNS, person_of
 from suppression.store.rows import Key, Person, about, entry_columns, entry_of, key_of, one_of
 
 
@@ -87,7 +86,7 @@ class Turn:
         self._strikes = Held(strikes, _strikes_columns)
         self._made = Held(provisional_counts, _made_columns)
         self._positions = Held(consumer_offsets, _position_columns)
-        self._names: dict[bytes, str] = {}
+        self._names: dict[Person, str] = {}
         self._outcomes: list[Columns] = []
         self._rewritten: list[Columns] = []
         self._changes: list[Columns] = []
@@ -166,9 +165,9 @@ class Turn:
         """What was done to which kind of entry, of which address's hash, so far; in its order."""
         return self._changed
 
-    def name(self, address_hash: bytes, address: str) -> None:
-        """Keep the plain address behind a hash."""
-        self._names[address_hash] = address
+    def name(self, person: Person, address: str) -> None:
+        """Keep the plain address of `person`, unless it was erased."""
+        self._names[person] = address
 
     # --- reports ---
 
@@ -262,7 +261,7 @@ class Turn:
 
     def finish(self) -> Receipt | None:
         """Write everything that was done; by what one can tell later that it was committed, where it left a trail."""
-        self._insert_names()
+        self._write_what_names()
         insert_rows(self.connection, outcomes, self._outcomes)
         update_rows(self.connection, outcomes, self._rewritten)
         insert_rows(self.connection, changes, self._changes)
@@ -278,15 +277,14 @@ class Turn:
         self.connection.execute(update(numbering).values(numbers))
         return Receipt(*(trail[-1][name] for name in Receipt._fields)) if trail else None
 
-    def _insert_names(self) -> None:
-        column = addresses.c.address_hash
-        for these in one_of(self.connection, column, self._names):
-            for known in self.connection.execute(select(column).where(these)).scalars():
-                del self._names[known]
-        rows: list[Columns] = [
-            {"address_hash": key, "address": name, "domain": domain_of(name)} for key, name in sorted(self._names.items())
-        ]
-        insert_rows(self.connection, addresses, rows)
+    def _write_what_names(self) -> None:
+        """Plain addresses and the words of reports, but for those who asked to be erased."""
+        told = [(person_of(row), row) for row in (*self._outcomes, *self._rewritten)]
+        gone = erased_of(self.connection, {*self._names, *(person for person, _ in told if person)})
+        for person, row in told if gone else ():
+            if person in gone:
+                row["body"] = None
+        insert_names(self.connection, {one.address_hash: name for one, name in self._names.items() if one not in gone})
 
 
 def _about(people: Collection[Person], rows: Iterable[Columns]) -> list[Columns]:
