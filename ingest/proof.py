@@ -24,10 +24,12 @@ from nullsender.limits import (
     RETURN_PATH_CANDIDATES_MAX,
     RETURNED_HEADER_BYTES_TRIED_MAX,
     SHORT_RETURN_PATHS_TRIED_MAX,
+    UNSUBSCRIBE_LINKS_TRIED_MAX,
 )
 from nullsender.signing.keys import Claims, Expired, SigningKeys
 from nullsender.signing.return_path import ReturnPaths, is_return_path, is_short_return_path, is_unsubscribe_address
 from nullsender.signing.token import Tokens
+from nullsender.signing.unsubscribe_link import UnsubscribeLinks, tokens_in
 
 # It begins only where a word does and never goes back (`+`), so the time is linear.
 _ADDRESS = re.compile(rb"(?<![^\s<>,;:\"()@])[^\s<>,;:\"()@]{1,64}+@[0-9A-Za-z.-]{1,255}")
@@ -57,11 +59,12 @@ class Prover:
     def __init__(self, keys: SigningKeys, *, trusted_sources: Iterable[IPv4Network | IPv6Network] = ()) -> None:
         self._return_paths = ReturnPaths(keys)
         self._tokens = Tokens(keys)
+        self._links = UnsubscribeLinks(keys)
         self._trusted_sources = tuple(trusted_sources)
 
     def prove(self, reading: Reading, source: Source, *, today: date) -> tuple[Report, ...]:
         """The reports of `reading` with what is proven about each; `source` is how the message came, `today` in UTC."""
-        token, note = self._token(reading, today)
+        token, note, expired = self._token(reading, today)
         reports = tuple(_with_note(report, note) for report in reading.reports)
         # Whatever the case, a return path is the same one.
         paths = {local.lower(): address for address in source.rcpt_to if is_return_path(local := address.rpartition("@")[0])}
@@ -73,29 +76,36 @@ class Prover:
         alone = len(reports) == 1
         if token is not None:
             return tuple(_by_token(report, token, alone=alone) for report in reports)
+        if expired is not None and alone and reading.kind is Kind.UNSUBSCRIBE:
+            return (_proven(reports[0], expired, Proof.NONE, DerivedFrom.TOKEN),)
         if _names_candidates(reading):
             return tuple(_withheld(report, SEVERAL_CANDIDATES) for report in reports)
         proof = Proof.SOURCE if self._is_trusted(source.ip) else Proof.NONE
         return tuple(msgspec.structs.replace(report, proof=proof) for report in reports)
 
-    def _token(self, reading: Reading, today: date) -> tuple[Claims | None, str | None]:
-        """What the returned mail carries of ours, or in words why what it carries proves nothing."""
+    def _token(self, reading: Reading, today: date) -> tuple[Claims | None, str | None, Claims | None]:
+        """What the mail carries of ours; or in words why what it carries proves nothing, and what is too old of it says."""
         note: str | None = None
+        expired: Claims | None = None
         for name, verify in self._tokens_in(reading, today):
             try:
-                return verify(), None
+                return verify(), None, None
             except Invalid as invalid:
-                note = f"the returned {name} proves nothing: {invalid.reason}"
-        return None, note
+                note = f"the {name} proves nothing: {invalid.reason}"
+                expired = invalid.claims if isinstance(invalid, Expired) else expired
+        return None, note, expired
 
     def _tokens_in(self, reading: Reading, today: date) -> Iterator[tuple[str, Callable[[], Claims]]]:
-        """What may be ours in the returned mail, by its name and with what verifies it: the token, then a few addresses."""
+        """What may be ours, by its name and with what verifies it: links, the returned mail's token, a few addresses in it."""
+        if reading.kind is not Kind.BOUNCE:
+            for link in islice(_links_in(reading), UNSUBSCRIBE_LINKS_TRIED_MAX):
+                yield "unsubscribe link", partial(self._links.verify, link, today=today)
         token = next((report.returned_token for report in reading.reports if report.returned_token), None)
         if token is not None:
-            yield "token", partial(self._tokens.verify, token, today=today)
+            yield "returned token", partial(self._tokens.verify, token, today=today)
         for signed in islice(_signed_in(reading), SHORT_RETURN_PATHS_TRIED_MAX):
             candidates = list(_candidates(reading, None))
-            yield "signed address", partial(self._return_paths.verify, signed, today=today, recipients=candidates)
+            yield "returned signed address", partial(self._return_paths.verify, signed, today=today, recipients=candidates)
 
     def _ties(self, paths: Mapping[str, str], candidates: Sequence[str], kind: Kind, today: date) -> tuple[list[_Tie], str]:
         """What the return paths say of each recipient's stream, in the order of the envelope; why the last bad one is bad."""
@@ -202,6 +212,8 @@ def _proven(report: Report, claims: Claims, proof: Proof, derived_from: DerivedF
         report,
         tenant=claims.tenant,
         stream=claims.stream,
+        mailing_list=claims.mailing_list,
+        message=claims.message or None,
         proof=proof,
         recipient=claims.recipient,
         derived_from=derived_from,
@@ -234,6 +246,13 @@ def _signed_in(reading: Reading) -> Iterator[str]:
     found = (match[1].decode("utf-8", "replace") for match in _SIGNED.finditer(head))
     signed = filter(is_return_path, chain((address.rpartition("@")[0] for address in reported), found))
     return (local_part for local_part in signed if not _is_no_proof_of(reading.kind, local_part))
+
+
+def _links_in(reading: Reading) -> Iterator[str]:
+    """The tokens of unsubscribe links of ours: in the subject that such a mail was to have, and in the returned mail's head."""
+    if reading.kind is Kind.UNSUBSCRIBE:
+        yield from tokens_in(reading.reports[0].subject or "")
+    yield from tokens_in(reading.returned[:RETURNED_HEADER_BYTES_TRIED_MAX].partition(b"\n\n")[0].decode("ascii", "replace"))
 
 
 def _is_no_proof_of(kind: Kind, local_part: str) -> bool:

@@ -130,6 +130,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     original_mail_from: str | None = None  # that mail's reverse-path
     tenant: str = "default"
     stream: str | None = None
+    mailing_list: str | None = None  # which list, where what we signed says it
+    message: str | None = None  # the sender's own name for the mail, where what we signed says it
     proof: Proof = Proof.NONE
     withheld: str | None = None  # why this report may act on nobody: it is kept and shown, no more
     source: Source = Source()

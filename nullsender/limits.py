@@ -469,6 +469,10 @@ RETURN_PATH_DAYS = 35
 # How long we believe in a signed unsubscribe address: people clear out mail of the year before last. The law asks for less
 # (CAN-SPAM for 30 days, CASL for 60).
 UNSUBSCRIBE_DAYS = 800
+# The sender's own name for a mail within an unsubscribe link, so that the link stays one line; and a link's token as a whole:
+# the longest address, of four bytes a character, with names of NAME_LENGTH_MAX, in base64.
+UNSUBSCRIBE_MESSAGE_CHARACTERS_MAX = 64
+UNSUBSCRIBE_TOKEN_CHARACTERS_MAX = 2_500
 # How long we believe in a token: people complain about mail that they find months later, mostly within half a year.
 TOKEN_DAYS = 190
 
@@ -584,6 +588,8 @@ LOG_DEAD_LETTER_BYTES_MAX = 2 * 2**30
 SHORT_RETURN_PATHS_TRIED_MAX = 3
 RETURN_PATH_CANDIDATES_MAX = 50
 RETURNED_HEADER_BYTES_TRIED_MAX = 16 * 2**10
+# Unsubscribe links that are tried of one message: an honest one has the one of its subject, or of the mail that it returns.
+UNSUBSCRIBE_LINKS_TRIED_MAX = 3
 # RCPTs that a report keeps; the raw message has all of them. Mail that proves something comes to one.
 REPORT_RECIPIENTS_KEPT_MAX = 3
 

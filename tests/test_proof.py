@@ -351,4 +351,4 @@ def test_nothing_but_proof_is_changed() -> None:
     (proven,) = _prove(read)
 
     changed = {name for name in msgspec.structs.asdict(read) if getattr(read, name) != getattr(proven, name)}
-    assert changed == {"tenant", "stream", "proof"}
+    assert changed == {"tenant", "stream", "message", "proof"}

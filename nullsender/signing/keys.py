@@ -24,13 +24,17 @@ _EPOCH = date(1970, 1, 1)
 
 
 class Claims(NamedTuple):
-    """What we say of one message that we sent. `recipient` is a canonical address, `message` the sender's own name for it."""
+    """What we say of one message that we sent. `recipient` is a canonical address, `message` the sender's own name for it.
+
+    `mailing_list` is said by unsubscribe links alone: elsewhere there is no room for it.
+    """
 
     tenant: str
     stream: str | None
     recipient: str
     sent_on: date
     message: str
+    mailing_list: str | None = None
 
 
 class Expired(Invalid):
@@ -54,11 +58,19 @@ class SigningKeys:
             if len(secret) < _SECRET_BYTES_MIN:
                 raise Misconfigured(f"the signing key {key_id!r} is too short: {_SECRET_BYTES_MIN} bytes at least")
         self._secrets = dict(secrets)
+        self._nobodys = hmac.digest(b"".join(secrets.values()), b"a key that signs nothing", "sha256")
         self.signing_id = next(iter(secrets))
 
     def sign(self, label: str, claims: Claims) -> str:
         """The signature of `claims` by the first key; `label` keeps apart what is signed for different uses."""
         return _signature(self._secrets[self.signing_id], label, claims)
+
+    def derive(self, key_id: str, label: str) -> bytes:
+        """A key of 32 bytes for one use, made of the key `key_id`: it says nothing about that one or about its other uses.
+
+        Where we have no such key, one that nobody knows: what is checked with it is wrong, and takes as long to be found so.
+        """
+        return hmac.digest(self._secrets.get(key_id, self._nobodys), label.encode(), "sha256")
 
     def check(self, key_id: str, signature: str, label: str, claims: Claims) -> None:
         """Raises `Invalid` unless `signature` is what the key `key_id` makes of `label` and `claims`."""
@@ -72,16 +84,17 @@ class SigningKeys:
 
 def _signature(secret: bytes, label: str, claims: Claims) -> str:
     # JSON keeps the fields apart whatever they hold: no two different claims make the same octets.
-    signed = msgspec.json.encode((label, *claims))
+    signed = msgspec.json.encode((label, *claims[:5]))
     return base32(hmac.digest(secret, signed, "sha256"))[:SIGNATURE_CHARACTERS]
 
 
 def canonical_claims(claims: Claims) -> Claims:
-    """Recipient, tenant and stream in the one form in which everybody knows them. `Invalid` where one of them has none."""
+    """Recipient and names in the one form in which everybody knows them. `Invalid` where one of them has none."""
     return claims._replace(
         tenant=canonical_name(claims.tenant),
         stream=None if claims.stream is None else canonical_name(claims.stream),
         recipient=canonical(claims.recipient),
+        mailing_list=None if claims.mailing_list is None else canonical_name(claims.mailing_list),
     )
 
 
