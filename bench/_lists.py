@@ -15,7 +15,7 @@ from nullsender.address import AddressHasher
 from nullsender.clock import SystemClock
 from suppression.engine import reading, writing
 from suppression.migrate import upgrade
-from suppression.policy import PolicySettings
+from suppression.policy import Policy
 from suppression.store.store import Store
 from tests.outcomes import an_outcome
 
@@ -121,4 +121,4 @@ def shares_of(engine: Engine) -> Iterator[str]:
 
 def store_on(engine: Engine) -> Store:
     """The list on `engine`."""
-    return Store(engine, hasher=HASHER, clock=SystemClock(), policy=PolicySettings())
+    return Store(engine, hasher=HASHER, clock=SystemClock(), policy=Policy())

@@ -111,6 +111,7 @@ outcomes = Table(
     Column("seq", _Number, nullable=False),
     Column("tenant", Text, nullable=False),
     Column("stream", Text),
+    Column("scope", Text),  # of the entry that it asked for; None: it asked for none
     Column("address_hash", LargeBinary),  # None: the report names no address
     Column("received_at", UtcTime, nullable=False),
     Column("occurred_at", UtcTime),

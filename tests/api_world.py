@@ -21,7 +21,7 @@ from nullsender.address import AddressHasher
 from nullsender.clock import Clock, FakeClock
 from suppression.engine import open_engine
 from suppression.migrate import upgrade
-from suppression.policy import PolicySettings
+from suppression.policy import Policy
 from suppression.store.store import Store
 
 STALENESS_SECONDS_MAX = 1.0
@@ -46,7 +46,7 @@ def _opened_engine(folder: Path) -> Iterator[Engine]:
 
 
 def _store_on(engine: Engine, clock: Clock) -> Store:
-    return Store(engine, hasher=HASHER, clock=clock, policy=PolicySettings())
+    return Store(engine, hasher=HASHER, clock=clock, policy=Policy())
 
 
 class World:

@@ -20,7 +20,7 @@ from nullsender.limits import OUTCOME_BODIES_KEPT_DAYS, STORE_NAME_CHARACTERS_MA
 from nullsender.log import Partition, Position, Topic
 from suppression.engine import reading
 from suppression.models import addresses
-from suppression.policy import Cause, Did, PolicySettings
+from suppression.policy import Cause, Did, Policy, PolicySettings
 from suppression.records import Addition, Applied, Change, ConsentRequired, Entry, Told
 from suppression.store.read import Filters
 from suppression.store.store import Store
@@ -477,7 +477,7 @@ class StoreContract:
 
     def test_a_list_made_with_another_key_is_refused(self, store: Store, engine: Engine, clock: FakeClock) -> None:
         with pytest.raises(Misconfigured, match="another address key"):
-            Store(engine, hasher=AddressHasher(b"not the same key"), clock=clock, policy=PolicySettings())
+            Store(engine, hasher=AddressHasher(b"not the same key"), clock=clock, policy=Policy())
 
     def test_tenants_do_not_see_each_other(self, store: Store) -> None:
         tell(store, an_outcome("1", tenant="one"))

@@ -12,7 +12,7 @@ from nullsender.clock import Clock, FakeClock
 from nullsender.limits import HISTORY_KEPT_DAYS
 from suppression.engine import opened
 from suppression.migrate import upgrade
-from suppression.policy import PolicySettings
+from suppression.policy import Policy, PolicySettings
 from suppression.store.store import Store
 from tests.missing import give_up
 from tests.servers.postgres import Postgres, PostgresUnavailable, postgres_server
@@ -99,8 +99,8 @@ def store_on(
     engine: Engine, clock: Clock, policy: PolicySettings | None = None, *, history_days: int = HISTORY_KEPT_DAYS
 ) -> Store:
     """The store on `engine`, opened with the key of the tests."""
-    policy, hasher = policy or PolicySettings(), AddressHasher(ADDRESS_KEY)
-    return Store(engine, hasher=hasher, clock=clock, policy=policy, history_days=history_days)
+    hasher = AddressHasher(ADDRESS_KEY)
+    return Store(engine, hasher=hasher, clock=clock, policy=Policy(policy), history_days=history_days)
 
 
 def _migrate(url: str) -> None:

@@ -20,7 +20,7 @@ from nullsender.cli import main, store_parts
 from nullsender.clock import FakeClock, SystemClock
 from nullsender.errors import Transient
 from suppression.engine import opened
-from suppression.policy import Cause, PolicySettings
+from suppression.policy import Cause, Policy
 from suppression.store.store import Store
 from tests.api_world import STALENESS_SECONDS_MAX, opened_world
 from tests.doors_world import Hall, Heard, opened_hall
@@ -165,7 +165,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     store_parts.migrate_store(settings)
     clock = FakeClock(SystemClock().now() - timedelta(seconds=FILLED_SECONDS))
     with opened(settings.store_url) as engine:
-        fill(Store(engine, hasher=store_parts.hasher_of(settings), clock=clock, policy=PolicySettings()), clock)
+        fill(Store(engine, hasher=store_parts.hasher_of(settings), clock=clock, policy=Policy()), clock)
     return data
 
 

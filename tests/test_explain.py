@@ -26,7 +26,7 @@ from nullsender.events import Source
 from nullsender.limits import MESSAGE_BYTES_MAX, READ_BYTES_MAX, REPORTS_MAX
 from nullsender.signing.keys import Claims, SigningKeys
 from nullsender.signing.return_path import ReturnPaths
-from suppression.policy import PolicySettings
+from suppression.policy import Policy, PolicySettings
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "mail"
 RULES = Rules.load()
@@ -76,7 +76,7 @@ class Said(NamedTuple):
 
 
 def page_of(ties: Ties = NO_TIES, *, look: Look = PLAIN, verbose: bool = False, **policy: Any) -> Page:
-    return Page(look, PolicySettings(**policy), ties, verbose=verbose)
+    return Page(look, Policy(PolicySettings(**policy)), ties, verbose=verbose)
 
 
 def explain(

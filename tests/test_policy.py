@@ -15,6 +15,7 @@ from suppression.policy import (
     Claim,
     Did,
     Move,
+    Policy,
     PolicySettings,
     Standing,
     State,
@@ -59,14 +60,14 @@ def claims(draw: some.DrawFn) -> Claim:
 
 def claim(outcome: Outcome, policy: PolicySettings = POLICY) -> Claim:
     """The claim that an outcome makes; it has to make one."""
-    found = claim_of(outcome, outcome.report.received_at, policy)
+    found = claim_of(outcome, outcome.report.received_at, Policy(policy))
     assert isinstance(found, Claim), found
     return found
 
 
 def refusal(outcome: Outcome, policy: PolicySettings = POLICY) -> str:
     """Why an outcome makes no claim; it may make none."""
-    found = claim_of(outcome, outcome.report.received_at, policy)
+    found = claim_of(outcome, outcome.report.received_at, Policy(policy))
     assert isinstance(found, str), found
     return found
 

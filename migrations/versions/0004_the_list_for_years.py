@@ -30,10 +30,21 @@ def downgrade() -> None:
     """The same step down."""
     _without_jobs()
     _without_audit()
+    _without_policy()
 
 
 def _policy() -> None:
-    """Soft bounces and deliveries."""
+    """Soft bounces and deliveries, and which scope each report asked for: until now that followed from its stream."""
+    op.add_column("outcomes", sa.Column("scope", sa.Text))
+    by_stream = "outcome IN ('soft', 'unsubscribe') AND stream IS NOT NULL AND stream <> ''"
+    op.execute(
+        f"UPDATE outcomes SET scope = CASE WHEN {by_stream} THEN substr(stream, 1, 200) ELSE '*' END "
+        "WHERE outcome <> 'none' AND address_hash IS NOT NULL AND did NOT IN ('recorded', 'released')"
+    )
+
+
+def _without_policy() -> None:
+    op.drop_column("outcomes", "scope")
 
 
 def _audit() -> None:

@@ -8,7 +8,7 @@ from nullsender.config import Settings
 from nullsender.errors import Invalid, Misconfigured
 from nullsender.log import Log, Topic
 from nullsender.secret_keys import SecretKeys
-from suppression.policy import PolicySettings
+from suppression.policy import Policy, PolicySettings
 
 #: The one place where the real time comes in.
 CLOCK = SystemClock()
@@ -27,9 +27,9 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
     return config.load({name: value for name, value in given.items() if value is not None}, file=arguments.config)
 
 
-def policy_of(settings: Settings) -> PolicySettings:
+def policy_of(settings: Settings) -> Policy:
     """The policy as the operator set it."""
-    return PolicySettings(**settings.policy.model_dump())
+    return Policy(PolicySettings(**settings.policy.model_dump()))
 
 
 def open_log(settings: Settings) -> Log:

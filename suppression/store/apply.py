@@ -15,7 +15,7 @@ from suppression.policy import (
     Cause,
     Claim,
     Did,
-    PolicySettings,
+    Policy,
     Strike,
     add_strike,
     claim_of_strikes,
@@ -35,7 +35,7 @@ ACTOR = "suppress"  # the stage, as the history names it
 class Applier:
     """Applies outcomes within one turn."""
 
-    def __init__(self, turn: Turn, hasher: AddressHasher, policy: PolicySettings) -> None:
+    def __init__(self, turn: Turn, hasher: AddressHasher, policy: Policy) -> None:
         self._turn = turn
         self._hasher = hasher
         self._policy = policy
@@ -86,7 +86,7 @@ class Applier:
         if claim.cause is Cause.SOFT:
             together = self._strike(report, key, claim)
             if together is None:
-                policy = self._policy
+                policy = self._policy.settings_of_scope(key.person.tenant, key.scope)
                 why = f"a soft report alone; {policy.soft_limit} within {policy.soft_window_days} days make an entry"
                 return Applied(report_id=report.id, did=Did.COUNTED, why=why)
             claim = together
@@ -97,12 +97,13 @@ class Applier:
         place = Place(key.person, key.scope)
         came_at = self._known.get((report.id, False))
         before = None if came_at is None else Strike(came_at, proven=False)
-        newest = add_strike(self._turn.strikes(place), claim, self._turn.standing(key), self._policy, instead_of=before)
+        settings = self._policy.settings_of_scope(key.person.tenant, key.scope)
+        newest = add_strike(self._turn.strikes(place), claim, self._turn.standing(key), settings, instead_of=before)
         self._turn.keep_strikes(place, newest)
-        return claim_of_strikes(newest, claim, self._policy)
+        return claim_of_strikes(newest, claim, settings)
 
     def _claim(self, report: Reported, key: Key, claim: Claim) -> Applied:
-        turn, policy = self._turn, self._policy
+        turn, policy = self._turn, self._policy.settings_for(report.tenant, report.outcome.report.stream)
         did, standing = decide(turn.standing(key), claim)
         entry = turn.entry(key)
         if standing is None or did is Did.KEPT:

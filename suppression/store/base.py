@@ -15,7 +15,7 @@ from nullsender.limits import HISTORY_KEPT_DAYS, STORE_RETRY_SECONDS, STORE_TRIE
 from suppression.engine import reading, writing
 from suppression.giving_way import GivingWay
 from suppression.models import meta
-from suppression.policy import PolicySettings
+from suppression.policy import Policy
 from suppression.schema import FINGERPRINT, KNOWN_FINGERPRINT, require_schema
 from suppression.store.rows import take_pen
 from suppression.trouble import Conflict, UnknownCommit
@@ -36,14 +36,14 @@ class StoreBase:
         *,
         hasher: AddressHasher,
         clock: Clock,
-        policy: PolicySettings,
+        policy: Policy,
         history_days: int = HISTORY_KEPT_DAYS,
         chance: Callable[[], float] = random.random,  # 0 to 1
     ) -> None:
         self._engine = engine
         self._hasher = hasher
         self._clock = clock
-        self._policy = policy
+        self.policy = policy
         self._history = timedelta(days=history_days)
         self._chance = chance
         self._way = GivingWay()

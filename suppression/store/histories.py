@@ -11,11 +11,10 @@ from typing import Any, NamedTuple, TypeAlias
 import msgspec
 
 from nullsender.events import Result
-from suppression.policy import REACH, Cause, Claim, Did, PolicySettings, claim_for
+from suppression.policy import REACH, Cause, Claim, Did, Policy, claim_for
 from suppression.records import Entry
 from suppression.refold import Asked, Ended, Heard
 from suppression.store.rows import Key, Person
-from suppression.store.text import clean_name
 
 REPLAY_ACTOR = "replay"  # who changes the list when reports are read anew, as the history names it
 
@@ -28,6 +27,7 @@ REPORTED_COLUMNS = (
     "seq",
     "tenant",
     "stream",
+    "scope",
     "address_hash",
     "received_at",
     "outcome",
@@ -59,16 +59,17 @@ def person_of(row: Row) -> Person | None:
     return None if row["address_hash"] is None else Person(row["tenant"], row["address_hash"])
 
 
-def asked_of(row: Row, policy: PolicySettings) -> tuple[Key, Claim] | None:
-    """What a report asked for; None where it asked for nothing, or of nobody."""
-    person, reach = person_of(row), REACH[Result(row["outcome"])]
-    if person is None or reach is None or Did(row["did"]) in _ASKED_NOTHING:
+def asked_of(row: Row, policy: Policy) -> tuple[Key, Claim] | None:
+    """What a report asked for, on the scope that the policy of that day gave it; None: for nothing, or of nobody."""
+    person, reach, scope = person_of(row), REACH[Result(row["outcome"])], row["scope"]
+    if person is None or reach is None or scope is None or Did(row["did"]) in _ASKED_NOTHING:
         return None
-    claim = claim_for(reach, row["stream"], row["received_at"], proven=row["proven"], settings=policy)
-    return Key(person, clean_name(claim.scope), claim.cause), claim
+    settings = policy.settings_for(row["tenant"], row["stream"])
+    claim = claim_for(reach.cause, scope, row["received_at"], proven=row["proven"], settings=settings)
+    return Key(person, scope, claim.cause), claim
 
 
-def histories(reported: Iterable[Row], changed: Iterable[Row], policy: PolicySettings) -> dict[Key, Sequence[Said]]:
+def histories(reported: Iterable[Row], changed: Iterable[Row], policy: Policy) -> dict[Key, Sequence[Said]]:
     """All that was said of each entry that these rows of `outcomes` and `changes` speak of, in its order."""
     said: dict[Key, list[tuple[int, Said]]] = defaultdict(list)
     for row in reported:

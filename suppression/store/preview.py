@@ -21,12 +21,12 @@ class StorePreview(StoreBase):
         """
         with reading(self._engine) as connection:
             turn = Turn(connection, last=0, now=self._clock.now())
-            applied = Applier(turn, self._hasher, self._policy).apply(outcomes)
+            applied = Applier(turn, self._hasher, self.policy).apply(outcomes)
         addresses = self._addresses(outcomes)
         changed = [Changed(did, cause, addresses.get(address_hash)) for did, cause, address_hash in turn.changed()]
         return Preview(applied=applied, changed=changed)
 
     def _addresses(self, outcomes: Sequence[Outcome]) -> dict[bytes, str]:
         """The addresses that `outcomes` are about, by what the list knows them by."""
-        reports = (read_outcome(outcome, self._hasher, self._policy) for outcome in outcomes)
+        reports = (read_outcome(outcome, self._hasher, self.policy) for outcome in outcomes)
         return {report.person.address_hash: report.address for report in reports if report.person is not None}

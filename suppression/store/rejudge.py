@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from nullsender.events import Decision, Outcome, Rejudgement, Result, decode
 from nullsender.limits import REPORTS_FOLDED_MAX
-from suppression.policy import PROTECTED, Did, PolicySettings, source_of
+from suppression.policy import PROTECTED, Did, Policy, source_of
 from suppression.records import Applied, Reading
 from suppression.store.histories import REPLAY_ACTOR, Row, asked_of, person_of
 from suppression.store.reported import Reported, columns_of
@@ -41,7 +41,7 @@ class _Judged(NamedTuple):
 class Rejudger:
     """Takes new outcomes of known reports within one turn."""
 
-    def __init__(self, turn: Turn, policy: PolicySettings) -> None:
+    def __init__(self, turn: Turn, policy: Policy) -> None:
         self._turn = turn
         self._policy = policy
         self._rows: dict[ReportKey, Row] = {}

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from nullsender.address import AddressHasher, canonical
 from nullsender.errors import Invalid
 from nullsender.events import Outcome
-from suppression.policy import Claim, Did, PolicySettings, claim_of, counts_as_proven
+from suppression.policy import Claim, Did, Policy, claim_of, counts_as_proven
 from suppression.records import Applied
 from suppression.store.bulk import Columns
 from suppression.store.rows import Key, Person
@@ -46,12 +46,12 @@ class Reported(NamedTuple):
         return clean_words(self.claim) if isinstance(self.claim, str) else "the report names no address"
 
 
-def read_outcome(outcome: Outcome, hasher: AddressHasher, policy: PolicySettings) -> Reported:
+def read_outcome(outcome: Outcome, hasher: AddressHasher, policy: Policy) -> Reported:
     """What `outcome` says to the store; nothing in it makes this fail."""
     report = outcome.report
     tenant = clean_name(report.tenant)
     received_at = clean_time(report.received_at)
-    proven = counts_as_proven(report, policy)
+    proven = counts_as_proven(report, policy.settings_for(tenant, report.stream))
     claim = claim_of(outcome, received_at, policy)
     try:
         address = canonical(report.recipient or "")
@@ -70,6 +70,7 @@ def columns_of(seq: int, report: Reported, applied: Applied) -> Columns:
         "seq": seq,
         "tenant": report.tenant,
         "stream": told.stream and clean_words(told.stream),
+        "scope": report.key and report.key.scope,
         "address_hash": report.person and report.person.address_hash,
         "received_at": report.received_at,
         "occurred_at": told.occurred_at and clean_time(told.occurred_at),

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from suppression.policy import Cause, Did, PolicySettings, Standing
+from suppression.policy import Cause, Did, Policy, Standing
 from suppression.records import Applied, Entry, Reading
 from suppression.refold import CORRECTIONS, Folded, fold
 from suppression.store.histories import Basis, Row, histories
@@ -51,7 +51,7 @@ class Anew(NamedTuple):
 class Settling:
     """One settling: of these reports, within one turn, which has loaded the people concerned."""
 
-    def __init__(self, turn: Turn, policy: PolicySettings, anew: Mapping[ReportKey, Anew]) -> None:
+    def __init__(self, turn: Turn, policy: Policy, anew: Mapping[ReportKey, Anew]) -> None:
         self._turn = turn
         self._policy = policy
         self._anew = anew
@@ -71,7 +71,10 @@ class Settling:
 
     def _fold(self, rows: Iterable[Row]) -> dict[Key, Folded[Basis]]:
         told = histories(rows, self._changed, self._policy)
-        return {key: fold(told.get(key, ()), self._policy) for key in self._concerned}
+        return {
+            key: fold(told.get(key, ()), self._policy.settings_of_scope(key.person.tenant, key.scope))
+            for key in self._concerned
+        }
 
     def _fold_within_caps(self) -> dict[Key, Folded[Basis]]:
         """Fold with the new readings; those of a source that has made too many provisional entries are heard and no more."""
@@ -89,7 +92,7 @@ class Settling:
 
     def _may_make(self, one: Anew) -> bool:
         """Whether its source may make one more provisional entry; one that it had made has been counted."""
-        made_max = self._policy.provisional_per_source_and_hour_max
+        made_max = self._policy.settings_for(one.row["tenant"], one.row["stream"]).provisional_per_source_and_hour_max
         return one.source is None or self._turn.take_provisional(one.source, one.row["received_at"], made_max)
 
     def _correct(self, key: Key, folded: Folded[Basis]) -> Did | None:

@@ -63,7 +63,7 @@ class Store(StoreReader, StoreNames, StoreKeys, StorePreview, StoreTurns):
 
         def apply(turn: Turn) -> Sequence[Applied]:
             turn.remember(group, positions, reached)
-            return Applier(turn, self._hasher, self._policy).apply(outcomes)
+            return Applier(turn, self._hasher, self.policy).apply(outcomes)
 
         applied = self._turn(apply, patient=patient)
         for did, count in Counter(one.did for one in applied).items():

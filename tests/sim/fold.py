@@ -9,7 +9,7 @@ from suppression.policy import Cause, Did, PolicySettings
 from suppression.records import Change
 
 _BY_FAULT = ("hard", "soft")  # what counts only where it is the recipient's own
-_BY_STREAM = ("soft", "unsubscribe")  # what stops only the stream that it is about
+_SCOPES = {"hard": "*", "complaint": "*-transactional"}  # the others stop only the stream that they are about
 
 
 class Stand(NamedTuple):
@@ -70,7 +70,7 @@ class _Folding:
             return
         if result in _BY_FAULT and outcome.decision.fault is not Fault.RECIPIENT:
             return
-        place = (report.stream or "*" if result in _BY_STREAM else "*"), Cause(result)
+        place = _SCOPES.get(result) or report.stream or "*", Cause(result)
         proven, at = report.proof is not Proof.NONE, report.received_at
         if result == "soft":
             self._strike(place, report, proven)

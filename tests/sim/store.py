@@ -16,7 +16,7 @@ from sqlalchemy import Connection, ExceptionContext, event
 from nullsender.address import AddressHasher
 from suppression.engine import open_engine, reading
 from suppression.migrate import upgrade
-from suppression.policy import PolicySettings
+from suppression.policy import Policy, PolicySettings
 from suppression.store.store import Store
 from tests.sim.clock import SimulatedClock
 from tests.sim.fate import Fair, Fate, Trouble
@@ -53,7 +53,9 @@ class SimulatedDatabase:
         self._fate: Fate = Fair()
         self._dying: Callable[[], None] = go_on
         self.clock = SimulatedClock()
-        self.store = Store(self.engine, hasher=AddressHasher(ADDRESS_KEY), clock=self.clock, policy=POLICY, chance=lambda: 0.0)
+        self.store = Store(
+            self.engine, hasher=AddressHasher(ADDRESS_KEY), clock=self.clock, policy=Policy(POLICY), chance=lambda: 0.0
+        )
         self._empty = self.copy()
         self._really_commit = self.engine.dialect.do_commit
         self.engine.dialect.do_commit = self._commit  # type: ignore[assignment, method-assign]

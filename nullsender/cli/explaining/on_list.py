@@ -5,10 +5,11 @@ import msgspec
 from classifiers.outcome import Category
 from nullsender.cli.replaying.against import Judge
 from nullsender.events import Action, Outcome, Proof, Result
-from suppression.policy import EVERYWHERE, Cause, Claim, PolicySettings, claim_of
+from suppression.policy import Cause, Claim, Policy, PolicySettings, claim_of
+from suppression.policy.scopes import mail_of
 
 
-def on_the_list(outcome: Outcome, policy: PolicySettings, *, proof_is_known: bool) -> str:
+def on_the_list(outcome: Outcome, policy: Policy, *, proof_is_known: bool) -> str:
     """What would follow; both cases where it depends on the proof and nobody knows yet what the proof is."""
     if outcome.decision.outcome is Result.NONE:
         late = outcome.report.action is Action.DELAYED
@@ -18,13 +19,14 @@ def on_the_list(outcome: Outcome, policy: PolicySettings, *, proof_is_known: boo
     if outcome.decision.category == Category.SUPPRESSED_ELSEWHERE:
         return "stays as it is: nothing was tried, so nothing new is known"
     proven, unproven = _both_ways(outcome, policy)
+    settings = policy.settings_for(outcome.report.tenant, outcome.report.stream)
     if proof_is_known:
-        return _sentence(unproven if outcome.report.proof is Proof.NONE else proven, policy)
-    if _sentence(proven, policy) == _sentence(unproven, policy):
-        return _sentence(proven, policy)
+        return _sentence(unproven if outcome.report.proof is Proof.NONE else proven, settings)
+    if _sentence(proven, settings) == _sentence(unproven, settings):
+        return _sentence(proven, settings)
     if isinstance(unproven, Claim):
-        return f"{_sentence(proven, policy)} if the report is proven, {_for_how_long(unproven)} if not"
-    return f"{_sentence(proven, policy)} if the report is proven; if not, {_sentence(unproven, policy)}"
+        return f"{_sentence(proven, settings)} if the report is proven, {_for_how_long(unproven)} if not"
+    return f"{_sentence(proven, settings)} if the report is proven; if not, {_sentence(unproven, settings)}"
 
 
 def on_the_list_today(outcome: Outcome, judge: Judge) -> str:
@@ -33,16 +35,16 @@ def on_the_list_today(outcome: Outcome, judge: Judge) -> str:
     return f"{applied.did}: {applied.why}"
 
 
-def hangs_on_proof(outcome: Outcome, policy: PolicySettings) -> bool:
+def hangs_on_proof(outcome: Outcome, policy: Policy) -> bool:
     """Whether anything would follow for the list that a proof could change."""
     return any(isinstance(asked, Claim) for asked in _both_ways(outcome, policy))
 
 
-def _both_ways(outcome: Outcome, policy: PolicySettings) -> tuple[Claim | str, Claim | str]:
+def _both_ways(outcome: Outcome, policy: Policy) -> tuple[Claim | str, Claim | str]:
     return _asked(outcome, Proof.SOURCE, policy), _asked(outcome, Proof.NONE, policy)
 
 
-def _asked(outcome: Outcome, proof: Proof, policy: PolicySettings) -> Claim | str:
+def _asked(outcome: Outcome, proof: Proof, policy: Policy) -> Claim | str:
     """The claim of this outcome if that were its proof, or why there is none."""
     report = msgspec.structs.replace(outcome.report, proof=proof)
     return claim_of(msgspec.structs.replace(outcome, report=report), report.received_at, policy)
@@ -53,14 +55,10 @@ def _sentence(asked: Claim | str, policy: PolicySettings) -> str:
         return f"stays as it is: {asked}"
     if asked.cause is Cause.SOFT:
         return (
-            f"counts one soft bounce; {policy.soft_limit} within {policy.soft_window_days} days stop {_mail(asked)} "
+            f"counts one soft bounce; {policy.soft_limit} within {policy.soft_window_days} days stop {mail_of(asked.scope)} "
             f"to the address for {policy.soft_entry_days} days"
         )
-    return f"stops {_mail(asked)} to the address {_for_how_long(asked)}"
-
-
-def _mail(claim: Claim) -> str:
-    return "all mail" if claim.scope == EVERYWHERE else f"the mail of stream {claim.scope}"
+    return f"stops {mail_of(asked.scope)} to the address {_for_how_long(asked)}"
 
 
 def _for_how_long(claim: Claim) -> str:

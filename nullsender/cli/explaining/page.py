@@ -22,7 +22,7 @@ from nullsender.cli.explaining.ties import Ties
 from nullsender.cli.explaining.why import Row, Weighed, headline, reasons, row, verdict
 from nullsender.cli.replaying.against import Judge
 from nullsender.events import DerivedFrom, Kind, Outcome, Proof, Report, Result
-from suppression.policy import PolicySettings
+from suppression.policy import Policy
 
 _KINDS = {
     Kind.BOUNCE: "a bounce",
@@ -90,7 +90,7 @@ class Page:
     """Makes lines for a person."""
 
     def __init__(
-        self, look: Look, policy: PolicySettings, ties: Ties, *, judge: Judge | None = None, verbose: bool = False
+        self, look: Look, policy: Policy, ties: Ties, *, judge: Judge | None = None, verbose: bool = False
     ) -> None:
         """`judge` knows the list as it stands, where somebody asked for that."""
         self._look = look
