@@ -558,6 +558,44 @@ LOG_QUEUE_RECORDS_MAX = 10_000
 LOG_QUEUE_BYTES_MAX = 128 * 2**20
 # Bytes a consumer takes at once, however many records that is (it always takes one).
 LOG_POLL_BYTES_MAX = 16 * 2**20
+# --- incidents ---------------------------------------------------------------------------------------------------------
+# A mark of an incident (a text, a rule, a network): longer than any of them is, short enough to be shown whole.
+INCIDENT_FILTER_CHARACTERS_MAX = 500
+# How much of a reply is searched for an incident's text or expression: more than RFC 5321's lines and the longest that we met.
+INCIDENT_TEXT_CHARACTERS_MAX = 8_192
+# How long before its report came a failure may have been: MTAs try for five days (RFC 5321 4.5.4.1), some for a week.
+INCIDENT_FAILED_EARLIER_DAYS_MAX = 7
+# Incidents that hold at once for one tenant: each is compared with each report that comes.
+INCIDENTS_HOLDING_MAX = 200
+# People whose entries are settled in one turn of an incident: the turn is others' again after some tenths of a second.
+INCIDENT_PEOPLE_A_TURN = 200
+# People that a preview over HTTP looks at before it answers what it has; the command line has no such bound.
+INCIDENT_PREVIEW_PEOPLE_MAX = 2_000
+# Entries that such a preview names, and the lines of each of its counts by domain and rule.
+INCIDENT_PREVIEW_ENTRIES_MAX = 200
+INCIDENT_COUNTS_SHOWN_MAX = 20
+
+# --- the breaker -------------------------------------------------------------------------------------------------------
+# New hard entries of one key (a rule, a provider, a sending address ...) within an hour that nobody has to look at: a sender
+# of a million a day with one hard bounce in a hundred makes 400 an hour of all keys together.
+BREAKER_HOUR_MIN = 200
+# How many times its usual busiest hour a key has to make: campaigns differ by some times, mistakes by hundreds.
+BREAKER_TIMES = 10
+# And how many times as much it has to have grown as all else did: a larger campaign makes everything grow alike.
+BREAKER_GROWTH_TIMES = 4
+# How many days are remembered: four weeks hold four of a weekly campaign, and the last of a monthly one.
+BREAKER_DAYS = 28
+# On how many of these something has to have been counted before there is a usual share to speak of.
+BREAKER_DAYS_MIN = 3
+# What a key that makes nearly everything (the only MTA, the only provider) grows by is no share any more: others judge.
+BREAKER_SHARE_MAX = 0.9
+# How long a key makes what it likes after an operator has released what it held.
+BREAKER_TRUSTED_HOURS = 24
+# When to say louder that reports wait for a review: the entries that they ask for are mailed to meanwhile.
+BREAKER_REVIEW_DAYS = 7
+# Keys of the breaker that `review list` shows.
+BREAKER_KEYS_SHOWN_MAX = 200
+
 # Records taken from one partition before the next has its turn.
 LOG_TURN_RECORDS = 32
 # How soon a waiting consumer looks again: at first, and at most. The second is the delay that an idle log adds to a record.

@@ -15,6 +15,9 @@
     erased             whose plain address and words are not to be written down again, for they asked to be erased
     jobs               long work that somebody asked for, how far it has come and how it ended
     duties             when what comes round is due again
+    unsubscribes       how each person asked for no more mail, by when that has to be heeded, and since when it is
+    incidents          which reports do not count, and why; incident_reports: which these are, and what they were read as
+    held_reports       reports that wait for a review; breaker: how many new entries each key makes, by which they are held
     meta               facts about the store itself
 
 What is old and holds nothing up leaves (`store/age.py`). Times are UTC. Addresses are known by their keyed hash
@@ -124,6 +127,7 @@ outcomes = Table(
     Column("entry_id", _Number),
     Column("body", Text),  # the whole Outcome as JSON; None once it was erased
     Index("outcomes_of_address", "tenant", "address_hash", "seq"),
+    Index("outcomes_of_span", "received_at"),
 )
 #: Reports that changed nothing, and those of them whose words are kept still. As text, because a partial index is used only
 #: where a question repeats its words.
@@ -253,4 +257,85 @@ erased = Table(
     Column("address_hash", LargeBinary, primary_key=True),
     Column("tenant", Text, primary_key=True),
     Column("at", UtcTime, nullable=False),  # of the newest erasure
+)
+
+# --- unsubscribes ------------------------------------------------------------------------------------------------------
+
+unsubscribes = Table(
+    "unsubscribes",
+    metadata,
+    Column("seq", _Number, primary_key=True, autoincrement=False),  # of the change that heeded it, or of the report
+    Column("tenant", Text, nullable=False),
+    Column("address_hash", LargeBinary, nullable=False),
+    Column("entry_id", _Number),
+    Column("scope", Text),
+    Column("channel", Text, nullable=False),
+    Column("received_at", UtcTime, nullable=False),
+    Column("effective_at", UtcTime),  # None: nothing is stopped by it
+    Column("why_not", Text),  # then this says why
+    Column("jurisdiction", Text, nullable=False),
+    Column("limit_at", UtcTime, nullable=False),
+    Column("first_refused_at", UtcTime),
+    Column("verified", Text, nullable=False),
+    Column("report_id", Text),
+    Column("token", Text),
+    Column("message", Text),
+    Column("ip", Text),
+    Column("user_agent", Text),
+    Index("unsubscribes_of_address", "tenant", "address_hash", "seq"),
+    Index("unsubscribes_of_tenant", "tenant", "seq"),
+)
+waits_for_effect = text("effective_at IS NULL")
+Index("unsubscribes_waiting", unsubscribes.c.received_at, sqlite_where=waits_for_effect, postgresql_where=waits_for_effect)
+
+# --- incidents ---------------------------------------------------------------------------------------------------------
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("id", _Number, primary_key=True, autoincrement=False),
+    Column("tenant", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("marks", Text, nullable=False),  # JSON
+    Column("reason", Text, nullable=False),
+    Column("made_at", UtcTime, nullable=False),
+    Column("made_by", Text, nullable=False),
+    Column("job", Text),
+    Column("undone_at", UtcTime),
+    Column("undone_by", Text),
+    Column("undone_because", Text),
+)
+
+incident_reports = Table(
+    "incident_reports",
+    metadata,
+    Column("report_id", Text, primary_key=True),
+    Column("proven", Boolean, primary_key=True),
+    Column("incident_id", _Number, primary_key=True, autoincrement=False),
+    Column("address_hash", LargeBinary, nullable=False),
+    Column("own", Text, nullable=False),  # JSON: what it was read as before any incident
+    Column("read_as", Text),  # JSON: what a bad-rule incident made of it; None: it is set aside
+    Index("incident_reports_of", "incident_id", "address_hash"),
+)
+
+held_reports = Table(
+    "held_reports",
+    metadata,
+    Column("report_id", Text, primary_key=True),
+    Column("proven", Boolean, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("key", Text, nullable=False),  # of the breaker that holds it
+    Column("address_hash", LargeBinary, nullable=False),
+    Column("held_at", UtcTime, nullable=False),
+    Index("held_reports_of", "tenant", "key", "address_hash"),
+)
+
+breaker = Table(
+    "breaker",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("tally", Text, nullable=False),  # JSON
+    Column("open_since", UtcTime),
+    Column("counted_at", UtcTime, nullable=False),
 )

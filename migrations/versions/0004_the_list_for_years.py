@@ -6,6 +6,8 @@ New words in columns that processes read strictly come with it, so it serves non
 import sqlalchemy as sa
 from alembic import op
 
+from migrations import build_index, drop_index
+
 revision = "0004"
 down_revision = "0003"
 branch_labels = None
@@ -18,6 +20,7 @@ _TIME = sa.DateTime(timezone=True)
 
 def upgrade() -> None:
     """One step up."""
+    build_index("outcomes_of_span", "outcomes", ["received_at"])  # first: it ends the step's transaction, and can be done again
     _policy()
     _audit()
     _incidents()
@@ -28,10 +31,12 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """The same step down."""
+    _without_incidents()
     _without_jobs()
     _without_audit()
     _without_policy()
 
+    drop_index("outcomes_of_span", "outcomes")
 
 def _policy() -> None:
     """Soft bounces and deliveries, and which scope each report asked for: until now that followed from its stream."""
@@ -83,6 +88,53 @@ def _without_audit() -> None:
 def _incidents() -> None:
     """Incidents, and what is held for review."""
 
+    op.create_table(
+        "incidents",
+        sa.Column("id", _NUMBER, primary_key=True, autoincrement=False),
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("marks", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("made_at", _TIME, nullable=False),
+        sa.Column("made_by", sa.Text(), nullable=False),
+        sa.Column("job", sa.Text()),
+        sa.Column("undone_at", _TIME),
+        sa.Column("undone_by", sa.Text()),
+        sa.Column("undone_because", sa.Text()),
+    )
+    op.create_table(
+        "incident_reports",
+        sa.Column("report_id", sa.Text(), primary_key=True),
+        sa.Column("proven", sa.Boolean(), primary_key=True),
+        sa.Column("incident_id", _NUMBER, primary_key=True, autoincrement=False),
+        sa.Column("address_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("own", sa.Text(), nullable=False),
+        sa.Column("read_as", sa.Text()),
+    )
+    op.create_index("incident_reports_of", "incident_reports", ["incident_id", "address_hash"])
+    op.create_table(
+        "held_reports",
+        sa.Column("report_id", sa.Text(), primary_key=True),
+        sa.Column("proven", sa.Boolean(), primary_key=True),
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("address_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("held_at", _TIME, nullable=False),
+    )
+    op.create_index("held_reports_of", "held_reports", ["tenant", "key", "address_hash"])
+    op.create_table(
+        "breaker",
+        sa.Column("tenant", sa.Text(), primary_key=True),
+        sa.Column("key", sa.Text(), primary_key=True),
+        sa.Column("tally", sa.Text(), nullable=False),
+        sa.Column("open_since", _TIME),
+        sa.Column("counted_at", _TIME, nullable=False),
+    )
+
+
+def _without_incidents() -> None:
+    for table in ("breaker", "held_reports", "incident_reports", "incidents"):
+        op.drop_table(table)
 
 def _unsubscribes() -> None:
     """Deadlines, and the proof of each unsubscribe."""
