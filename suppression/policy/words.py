@@ -45,6 +45,7 @@ class Did(StrEnum):
     CONFIRMED = "confirmed"  # an operator asked for what stood on reports: it rests on that word from now on
     KEPT = "kept"  # the entry was as strong already
     COUNTED = "counted"  # a strike, not enough of them yet
+    HELD = "held"  # the breaker holds it for a review; it asks for nothing until it is released
     CAPPED = "capped"  # its source has made too many provisional entries within the hour
     RECORDED = "recorded"  # nothing was asked for, or nobody may ask for it
     REPEATED = "repeated"  # the report was known; not even recorded again

@@ -1,7 +1,7 @@
 """All that was ever said of entries, out of the rows that the store keeps, ready to be folded (`refold.py`).
 
 A row of `outcomes` tells by what the report did whether it asked for an entry; its body may be erased. A change of the list
-that is no report's is an operator's or the clock's, and what a replay changed follows from the rest.
+that is no report's is an operator's or the clock's, and what a settling changed follows from the rest.
 """
 
 from collections import defaultdict
@@ -16,7 +16,11 @@ from suppression.records import Entry
 from suppression.refold import Asked, Ended, Heard
 from suppression.store.rows import Key, Person
 
-REPLAY_ACTOR = "replay"  # who changes the list when reports are read anew, as the history names it
+#: Who changes the list when reports count otherwise than before, as the history names it.
+REPLAY_ACTOR = "replay"
+INCIDENT_ACTOR = "incident"
+REVIEW_ACTOR = "review"
+_SETTLERS = frozenset({REPLAY_ACTOR, INCIDENT_ACTOR, REVIEW_ACTOR})
 
 Row: TypeAlias = dict[str, Any]  # of a table, by the names of its columns
 
@@ -37,7 +41,7 @@ REPORTED_COLUMNS = (
 )
 CHANGED_COLUMNS = ("seq", "at", "tenant", "address_hash", "action", "cause", "scope", "actor", "after")
 
-_ASKED_NOTHING = frozenset({Did.RECORDED, Did.RELEASED})
+_ASKED_NOTHING = frozenset({Did.RECORDED, Did.RELEASED, Did.HELD})
 _OPERATOR_DID = frozenset({Did.ADDED, Did.HARDENED, Did.RENEWED, Did.CONFIRMED})
 _ENTRY = msgspec.json.Decoder(Entry)
 
@@ -93,7 +97,7 @@ def _told_by(row: Row, key: Key) -> Said | None:
         assert after.ended is not None, "both end the entry"
         return Ended(did, after.ended, after.standing())
     # A report's change names the rule that decided; a person's has none.
-    if did not in _OPERATOR_DID or after.rule is not None or row["actor"] == REPLAY_ACTOR:
+    if did not in _OPERATOR_DID or after.rule is not None or row["actor"] in _SETTLERS:
         return None
     # How long the operator wanted it is known only where that prevailed; else it holds for as long as the entry stood then.
     at = after.since if did is Did.ADDED else row["at"]
