@@ -2,6 +2,8 @@
 
 import argparse
 
+from typing import TYPE_CHECKING
+
 from nullsender import config, secret_keys
 from nullsender.clock import SystemClock
 from nullsender.config import Settings
@@ -9,6 +11,9 @@ from nullsender.errors import Invalid, Misconfigured
 from nullsender.log import Log, Topic
 from nullsender.secret_keys import SecretKeys
 from suppression.policy import Policy, PolicySettings
+
+if TYPE_CHECKING:
+    from suppression.exports.signing import DocumentSigner
 
 #: The one place where the real time comes in.
 CLOCK = SystemClock()
@@ -71,6 +76,13 @@ def keys_of(settings: Settings) -> SecretKeys:
             "first one run `nullsender migrate`"
         )
     return make_keys(settings)
+
+
+def signer_of(settings: Settings) -> "DocumentSigner":
+    """What signs the documents that leave this installation."""
+    from suppression.exports.signing import DocumentSigner  # loads a library that most commands do without
+
+    return DocumentSigner(keys_of(settings).address_key)
 
 
 def make_keys(settings: Settings) -> SecretKeys:
