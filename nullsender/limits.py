@@ -693,3 +693,7 @@ KAFKA_SEGMENTS_PER_RETENTION = 7
 KAFKA_PARTITIONS = 12
 KAFKA_REPLICATION = 3
 KAFKA_MIN_INSYNC = 2
+
+# --- the audit trail ---------------------------------------------------------------------------------------------------
+# Rows that a proof of the trail reads at once: a tenth of a second, and some MB.
+AUDIT_PAGE_ROWS = 5_000
