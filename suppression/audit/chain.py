@@ -25,6 +25,11 @@ FIRST_LINK: Final = bytes(hashlib.sha256().digest_size)  # what stands for the c
 GENESIS: Final = "genesis"
 #: A row that stands for the row of `changes` with its number.
 CHANGE: Final = "change"
+#: What erases contents: a person's wish, and time. Its body counts under this name how many it erased, and is never erased.
+ERASURE: Final = "erasure"
+RETENTION: Final = "retention"
+ERASES: Final = frozenset({ERASURE, RETENTION})
+UNSEALED: Final = "unsealed"
 
 
 class Act(msgspec.Struct, frozen=True, kw_only=True):

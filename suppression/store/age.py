@@ -17,21 +17,28 @@ from typing import Any
 from sqlalchemy import Connection, Select, TextClause, delete, func, insert, or_, select, text, tuple_, update
 
 from nullsender.limits import OUTCOME_BODIES_KEPT_DAYS, PROVISIONAL_COUNTS_KEPT_DAYS
+from suppression.audit.chain import RETENTION, UNSEALED, Act
 from suppression.models import changed_nothing, changes, entries, has_idle_words, meta, outcomes, provisional_counts
+from suppression.store.audit import unseal
+from suppression.store.turn import Turn
 
+_ACTOR = "clock"  # as the history names it
 _SWEPT = "history_swept_to"  # in `meta`: the number of the change that the sweep has come to
 
 _KEY = outcomes.c.report_id, outcomes.c.proven
 _LOOKED_AT = [changes.c[name] for name in ("seq", "at", "tenant", "address_hash", "entry_id", "report_id")]
 
 
-def forget(connection: Connection, now: datetime, history: timedelta, limit: int) -> int:
+def forget(turn: Turn, history: timedelta, limit: int) -> int:
     """Do a part of it, at most `limit` rows of a kind; how many there were of the kind that had most.
 
     Where that is `limit` there may be more; the sweep, which never ends, does not count.
     """
+    connection, now = turn.connection, turn.now
     _drop_counts(connection, now - timedelta(days=PROVISIONAL_COUNTS_KEPT_DAYS))
-    _sweep(connection, now - history, limit)
+    unsealed = unseal(connection, _sweep(connection, now - history, limit))
+    if unsealed:
+        turn.tell(Act(kind=RETENTION, actor=_ACTOR, reason="its time was over", body={UNSEALED: unsealed}))
     erased = _erase_words(connection, now - timedelta(days=OUTCOME_BODIES_KEPT_DAYS), limit)
     return max(erased, _drop_reports(connection, now - history, limit))
 
@@ -54,37 +61,42 @@ def _oldest(these: TextClause, before: datetime, limit: int) -> Select[Any]:
     return select(*_KEY).where(these, received_at < before).order_by(received_at).limit(limit)
 
 
-def _sweep(connection: Connection, before: datetime, limit: int) -> None:
-    """Look at the next `limit` changes that are older than that, and drop what they say of entries that ended before."""
+def _sweep(connection: Connection, before: datetime, limit: int) -> Sequence[int]:
+    """Look at the next `limit` changes that are older than that, and drop what they say of entries that ended before.
+
+    The numbers of the changes that were dropped.
+    """
     came_to = connection.execute(select(meta.c.value).where(meta.c.name == _SWEPT)).scalar()
     following = select(*_LOOKED_AT).where(changes.c.seq > int(came_to or 0)).order_by(changes.c.seq).limit(limit)
     page = list(takewhile(lambda change: change.at < before, connection.execute(following)))
-    if page:
-        _drop_ended(connection, page, before)
+    gone = _drop_ended(connection, page, before) if page else []
     swept_to = str(page[-1].seq if len(page) == limit else 0)  # at the end it starts over
     if came_to is None:
         connection.execute(insert(meta).values(name=_SWEPT, value=swept_to))
     elif came_to != swept_to:
         connection.execute(update(meta).where(meta.c.name == _SWEPT).values(value=swept_to))
+    return gone
 
 
-def _drop_ended(connection: Connection, page: Sequence[Any], before: datetime) -> None:
+def _drop_ended(connection: Connection, page: Sequence[Any], before: datetime) -> Sequence[int]:
     kept = _kept(connection, page, before)
     # The newest change of all stays: by it a follower knows that this is the past that it knows.
     newest = connection.execute(select(func.max(changes.c.seq))).scalar()
     gone = [change for change in page if change.entry_id not in kept and change.seq != newest]
     if not gone:
-        return
+        return []
     ids = sorted({change.entry_id for change in gone})
     tenants = sorted({change.tenant for change in gone})
     hashes = sorted({change.address_hash for change in gone})
-    connection.execute(delete(changes).where(changes.c.seq.in_([change.seq for change in gone])))
+    numbers = [change.seq for change in gone]
+    connection.execute(delete(changes).where(changes.c.seq.in_(numbers)))
     # Reports by the entry: no change names one of which a replay found that it had a part in it. Those that changed nothing
     # leave by themselves, for there may be very many.
     row = outcomes.c
     theirs = row.tenant.in_(tenants) & row.address_hash.in_(hashes) & row.entry_id.in_(ids)
     connection.execute(delete(outcomes).where(theirs, text(f"NOT ({changed_nothing.text})")))
     connection.execute(delete(entries).where(entries.c.tenant.in_(tenants), entries.c.id.in_(ids)))
+    return numbers
 
 
 def _kept(connection: Connection, page: Sequence[Any], before: datetime) -> set[int]:

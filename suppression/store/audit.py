@@ -1,15 +1,16 @@
 """The audit trail as it is written: every turn adds what it did, with the pen in hand (`suppression/audit`)."""
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 
 from suppression.audit.chain import CHANGE, FIRST_LINK, GENESIS, SALT_BYTES, Act, Head, content_of, seal
-from suppression.models import numbering
+from suppression.models import audit, numbering
 from suppression.store.bulk import Columns
+from suppression.store.rows import one_of
 from suppression.store.text import clean_name, clean_words, json_of
 
 _BEGINNING = Act(kind=GENESIS, actor="nullsender", reason="what has a number up to this one is from before the audit trail")
@@ -39,6 +40,15 @@ def chained(
         rows.append({**head._asdict(), "body": body, **sealed._asdict()})
         before = sealed.chain
     return rows
+
+
+def unseal(connection: Connection, numbers: Collection[int]) -> int:
+    """Let go of the contents of these rows, which are erased in the same turn: how many of them the trail holds.
+
+    Without its salt a digest proves nothing any more and tells nothing. The turn has to say how many they were.
+    """
+    sealed = [these & audit.c.salt.is_not(None) for these in one_of(connection, audit.c.seq, numbers)]
+    return sum(connection.execute(update(audit).where(these).values(salt=None, body=None)).rowcount for these in sealed)
 
 
 _Done = tuple[Head, bytes, str | None]  # the content, and what of it is kept in the trail itself

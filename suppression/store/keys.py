@@ -15,16 +15,18 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Row, insert, select, update
 
 from nullsender.errors import Invalid
+from suppression.audit.chain import Act
 from suppression.engine import reading
 from suppression.models import api_keys
 from suppression.records import ApiKey
-from suppression.store.base import StoreBase
-from suppression.store.rows import take_pen
 from suppression.store.text import clean_name, clean_words
+from suppression.store.turn import Turn
+from suppression.store.turns import StoreTurns
 
 PREFIX = "ns_"  # lets people and secret scanners recognise one of our keys
 _KEY_BYTES = 32
 _ID_BYTES = 6
+_OPERATOR = "operator"  # who acts where the caller does not say it more exactly
 
 
 class _Rights(NamedTuple):
@@ -38,8 +40,8 @@ class _Rights(NamedTuple):
     networks: Sequence[str]
 
 
-class StoreKeys(StoreBase):
-    """Making, finding and ending keys.
+class StoreKeys(StoreTurns):
+    """Making, finding and ending keys; each stands in the audit trail.
 
     A call that ends with `UnknownCommit` may have made a key that nobody was shown: it can not be used, and `list_keys` has it.
     """
@@ -54,6 +56,7 @@ class StoreKeys(StoreBase):
         rate: int | None = None,
         networks: Sequence[str] = (),
         plain: str | None = None,
+        actor: str = _OPERATOR,
     ) -> tuple[str, str]:
         """Make a key; its id, and the key itself, which can not be shown again.
 
@@ -63,11 +66,10 @@ class StoreKeys(StoreBase):
         key = plain or _new_key()
         rights = _Rights(name, tuple(scopes), tenant, expires, rate, tuple(networks))
 
-        def create(connection: Connection) -> str:
-            take_pen(connection)  # two may bring the same `plain` at once
-            return _known(connection, key) or self._insert(connection, key, rights)
+        def create(turn: Turn) -> str:
+            return _known(turn.connection, key) or _insert(turn, key, rights, actor, "a new key")
 
-        return self._write(create), key
+        return self._turn(create), key
 
     def find_key(self, plain: str) -> ApiKey | None:
         """The key, where it is one of ours and works."""
@@ -89,51 +91,58 @@ class StoreKeys(StoreBase):
         with reading(self._engine) as connection:
             return [_key_of(row) for row in connection.execute(select(api_keys).order_by(api_keys.c.created_at, api_keys.c.id))]
 
-    def revoke_key(self, key_id: str) -> None:
+    def revoke_key(self, key_id: str, *, actor: str = _OPERATOR) -> None:
         """End a key at once; once more does nothing. `Invalid` where there is none of that id."""
 
-        def revoke(connection: Connection) -> None:
-            revoked, now = _require_key(connection, key_id).revoked, self._clock.now()
-            if revoked is None or revoked > now:
-                connection.execute(update(api_keys).where(api_keys.c.id == key_id).values(revoked_at=now))
+        def revoke(turn: Turn) -> None:
+            revoked = _require_key(turn.connection, key_id).revoked
+            if revoked is None or revoked > turn.now:
+                _end(turn, key_id, turn.now)
+                turn.tell(Act(kind="key-revoked", actor=actor, reason="revoked", subject=key_id))
 
-        self._write(revoke)
+        self._turn(revoke)
 
-    def rotate_key(self, key_id: str, *, overlap: timedelta) -> tuple[str, str]:
+    def rotate_key(self, key_id: str, *, overlap: timedelta, actor: str = _OPERATOR) -> tuple[str, str]:
         """A new key with the rights of an old one, like `create_key`; the old one is revoked `overlap` from now.
 
         `Invalid` where there is none of that id, or it has ended or been rotated: its successor is the one to rotate.
         """
         plain = _new_key()
 
-        def rotate(connection: Connection) -> str:
-            old, now = _require_key(connection, key_id), self._clock.now()
-            if successor := _known(connection, plain):
-                return successor  # made by a commit that we had not heard of
-            if old.revoked is not None or (old.expires is not None and old.expires <= now):
+        def rotate(turn: Turn) -> str:
+            old = _require_key(turn.connection, key_id)
+            if old.revoked is not None or (old.expires is not None and old.expires <= turn.now):
                 raise Invalid(
                     f"the key {key_id} was rotated or revoked, or has expired: rotate its successor, or make a new one"
                 )
-            connection.execute(update(api_keys).where(api_keys.c.id == key_id).values(revoked_at=now + overlap))
+            _end(turn, key_id, turn.now + overlap)
             rights = _Rights(old.name, old.scopes, old.tenant, old.expires, old.rate, old.networks)
-            return self._insert(connection, plain, rights)
+            return _insert(turn, plain, rights, actor, f"in place of {key_id}, which ends in {overlap}")
 
-        return self._write(rotate), plain
+        return self._turn(rotate), plain
 
-    def _insert(self, connection: Connection, plain: str, rights: _Rights) -> str:
-        row = {
-            "id": secrets.token_hex(_ID_BYTES),
-            "sha256": key_digest(plain),
-            "name": clean_words(rights.name),
-            "scopes": json.dumps(sorted(set(rights.scopes))),
-            "tenant": rights.tenant,
-            "created_at": self._clock.now(),
-            "expires_at": rights.expires,
-            "rate": rights.rate,
-            "networks": json.dumps(rights.networks) if rights.networks else None,
-        }
-        connection.execute(insert(api_keys).values(row))
-        return str(row["id"])
+
+def _insert(turn: Turn, plain: str, rights: _Rights, actor: str, reason: str) -> str:
+    key_id = secrets.token_hex(_ID_BYTES)
+    row = {
+        "id": key_id,
+        "sha256": key_digest(plain),
+        "name": clean_words(rights.name),
+        "scopes": json.dumps(sorted(set(rights.scopes))),
+        "tenant": rights.tenant,
+        "created_at": turn.now,
+        "expires_at": rights.expires,
+        "rate": rights.rate,
+        "networks": json.dumps(rights.networks) if rights.networks else None,
+    }
+    turn.connection.execute(insert(api_keys).values(row))
+    opens = {name: value for name, value in rights._asdict().items() if name != "tenant"}
+    turn.tell(Act(kind="key-created", tenant=rights.tenant, actor=actor, reason=reason, subject=key_id, body=opens))
+    return key_id
+
+
+def _end(turn: Turn, key_id: str, at: datetime) -> None:
+    turn.connection.execute(update(api_keys).where(api_keys.c.id == clean_name(key_id)).values(revoked_at=at))
 
 
 def _new_key() -> str:

@@ -11,7 +11,6 @@ from datetime import datetime
 from types import MappingProxyType
 
 import msgspec
-from sqlalchemy import Connection
 
 from nullsender import telemetry
 from nullsender.address import canonical
@@ -26,7 +25,7 @@ from suppression.store.keys import StoreKeys
 from suppression.store.names import StoreNames
 from suppression.store.preview import StorePreview
 from suppression.store.read import StoreReader
-from suppression.store.rows import Key, Person, take_pen
+from suppression.store.rows import Key, Person
 from suppression.store.text import clean_name, clean_words, require_name
 from suppression.store.turn import Grounds, Turn
 from suppression.store.turns import StoreTurns
@@ -158,11 +157,7 @@ class Store(StoreReader, StoreNames, StoreKeys, StorePreview, StoreTurns):
         What that is stands in `store/age.py`. A report that may come again and would act then is not among it.
         """
 
-        def forget(connection: Connection) -> int:
-            take_pen(connection)
-            return age.forget(connection, now, self._history, limit)
-
-        return self._write(forget, patient=True)
+        return self._turn(lambda turn: age.forget(turn, self._history, limit), now, patient=True)
 
 
 def cause_of(text: str) -> Cause:
