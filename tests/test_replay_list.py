@@ -21,6 +21,7 @@ from suppression.store import rejudge
 from suppression.store.rows import Person, take_pen
 from suppression.store.store import Store
 from suppression.store.turn import Turn
+from suppression.unsubscribes.deadlines import Deadlines
 from tests.outcomes import START, an_outcome
 from tests.outcomes_drawn import RESULTS, reports_of
 from tests.store_contract import ADA, BEN, actions, did, lift, live, put, stops, tell
@@ -150,7 +151,7 @@ def test_a_fold_reads_none_of_the_words_that_anybody_can_send(store: Store, engi
     tell(store, an_outcome("1"), an_outcome("2", days=1))
 
     with writing(engine) as connection:
-        turn = Turn(connection, last=take_pen(connection), now=START)
+        turn = Turn(connection, last=take_pen(connection), now=START, deadlines=Deadlines())
         person = Person(*connection.execute(select(outcomes.c.tenant, outcomes.c.address_hash)).first() or ())
         reported, changed = turn.history_of({person})
 

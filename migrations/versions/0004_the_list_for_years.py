@@ -33,10 +33,11 @@ def downgrade() -> None:
     """The same step down."""
     _without_incidents()
     _without_jobs()
+    _without_unsubscribes()
     _without_audit()
     _without_policy()
-
     drop_index("outcomes_of_span", "outcomes")
+
 
 def _policy() -> None:
     """Soft bounces and deliveries, and which scope each report asked for: until now that followed from its stream."""
@@ -136,8 +137,38 @@ def _without_incidents() -> None:
     for table in ("breaker", "held_reports", "incident_reports", "incidents"):
         op.drop_table(table)
 
+
 def _unsubscribes() -> None:
     """Deadlines, and the proof of each unsubscribe."""
+    op.create_table(
+        "unsubscribes",
+        sa.Column("seq", _NUMBER, primary_key=True, autoincrement=False),
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("address_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("entry_id", _NUMBER),
+        sa.Column("scope", sa.Text()),
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("received_at", _TIME, nullable=False),
+        sa.Column("effective_at", _TIME),
+        sa.Column("why_not", sa.Text()),
+        sa.Column("jurisdiction", sa.Text(), nullable=False),
+        sa.Column("limit_at", _TIME, nullable=False),
+        sa.Column("first_refused_at", _TIME),
+        sa.Column("verified", sa.Text(), nullable=False),
+        sa.Column("report_id", sa.Text()),
+        sa.Column("token", sa.Text()),
+        sa.Column("message", sa.Text()),
+        sa.Column("ip", sa.Text()),
+        sa.Column("user_agent", sa.Text()),
+    )
+    op.create_index("unsubscribes_of_address", "unsubscribes", ["tenant", "address_hash", "seq"])
+    op.create_index("unsubscribes_of_tenant", "unsubscribes", ["tenant", "seq"])
+    waits = sa.text("effective_at IS NULL")
+    op.create_index("unsubscribes_waiting", "unsubscribes", ["received_at"], sqlite_where=waits, postgresql_where=waits)
+
+
+def _without_unsubscribes() -> None:
+    op.drop_table("unsubscribes")
 
 
 def _jobs() -> None:

@@ -28,6 +28,7 @@ from suppression.store.reported import NAMED, Reported, columns_of, read_outcome
 from suppression.store.rows import Key
 from suppression.store.text import clean_words
 from suppression.store.turn import Grounds, Place, Turn
+from suppression.unsubscribes.asking import asking_of
 
 ACTOR = "suppress"  # the stage, as the history names it
 
@@ -75,9 +76,21 @@ class Applier:
         seq = self._turn.number()
         applied = self._act(report)
         self._turn.record(columns_of(seq, report, applied))
+        self._note_asking(seq, report, applied)
         if report.person and applied.did in NAMED:
             self._turn.name(report.person, report.address)
         return applied
+
+    def _note_asking(self, seq: int, report: Reported, applied: Applied) -> None:
+        """Keep how a person asked for no more mail where that made no change, which would have kept it."""
+        asking = asking_of(report.outcome)
+        if asking is None or report.person is None:
+            return
+        entry = self._turn.entry(report.key) if report.key else None
+        if applied.did is Did.KEPT and report.proven and report.key and entry and entry.is_live(self._turn.now):
+            self._turn.asked.heeded(seq, report.key, entry, asking)
+        elif applied.did in (Did.RECORDED, Did.CAPPED):
+            self._turn.asked.in_vain(seq, report.person, asking, applied.why)
 
     def _act(self, report: Reported) -> Applied:
         claim, key = report.claim, report.key
@@ -128,4 +141,5 @@ def _grounds(report: Reported) -> Grounds:
         evidence=report.id,
         category=clean_words(decision.category),
         rule=clean_words(decision.rule),
+        asking=asking_of(report.outcome),
     )

@@ -19,6 +19,7 @@ from suppression.policy import Policy
 from suppression.schema import FINGERPRINT, KNOWN_FINGERPRINT, require_schema
 from suppression.store.rows import take_pen
 from suppression.trouble import Conflict, UnknownCommit
+from suppression.unsubscribes.deadlines import Deadlines
 
 Done = TypeVar("Done")
 
@@ -38,12 +39,14 @@ class StoreBase:
         clock: Clock,
         policy: Policy,
         history_days: int = HISTORY_KEPT_DAYS,
+        deadlines: Deadlines | None = None,
         chance: Callable[[], float] = random.random,  # 0 to 1
     ) -> None:
         self._engine = engine
         self._hasher = hasher
         self._clock = clock
         self.policy = policy
+        self._deadlines = deadlines or Deadlines()
         self._history = timedelta(days=history_days)
         self._chance = chance
         self._way = GivingWay()

@@ -20,7 +20,7 @@ class StorePreview(StoreBase):
         Exact for those that are given at once; new entries have no ids of their own yet.
         """
         with reading(self._engine) as connection:
-            turn = Turn(connection, last=0, now=self._clock.now())
+            turn = Turn(connection, last=0, now=self._clock.now(), deadlines=self._deadlines)
             applied = Applier(turn, self._hasher, self.policy).apply(outcomes)
         addresses = self._addresses(outcomes)
         changed = [Changed(did, cause, addresses.get(address_hash)) for did, cause, address_hash in turn.changed()]

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from nullsender.events import Outcome, decode
 from suppression.policy import Cause, Did, Policy, Standing
 from suppression.records import Applied, Entry, Reading
 from suppression.refold import CORRECTIONS, Folded, fold
@@ -18,6 +19,7 @@ from suppression.store.reported import NAMED
 from suppression.store.rows import Key, Person
 from suppression.store.text import clean_words
 from suppression.store.turn import Grounds, Place, Turn
+from suppression.unsubscribes.asking import asking_of
 
 ReportKey = tuple[str, bool]  # a report's id, and whether it is proven
 
@@ -125,6 +127,7 @@ class Settling:
             evidence=basis.evidence,
             category=basis.category,
             rule=basis.rule,
+            asking=asking_of(decode(Outcome, one.after["body"])) if one.after["body"] else None,
         )
 
     def _keep_evidence(self, folded: Folded[Basis], basis: Basis, entry: Entry) -> None:

@@ -31,12 +31,15 @@ from suppression.models import (
 )
 from suppression.policy import ENDS, Cause, Did, Standing, Strike
 from suppression.records import Entry
+from suppression.store.asked import Asked
 from suppression.store.audit import chained
 from suppression.store.bulk import Columns, insert_rows, update_rows
 from suppression.store.erased import erased_of, insert_names
 from suppression.store.held import Held
 from suppression.store.histories import CHANGED_COLUMNS, REPORTED_COLUMNS, person_of
 from suppression.store.rows import Key, Person, about, entry_columns, entry_of, key_of, one_of
+from suppression.unsubscribes.asking import BY_OPERATOR, Asking
+from suppression.unsubscribes.deadlines import Deadlines
 
 
 class Place(NamedTuple):
@@ -69,6 +72,7 @@ class Grounds(msgspec.Struct, frozen=True, kw_only=True):
     category: str | None = None
     rule: str | None = None
     consent: str | None = None
+    asking: Asking | None = None  # how the person asked, of an unsubscribe that is no operator's own word
 
 
 _STRIKES = msgspec.json.Decoder(tuple[Strike, ...])
@@ -77,7 +81,7 @@ _STRIKES = msgspec.json.Decoder(tuple[Strike, ...])
 class Turn:
     """A write that is under way: all that it reads and changes. Lives inside one `engine.writing` block."""
 
-    def __init__(self, connection: Connection, *, last: int, now: datetime) -> None:
+    def __init__(self, connection: Connection, *, last: int, now: datetime, deadlines: Deadlines) -> None:
         self.now = now
         self.connection = connection  # for what has tables of its own
         self._began_after = last
@@ -92,6 +96,12 @@ class Turn:
         self._changes: list[Columns] = []
         self._changed: list[tuple[Did, Cause, bytes]] = []
         self._acts: list[tuple[int, Act]] = []
+        self.asked = Asked(deadlines, now)
+        self._further: list[Callable[[Connection], None]] = []
+
+    def at_end(self, write: Callable[[Connection], None]) -> None:
+        """Let `write` be done with all else; a turn that only previews never comes to it."""
+        self._further.append(write)
 
     def tell(self, act: Act) -> int:
         """Write an act into the audit trail; its number there. Changes of the list are written by themselves."""
@@ -141,6 +151,8 @@ class Turn:
         after = _changed(key, before, seq, did, standing, grounds)
         self._entries.put(key, after)
         self._changed.append((did, key.cause, key.person.address_hash))
+        if key.cause is Cause.UNSUBSCRIBE and did not in ENDS:
+            self.asked.heeded(seq, key, after, grounds.asking or BY_OPERATOR)
         self._changes.append(
             {
                 "seq": seq,
@@ -266,6 +278,7 @@ class Turn:
         update_rows(self.connection, outcomes, self._rewritten)
         insert_rows(self.connection, changes, self._changes)
         self._entries.save(self.connection)
+        self.asked.save(self.connection)
         self._strikes.save(self.connection)
         self._made.save(self.connection)
         self._positions.save(self.connection)

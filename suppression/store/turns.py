@@ -25,7 +25,7 @@ class StoreTurns(StoreBase):
             if tried is not None and was_committed(connection, tried[0]):
                 return tried[1]
             # The time is taken with the pen in hand, so that the times of changes follow their numbers.
-            turn = Turn(connection, last=last, now=now or self._clock.now())
+            turn = Turn(connection, last=last, now=now or self._clock.now(), deadlines=self._deadlines)
             done = work(turn)
             receipt = turn.finish()
             tried = receipt and (receipt, done)
