@@ -67,6 +67,7 @@ class Answers(msgspec.Struct, frozen=True):
     known: bool = True  # False: the store is away, and nothing is said here of those on the list: memory may know (`at_once`)
 
 
+_VIEWS_REMEMBERED_MAX = 4096
 _CLEAN = Verdict(allowed=True)
 _UNKNOWN = Verdict(allowed=True, known=False)
 _FROM_TABLE = Tally(telemetry.LOOKUPS.labels("table"))
@@ -128,6 +129,7 @@ class Lookup:
         self._hasher = hasher
         self._clock = clock
         self._allow_unknown = frozenset(allow_unknown)
+        self._scopes: dict[View, tuple[str, ...]] = {}
 
     # --- one address ---
 
@@ -203,7 +205,7 @@ class Lookup:
         table = self._table.fresh()
         if table is None:
             return None
-        value = table.value_of(view.tenant, view.stream, address_hash, self._now_seconds)
+        value = table.value_of(view.tenant, self.scopes_of(view), address_hash, self._now_seconds)
         if value == NOTHING:
             return _CLEAN
         if value == ASK_STORE:
@@ -220,15 +222,24 @@ class Lookup:
         `Transient` where it can not tell and the mail may not.
         """
         try:
-            entries = self._store.check_hashes(view.tenant, view.stream, hashes)
+            entries = self._store.check_hashes(view.tenant, self.scopes_of(view), hashes)
         except Transient as trouble:
-            if view not in self._allow_unknown:
+            if view._replace(mailing_list=None) not in self._allow_unknown:
                 raise
             _FROM_NOBODY.count += len(hashes)
             _log.warning("nobody can tell who is on the list: mail goes", extra={"facts": {"view": view, "trouble": trouble}})
             return None
         _FROM_STORE.count += len(hashes)
         return entries
+
+    def scopes_of(self, view: View) -> tuple[str, ...]:
+        """The scopes whose entries stop mail of this view."""
+        scopes = self._scopes.get(view)
+        if scopes is None:
+            if len(self._scopes) >= _VIEWS_REMEMBERED_MAX:
+                self._scopes.clear()
+            scopes = self._scopes[view] = self._store.policy.scopes_of(*view)
+        return scopes
 
     # --- for api/batch, which reads the table in compiled code ---
 

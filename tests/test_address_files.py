@@ -133,10 +133,10 @@ class Away(Store):
 
     is_away = False
 
-    def suppressed_names(self, tenant: str, stream: str | None, after: bytes, limit: int) -> Sequence[object]:  # type: ignore[override]
+    def suppressed_names(self, tenant: str, scopes: Sequence[str], after: bytes, limit: int) -> Sequence[object]:  # type: ignore[override]
         if self.is_away and after:
             raise Transient("away")
-        return super().suppressed_names(tenant, stream, after, 1)
+        return super().suppressed_names(tenant, scopes, after, 1)
 
 
 def test_a_store_that_goes_away_leaves_the_file_as_it_was(store: Store, file: Path) -> None:

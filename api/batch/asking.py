@@ -14,7 +14,7 @@ import numpy as np
 from api.batch.hashing import BLOCK_WORDS, COLUMNS, Word, columns_of, hash_columns, state_of
 from api.batch.probing import ASK, INVALID, probe
 from api.batch.reading import Spans, Text, take
-from api.index.slots import CAUSE_CODES, CAUSE_MASK, CAUSES, EPOCH, SCOPE_MASK, SCOPE_SHIFT, tenant_mask
+from api.index.slots import CAUSE_CODES, CAUSE_MASK, CAUSES, EPOCH, SCOPE_MASK, SCOPE_SHIFT, packed, tenant_mask
 from api.index.table import Table
 from api.lookup import Lookup, Verdict
 from api.view import View
@@ -86,8 +86,9 @@ class Batch:
     def _probe(self, table: Table, view: View) -> None:
         words = np.frombuffer(table.words, np.uint64)
         now_seconds = int((self._lookup.clock.now().astimezone(UTC) - EPOCH).total_seconds())
-        stream, mask = Word(table.stream_number(view.stream)), Word(tenant_mask(view.tenant))
-        probe(words, self._hashes, mask, stream, Word(max(now_seconds, 0)), self.values, self._count)
+        numbers = table.scope_numbers(self._lookup.scopes_of(view))
+        scopes, mask = Word(packed(numbers)), Word(tenant_mask(view.tenant))
+        probe(words, self._hashes, mask, scopes, Word(max(now_seconds, 0)), self.values, self._count)
 
     def _ask_alone(self, view: View, column: int, item: Callable[[], str]) -> None:
         try:

@@ -31,6 +31,7 @@ class Question(msgspec.Struct):
     spans: Spans
     count: int
     stream: str | None
+    mailing_list: str | None
     explain: bool
 
 
@@ -39,6 +40,7 @@ class _Head(msgspec.Struct, forbid_unknown_fields=True):
 
     addresses: list[Any]
     stream: str | None = None
+    mailing_list: str | None = msgspec.field(default=None, name="list")
     explain: bool = False
 
 
@@ -61,9 +63,9 @@ def read_body(body: bytes) -> Question | None:
         head = _HEADS.decode(body[:before] + b"[]" + body[behind:])
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
-    if head.addresses or "[" in (head.stream or ""):
+    if head.addresses or "[" in f"{head.stream}{head.mailing_list}":
         return None
-    return Question(text, spans, count, head.stream, head.explain)
+    return Question(text, spans, count, head.stream, head.mailing_list, head.explain)
 
 
 class Checking:

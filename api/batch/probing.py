@@ -25,28 +25,36 @@ _CAUSE_MASK = np.uint64(layout.CAUSE_MASK)
 _PROVISIONAL = np.uint64(layout.PROVISIONAL_BIT)
 _SCOPE_SHIFT, _SCOPE_MASK = np.uint64(layout.SCOPE_SHIFT), np.uint64(layout.SCOPE_MASK)
 _EVERYWHERE, _OTHER = np.uint64(layout.EVERYWHERE_SCOPE), np.uint64(layout.OTHER_SCOPE)
+_SCOPE_BITS, _TWO_SCOPES_BITS = np.uint64(layout.SCOPE_BITS), np.uint64(2 * layout.SCOPE_BITS)
 _CHECK_SHIFT, _CHECK_MASK = np.uint64(layout.CHECK_SHIFT), np.uint64(layout.CHECK_MASK)
 _EXPIRY_SHIFT = np.uint64(layout.EXPIRY_SHIFT)
 _ZERO, _ONE, _TWO, _SIXTEEN, _HALF = (np.uint64(number) for number in (0, 1, 2, 16, 32))
 
 
 @inlined
-def _graver(gravest: Word, value: Word, check: Word, stream: Word, now: Word) -> Word:
+def _graver(gravest: Word, value: Word, check: Word, scopes: Word, now: Word) -> Word:
     """Of two values the one that decides, where `value` stops this mail; `ASK` where only the store knows whether it does."""
     cause, scope, expiry = value & _CAUSE_MASK, (value >> _SCOPE_SHIFT) & _SCOPE_MASK, value >> _EXPIRY_SHIFT
     if value == _ZERO or (value >> _CHECK_SHIFT) & _CHECK_MASK != check or cause >= INVALID:
         graver = ASK
     elif cause == _ZERO:
         graver = gravest
-    elif scope == _OTHER and stream == _OTHER:
+    elif scope == _OTHER and _is_asked(scope, scopes):
         graver = ASK  # whatever its expiry: it stands for several entries
     elif expiry != _ZERO and expiry <= now:
         graver = gravest
-    elif ((scope == _EVERYWHERE) | (scope == stream)) and gravest != ASK and _rank(value) > _rank(gravest):
+    elif _is_asked(scope, scopes) and gravest != ASK and _rank(value) > _rank(gravest):
         graver = value
     else:
         graver = gravest
     return graver
+
+
+@inlined
+def _is_asked(scope: Word, scopes: Word) -> bool:
+    """Whether an entry of this scope stops the mail; `scopes` as `packed` makes it, where a place that is free holds `*`."""
+    first, second, third = scopes & _SCOPE_MASK, (scopes >> _SCOPE_BITS) & _SCOPE_MASK, scopes >> _TWO_SCOPES_BITS
+    return (scope == _EVERYWHERE) | (scope == first) | (scope == second) | (scope == third)
 
 
 @inlined
@@ -58,12 +66,11 @@ def _rank(value: Word) -> Word:
 
 
 @compiled
-def probe(words: Words, hashes: Words, tenant_mask: Word, stream: Word, now: Word, values: Words, count: int) -> None:
+def probe(words: Words, hashes: Words, tenant_mask: Word, scopes: Word, now: Word, values: Words, count: int) -> None:
     """Fill `values`: for each of `count` columns of `hashes` the gravest value that stops mail, `ALLOWED`, or `ASK`.
 
-    `words` is the table: the key and the value of one slot after the other. `stream` is the number of the stream as a scope:
-    `EVERYWHERE_SCOPE` where none is asked about, `OTHER_SCOPE` where the table has no number for it. `now` is in seconds since
-    `EPOCH`.
+    `words` is the table: the key and the value of one slot after the other. `scopes` are the numbers of those
+    that stop the mail, as `packed` makes it. `now` is in seconds since `EPOCH`.
     """
     size = np.uint64(len(words) // 2)
     for i in range(count):
@@ -77,7 +84,7 @@ def probe(words: Words, hashes: Words, tenant_mask: Word, stream: Word, now: Wor
             if found == _ZERO:
                 break
             if found == key:
-                gravest = _graver(gravest, words[_TWO * place + _ONE], hashes[COLUMNS + i] & _CHECK_MASK, stream, now)
+                gravest = _graver(gravest, words[_TWO * place + _ONE], hashes[COLUMNS + i] & _CHECK_MASK, scopes, now)
             place += _ONE
             if place == size:
                 place = _ZERO

@@ -64,14 +64,14 @@ class _Listed:
 
     def __init__(self, store: Store, view: View, stopping: Callable[[], bool]) -> None:
         self._store = store
-        self._view = view
+        self._tenant, self._scopes = view.tenant, store.policy.scopes_of(*view)
         self._stopping = stopping
         self.left_out = 0
 
     def addresses(self) -> Iterator[str]:
         """Those that can stand in a file; the others are counted."""
         after = b""
-        while page := self._store.suppressed_names(*self._view, after, FILE_PAGE_MAX):
+        while page := self._store.suppressed_names(self._tenant, self._scopes, after, FILE_PAGE_MAX):
             _require_time(self._stopping)
             for address_hash, address in page:
                 if address_hash == after:

@@ -174,7 +174,8 @@ def _view_of(question: "Question | None", caller: Caller) -> View | None:
     if question is None or question.explain:
         return None
     try:
-        return View(caller.tenant, None if question.stream is None else canonical_name(question.stream))
+        names = [None if name is None else canonical_name(name) for name in (question.stream, question.mailing_list)]
+        return View(caller.tenant, *names)
     except Invalid:
         return None
 
@@ -207,7 +208,7 @@ def _read(body: bytes) -> CheckMany:
 
 
 async def _slowly(question: CheckMany, caller: Caller, parts: Parts) -> bytes:
-    view = View(caller.tenant, question.stream)
+    view = View(caller.tenant, question.stream, question.mailing_list)
     require(caller, len(question.addresses))
     if question.explain:
         answers = await parts.threads.run(parts.lookup.check_many, view, question.addresses)

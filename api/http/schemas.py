@@ -57,13 +57,18 @@ def _name(text: str) -> str:
 
 
 def _scope(text: str) -> str:
-    return EVERYWHERE if text.strip() == EVERYWHERE else _name(text)
+    scope = text.strip().lower()
+    if scope in (EVERYWHERE, NOT_TRANSACTIONAL):
+        return scope
+    is_list = scope.startswith(LIST_PREFIX)
+    return LIST_PREFIX + _name(scope.removeprefix(LIST_PREFIX)) if is_list else _name(scope)
 
 
 _NAME_SCHEMA = {"type": "string", "minLength": 1, "maxLength": limits.NAME_LENGTH_MAX}
 StreamName = Annotated[str, AfterValidator(_name), WithJsonSchema(_NAME_SCHEMA | {"pattern": "^[A-Za-z0-9_.-]+$"})]
 TenantName = StreamName
-ScopeName = Annotated[str, AfterValidator(_scope), WithJsonSchema(_NAME_SCHEMA | {"pattern": "^([*]|[A-Za-z0-9_.-]+)$"})]
+ListName = Annotated[StreamName | None, Field(alias="list", examples=["weekly"])]
+ScopeName = Annotated[str, AfterValidator(_scope), WithJsonSchema(_NAME_SCHEMA | {"pattern": "^([*]|[*]-transactional|(list:)?[A-Za-z0-9_.-]+)$"})]
 Text = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=limits.API_TEXT_CHARACTERS_MAX, pattern=r"^[^\x00]+$"),
@@ -112,7 +117,9 @@ class CheckQuery(Question):
     address: Address = Field(examples=["user@example.com"])
     """The address that you want to send to."""
     stream: StreamName | None = Field(default=None, examples=["marketing"])
-    """The stream that you send on. Without it only entries of scope `*` count."""
+    """The stream that you send on. Without it no entry of a stream counts."""
+    mailing_list: ListName = None
+    """The mailing list that the mail is for. Without it no entry of a list counts."""
 
 
 # Any, so that one bad item is reported in its place and does not fail the others.
@@ -126,7 +133,9 @@ class CheckMany(Question):
     """Many addresses to be checked."""
 
     stream: StreamName | None = None
-    """The stream that you send on. Without it only entries of scope `*` count."""
+    """The stream that you send on. Without it no entry of a stream counts."""
+    mailing_list: ListName = None
+    """The mailing list that the mail is for. Without it no entry of a list counts."""
     addresses: Addresses = Field(examples=[["user@example.com", "other@example.org"]])
     """The addresses that you want to send to."""
     explain: bool = False
@@ -149,7 +158,7 @@ class CheckAnswer(Reply):
     cause: Cause | None = None
     """Why not."""
     scope: str | None = None
-    """Which mail the entry stops: `*` (all) or one stream."""
+    """Which mail the entry stops: `*` (all), `*-transactional` (all but transactional), one stream, or `list:` and one list."""
     since: datetime | None = None
     """When the entry began."""
     expires: datetime | None = None
@@ -162,7 +171,9 @@ class ScrubQuery(Question):
     """A list to be scrubbed."""
 
     stream: StreamName | None = Field(default=None, examples=["marketing"])
-    """The stream that you send on. Without it only entries of scope `*` count."""
+    """The stream that you send on. Without it no entry of a stream counts."""
+    mailing_list: ListName = None
+    """The mailing list that the mail is for. Without it no entry of a list counts."""
     want: Literal["allowed", "suppressed", "invalid"] = "allowed"
     """Which lines the answer holds."""
 
@@ -177,7 +188,7 @@ class StoppedInBatch(Reply):
     cause: Cause
     """Why it is on the list."""
     scope: str
-    """Which mail the entry stops: `*` (all) or one stream."""
+    """Which mail the entry stops: `*` (all), `*-transactional` (all but transactional), one stream, or `list:` and one list."""
     since: datetime | None = None
     """Only with `explain`: when the entry began."""
     expires: datetime | None = None
@@ -217,7 +228,7 @@ class ScopeQuery(Question):
     """Which mail an entry stops."""
 
     scope: ScopeName = EVERYWHERE
-    """`*` (all mail) or the name of one stream."""
+    """`*` (all mail), `*-transactional` (all but transactional mail), the name of one stream, or `list:NAME`."""
 
 
 class PutSuppression(Question):
@@ -287,7 +298,7 @@ class EntryReply(Reply):
     cause: Cause
     """Why the address is on the list."""
     scope: str
-    """Which mail the entry stops: `*` (all) or one stream."""
+    """Which mail the entry stops: `*` (all), `*-transactional` (all but transactional), one stream, or `list:` and one list."""
     since: datetime
     """When it began."""
     expires: datetime | None

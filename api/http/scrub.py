@@ -85,7 +85,7 @@ async def scrub(query: Annotated[ScrubQuery, Query()], request: Request, caller:
     from api.batch.asking import Batch
     from api.batch.scrubbing import Form, Scrub
 
-    work = Scrub(Batch(parts.lookup), View(caller.tenant, query.stream), Form(form))
+    work = Scrub(Batch(parts.lookup), View(caller.tenant, query.stream, query.mailing_list), Form(form))
     return _Answer(work, query.want, caller, parts)
 
 

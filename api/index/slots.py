@@ -13,7 +13,7 @@ The home of a key among `slots` slots (any number below 2^32) is the upper half 
 what does not fit there goes to the next free slot, and behind the last one comes the first.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import blake2b
@@ -29,7 +29,9 @@ PROVISIONAL_BIT: Final = 0b1000
 SCOPE_SHIFT: Final = 4
 SCOPE_MASK: Final = 0xFFF
 EVERYWHERE_SCOPE: Final = 0  # the scope `*`
+SCOPE_BITS: Final = 12
 OTHER_SCOPE: Final = SCOPE_MASK  # a scope for which there was no number left: the store knows which
+SCOPES_PACKED_MAX: Final = 3
 CHECK_SHIFT: Final = 16
 CHECK_MASK: Final = 0xFFFF
 EXPIRY_SHIFT: Final = 32
@@ -69,6 +71,13 @@ def expiry_of(expires: datetime | None) -> int:
     elapsed = expires - EPOCH
     seconds = elapsed.days * 86_400 + elapsed.seconds + (1 if elapsed.microseconds else 0)
     return 0 if seconds > EXPIRY_SECONDS_MAX else max(seconds, 1)
+
+
+def packed(scopes: Sequence[int]) -> int:
+    """The numbers of the scopes that stop one mail as compiled code takes them: in one word, without `EVERYWHERE_SCOPE`."""
+    narrower = [number for number in scopes if number != EVERYWHERE_SCOPE]
+    assert len(narrower) <= SCOPES_PACKED_MAX, "a stream, a list, and all that is not transactional"
+    return sum(number << SCOPE_BITS * place for place, number in enumerate(narrower))
 
 
 def home_of(key: int, slots: int) -> int:

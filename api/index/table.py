@@ -21,7 +21,7 @@ import math
 import mmap
 import os
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final
@@ -118,15 +118,17 @@ class Table:
 
     # --- who is on it ---
 
-    def value_of(self, tenant: str, stream: str | None, address_hash: bytes, now_seconds: Callable[[], float]) -> int:
-        """The value of the gravest entry that stops this mail; NOTHING where none does, ASK_STORE where the store has to tell.
+    def value_of(
+        self, tenant: str, scopes: Sequence[str], address_hash: bytes, now_seconds: Callable[[], float]
+    ) -> int:
+        """The value of the gravest entry of these scopes; NOTHING where there is none, ASK_STORE where the store has to tell.
 
         `address_hash` is what `AddressHasher` makes; `now_seconds` is asked for the time, since `EPOCH`, where that matters.
         """
         if self.lacks(tenant, address_hash):
             return NOTHING
         key, check = identity_of_hash(tenant, address_hash)
-        return self._gravest(key, check, self.stream_number(stream), now_seconds)
+        return self._gravest(key, check, self.scope_numbers(scopes), now_seconds)
 
     def lacks(self, tenant: str, address_hash: bytes) -> bool:
         """Whether nothing at all is known of this address: for most lookups that is all there is to find out."""
@@ -140,7 +142,7 @@ class Table:
                 place = 0
         return True
 
-    def _gravest(self, key: int, check: int, number: int, now_seconds: Callable[[], float]) -> int:
+    def _gravest(self, key: int, check: int, numbers: Sequence[int], now_seconds: Callable[[], float]) -> int:
         place = 2 * home_of(key, self.slots)
         words, gravest, gravest_rank = self.words, NOTHING, 0
         while word := words[place]:
@@ -149,7 +151,7 @@ class Table:
                 if not value or value >> CHECK_SHIFT & CHECK_MASK != check:
                     return ASK_STORE
                 cause, scope = value & CAUSE_MASK, value >> SCOPE_SHIFT & SCOPE_MASK
-                if cause and scope in (EVERYWHERE_SCOPE, number):
+                if cause and scope in numbers:
                     if scope == OTHER_SCOPE:
                         return ASK_STORE
                     expiry = value >> EXPIRY_SHIFT
@@ -163,16 +165,14 @@ class Table:
 
     # --- scopes ---
 
-    def stream_number(self, stream: str | None) -> int:
-        """The number of a stream's own scope; EVERYWHERE_SCOPE for no stream, OTHER_SCOPE where it was given none.
+    def scope_numbers(self, scopes: Sequence[str]) -> tuple[int, ...]:
+        """The number of each scope; OTHER_SCOPE where it was given none.
 
-        With OTHER_SCOPE and names to spare nothing in the table has the scope of this stream.
+        With OTHER_SCOPE and names to spare nothing in the table has this scope.
         """
-        if stream is None:
-            return EVERYWHERE_SCOPE
         if self.header[SCOPES_AT] != len(self._names):
             self._learn_names()
-        return self._numbers.get(stream, OTHER_SCOPE)
+        return tuple([self._numbers.get(scope, OTHER_SCOPE) for scope in scopes])
 
     def scope_name(self, number: int) -> str:
         """The scope with this number, which stands in a value."""

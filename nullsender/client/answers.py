@@ -23,7 +23,7 @@ class Check(msgspec.Struct, frozen=True):
     cause: str | None = None
     """Why not: hard, soft, complaint, unsubscribe, manual."""
     scope: str | None = None
-    """Which mail the entry stops: `*` (all) or one stream."""
+    """Which mail the entry stops: `*` (all), `*-transactional` (all but transactional), one stream, or `list:` and one list."""
     since: datetime | None = None
     """When the entry began."""
     expires: datetime | None = None

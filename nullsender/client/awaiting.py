@@ -16,7 +16,7 @@ from nullsender.client.answers import Cause, Check, Entry, HistoryItem, OnUnknow
 from nullsender.client.calls import Call, answer_of
 from nullsender.client.connecting import Manner, error_on_the_wire, options
 from nullsender.client.errors import Failed, Unavailable
-from nullsender.client.lookups import Scrubbed
+from nullsender.client.lookups import Mail, Scrubbed
 
 T = TypeVar("T")
 Item = TypeVar("Item")
@@ -57,10 +57,10 @@ class AsyncClient:
 
     # --- may I send? ---
 
-    async def check(self, address: str, *, stream: str | None = None, on_unknown: OnUnknown | None = None) -> Check:
+    async def check(self, address: str, *, stream: str | None = None, mailing_list: str | None = None, on_unknown: OnUnknown | None = None) -> Check:
         """`Client.check`."""
         try:
-            return await self._ask(lookups.check(address, stream))
+            return await self._ask(lookups.check(address, Mail(stream, mailing_list)))
         except (Unavailable, Failed) as trouble:
             return lookups.unknown([address], on_unknown or self._manner.on_unknown, trouble)[0]
 
@@ -69,12 +69,13 @@ class AsyncClient:
         addresses: Iterable[str] | AsyncIterable[str],
         *,
         stream: str | None = None,
+        mailing_list: str | None = None,
         explain: bool = False,
         on_unknown: OnUnknown | None = None,
     ) -> AsyncIterator[Check]:
         """`Client.check_many`; the addresses may come asynchronously too."""
         async for batch in _in_batches(addresses, lookups.CHECK_ADDRESSES_MAX):
-            for part, call in lookups.check_many(batch, stream, explain):
+            for part, call in lookups.check_many(batch, Mail(stream, mailing_list), explain):
                 try:
                     checks = await self._ask(call)
                 except (Unavailable, Failed) as trouble:
@@ -83,22 +84,22 @@ class AsyncClient:
                     yield check
 
     async def allowed(
-        self, addresses: Iterable[str] | AsyncIterable[str], *, stream: str | None = None, on_unknown: OnUnknown | None = None
+        self, addresses: Iterable[str] | AsyncIterable[str], *, stream: str | None = None, mailing_list: str | None = None, on_unknown: OnUnknown | None = None
     ) -> AsyncIterator[str]:
         """`Client.allowed`."""
-        async for check in self.check_many(addresses, stream=stream, on_unknown=on_unknown):
+        async for check in self.check_many(addresses, stream=stream, mailing_list=mailing_list, on_unknown=on_unknown):
             if check.allowed:
                 yield check.address
 
-    def scrub(self, lines: Iterable[str | bytes] | AsyncIterable[str | bytes], *, stream: str | None = None) -> "AsyncScrub":
+    def scrub(self, lines: Iterable[str | bytes] | AsyncIterable[str | bytes], *, stream: str | None = None, mailing_list: str | None = None) -> "AsyncScrub":
         """`Client.scrub`; the lines may come asynchronously too."""
-        return AsyncScrub(self._scrubbed(lines, stream))
+        return AsyncScrub(self._scrubbed(lines, Mail(stream, mailing_list)))
 
     async def _scrubbed(
-        self, lines: Iterable[str | bytes] | AsyncIterable[str | bytes], stream: str | None
+        self, lines: Iterable[str | bytes] | AsyncIterable[str | bytes], mail: Mail
     ) -> AsyncIterator[Scrubbed]:
         async for batch in _in_batches(lines, lookups.SCRUB_LINES):
-            for call in lookups.scrub(batch, stream):
+            for call in lookups.scrub(batch, mail):
                 yield await self._ask(call)
 
     # --- the list ---

@@ -15,7 +15,7 @@ from nullsender.client.answers import Cause, Check, Entry, HistoryItem, OnUnknow
 from nullsender.client.calls import Call, answer_of
 from nullsender.client.connecting import Manner, error_on_the_wire, options
 from nullsender.client.errors import Failed, Unavailable
-from nullsender.client.lookups import Scrubbed
+from nullsender.client.lookups import Mail, Scrubbed
 
 T = TypeVar("T")
 
@@ -59,10 +59,10 @@ class Client:
 
     # --- may I send? ---
 
-    def check(self, address: str, *, stream: str | None = None, on_unknown: OnUnknown | None = None) -> Check:
+    def check(self, address: str, *, stream: str | None = None, mailing_list: str | None = None, on_unknown: OnUnknown | None = None) -> Check:
         """May I send to this address? What is no address is not allowed, and `invalid` says why."""
         try:
-            return self._ask(lookups.check(address, stream))
+            return self._ask(lookups.check(address, Mail(stream, mailing_list)))
         except (Unavailable, Failed) as trouble:
             return lookups.unknown([address], on_unknown or self._manner.on_unknown, trouble)[0]
 
@@ -71,6 +71,7 @@ class Client:
         addresses: Iterable[str],
         *,
         stream: str | None = None,
+        mailing_list: str | None = None,
         explain: bool = False,
         on_unknown: OnUnknown | None = None,
     ) -> Iterator[Check]:
@@ -79,7 +80,7 @@ class Client:
         Of those that you may not send to only cause and scope are told; `explain` asks for since, expires and entry as well.
         """
         for batch in lookups.in_batches(addresses, lookups.CHECK_ADDRESSES_MAX):
-            for part, call in lookups.check_many(batch, stream, explain):
+            for part, call in lookups.check_many(batch, Mail(stream, mailing_list), explain):
                 try:
                     checks = self._ask(call)
                 except (Unavailable, Failed) as trouble:
@@ -87,22 +88,22 @@ class Client:
                 yield from checks
 
     def allowed(
-        self, addresses: Iterable[str], *, stream: str | None = None, on_unknown: OnUnknown | None = None
+        self, addresses: Iterable[str], *, stream: str | None = None, mailing_list: str | None = None, on_unknown: OnUnknown | None = None
     ) -> Iterator[str]:
         """Those that you may send to, in their order. `check_many` tells of the others."""
-        checks = self.check_many(addresses, stream=stream, on_unknown=on_unknown)
+        checks = self.check_many(addresses, stream=stream, mailing_list=mailing_list, on_unknown=on_unknown)
         return (check.address for check in checks if check.allowed)
 
-    def scrub(self, lines: Iterable[str | bytes], *, stream: str | None = None) -> "Scrub":
+    def scrub(self, lines: Iterable[str | bytes], *, stream: str | None = None, mailing_list: str | None = None) -> "Scrub":
         """The lines that may be sent to, of a list with an address on each: an open file, or any lines.
 
         The quickest way for millions, and the plainest: the others are only counted. Where nobody can tell it raises.
         """
-        return Scrub(self._scrubbed(lines, stream))
+        return Scrub(self._scrubbed(lines, Mail(stream, mailing_list)))
 
-    def _scrubbed(self, lines: Iterable[str | bytes], stream: str | None) -> Iterator[Scrubbed]:
+    def _scrubbed(self, lines: Iterable[str | bytes], mail: Mail) -> Iterator[Scrubbed]:
         for batch in lookups.in_batches(lines, lookups.SCRUB_LINES):
-            yield from map(self._ask, lookups.scrub(batch, stream))
+            yield from map(self._ask, lookups.scrub(batch, mail))
 
     # --- the list ---
 

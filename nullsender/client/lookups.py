@@ -33,6 +33,17 @@ SCRUB_PATIENCE_SECONDS = 60.0
 _SUMMARY = b"# checked="
 
 
+class Mail(NamedTuple):
+    """Which mail is asked about: the stream that it goes out on, and the mailing list that it is for."""
+
+    stream: str | None
+    mailing_list: str | None
+
+    def named(self) -> dict[str, str]:
+        """What there is of it, by the API's names."""
+        return {name: it for name, it in zip(("stream", "list"), self, strict=True) if it is not None}
+
+
 class _Stopped(msgspec.Struct):
     index: int
     cause: str
@@ -54,7 +65,7 @@ class _Batch(msgspec.Struct):
     known: bool = True
 
 
-def check(address: str, stream: str | None) -> Call[Check]:
+def check(address: str, mail: Mail) -> Call[Check]:
     """GET /v1/check."""
 
     def read(content: bytes) -> Check:
@@ -63,18 +74,16 @@ def check(address: str, stream: str | None) -> Call[Check]:
     def excuse(refused: Refused) -> Check | None:
         return Check(address, allowed=False, invalid=refused.detail) if refused.kind == "invalid" else None
 
-    return Call("GET", "/v1/check" + query(address=bounded(address), stream=stream), read, excuse=excuse)
+    return Call("GET", "/v1/check" + query(address=bounded(address), **mail.named()), read, excuse=excuse)
 
 
 def check_many(
-    addresses: Sequence[str], stream: str | None, explain: bool
+    addresses: Sequence[str], mail: Mail, explain: bool
 ) -> Iterator[tuple[Sequence[str], Call[Sequence[Check]]]]:
     """POST /v1/check for up to `CHECK_ADDRESSES_MAX`: as a rule one request, several where the addresses are very long."""
 
     def body(part: Sequence[str]) -> bytes:
-        question: dict[str, object] = {"addresses": [bounded(address) for address in part]}
-        if stream is not None:
-            question["stream"] = stream
+        question: dict[str, object] = {"addresses": [bounded(address) for address in part], **mail.named()}
         if explain:
             question["explain"] = True
         return json.dumps(question).encode("ascii")  # escapes half characters (lone surrogates), which no UTF-8 can hold
@@ -119,9 +128,9 @@ class Scrubbed(NamedTuple):
     counts: Mapping[str, int]
 
 
-def scrub(lines: Sequence[str | bytes], stream: str | None) -> Iterator[Call[Scrubbed]]:
+def scrub(lines: Sequence[str | bytes], mail: Mail) -> Iterator[Call[Scrubbed]]:
     """POST /v1/scrub for up to `SCRUB_LINES`."""
-    target = "/v1/scrub" + query(stream=stream)
+    target = "/v1/scrub" + query(**mail.named())
     for _, body in _fitting([_line(line) for line in lines], b"".join, SCRUB_BODY_BYTES_MAX):
         read = partial(_scrubbed, sum(1 for line in body.split(b"\n") if line.strip(b" \t\r")))
         yield Call("POST", target, read, body, "text/plain", patience_seconds=SCRUB_PATIENCE_SECONDS)

@@ -53,8 +53,8 @@ class StoreNames(StoreBase):
             rows = connection.execute(asked.order_by(changes.c.seq).limit(limit))
             return [NamedChange._make(row) for row in rows.all()]
 
-    def suppressed_names(self, tenant: str, stream: str | None, after: bytes, limit: int) -> Sequence[Named]:
-        """Every address of a tenant that mail on `stream` (None: on none) may not go to now, in the order of their hashes.
+    def suppressed_names(self, tenant: str, scopes: Sequence[str], after: bytes, limit: int) -> Sequence[Named]:
+        """Every address of a tenant that entries of these scopes stop mail to now, in the order of their hashes.
 
         Those after the hash `after` (b"": all). One that several entries stop comes several times, side by side.
         """
@@ -64,7 +64,7 @@ class StoreNames(StoreBase):
             .where(
                 entries.c.tenant == tenant,
                 entries.c.address_hash > after,
-                entries.c.scope.in_([EVERYWHERE] if stream is None else [EVERYWHERE, stream]),
+                entries.c.scope.in_(scopes),
                 is_live(self._clock.now()),
             )
         )

@@ -38,25 +38,27 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
 class StoreReader(StandingReader):
     """The questions; `Transient` where they can not be asked."""
 
-    def check(self, tenant: str, stream: str | None, canonical_addresses: Sequence[str]) -> Mapping[int, Entry]:
+    def check(
+        self, tenant: str, stream: str | None, canonical_addresses: Sequence[str], *, mailing_list: str | None = None
+    ) -> Mapping[int, Entry]:
         """Index -> the entry that stops mail to that address; an index that is missing may be sent to.
 
-        An entry stops where its scope is `*` or `stream` and it has neither expired nor been lifted; of several the gravest
-        is given. Exact, as of now; 10,000 addresses are two queries.
+        An entry stops where its scope is one of those that the policy names for such mail and it has neither expired nor been
+        lifted; of several the gravest is given. Exact, as of now; 10,000 addresses are two queries.
         """
         hashes = [self._hasher.hash(address) for address in canonical_addresses]
-        found = self.check_hashes(tenant, stream, hashes)
+        found = self.check_hashes(tenant, self.policy.scopes_of(tenant, stream, mailing_list), hashes)
         return {
             index: msgspec.structs.replace(found[address_hash], address=canonical_addresses[index])
             for index, address_hash in enumerate(hashes)
             if address_hash in found
         }
 
-    def check_hashes(self, tenant: str, stream: str | None, hashes: Collection[bytes]) -> Mapping[bytes, Entry]:
-        """The same for hashes of addresses: hash -> the entry that stops mail there, without the plain address."""
+    def check_hashes(self, tenant: str, scopes: Sequence[str], hashes: Collection[bytes]) -> Mapping[bytes, Entry]:
+        """The same for hashes of addresses and the scopes that stop the mail: hash -> the entry that stops mail there, without the plain address."""
         stopped: dict[bytes, Entry] = {}
         with reading(self._engine) as connection:
-            for address_hash, entry in stopping(connection, tenant, stream, hashes, self._clock.now()):
+            for address_hash, entry in stopping(connection, tenant, scopes, hashes, self._clock.now()):
                 other = stopped.get(address_hash)
                 if other is None or _gravity(entry) > _gravity(other):
                     stopped[address_hash] = entry

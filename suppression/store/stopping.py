@@ -12,14 +12,14 @@ from sqlalchemy import Connection
 from sqlalchemy.dialects import sqlite
 
 from suppression.models import entries
-from suppression.policy import EVERYWHERE, Cause
+from suppression.policy import Cause
 from suppression.records import Entry
 from suppression.store.bulk import is_postgresql
 from suppression.store.rows import parts_of
 
 _ROWS = (  # as `_entry_of` takes them
     "SELECT address_hash, id, scope, cause, since, expires_at, provisional, reason, evidence, category, rule, created_by "
-    "FROM entries WHERE tenant = {0} AND scope IN ({0}, {0}) AND ended_at IS NULL "
+    "FROM entries WHERE tenant = {0} AND scope IN ({0}, {0}, {0}, {0}) AND ended_at IS NULL "
     "AND (expires_at IS NULL OR expires_at > {0}) AND address_hash {1}"
 )
 _ON_SQLITE = _ROWS.format("?", "IN (SELECT unhex(value) FROM json_each(?))")
@@ -27,21 +27,22 @@ _ON_SQLITE = _ROWS.format("?", "IN (SELECT unhex(value) FROM json_each(?))")
 _EACH = "SELECT found.* FROM unnest(%s::bytea[]) AS asked (hash) JOIN LATERAL ({}) AS found ON true"
 _ON_POSTGRESQL = _EACH.format(_ROWS.format("%s", "= asked.hash OFFSET 0"))
 _time_on_sqlite: Any = entries.c.expires_at.type.dialect_impl(sqlite.dialect()).bind_processor(sqlite.dialect())
+_SCOPES_MAX = 4  # of one mail: all, all that is not transactional, its stream, its list
 _CAUSES = {cause.value: cause for cause in Cause}
 
 
 def stopping(
-    connection: Connection, tenant: str, stream: str | None, hashes: Collection[bytes], now: datetime
+    connection: Connection, tenant: str, scopes: Sequence[str], hashes: Collection[bytes], now: datetime
 ) -> Iterator[tuple[bytes, Entry]]:
-    """Every entry that stops mail of this view at `now`, without its plain address, and the hash of that address."""
+    """Every entry of these scopes that stops mail at `now`, without its plain address, and the hash of that address."""
     driver: Any = connection.connection.driver_connection
-    scopes = EVERYWHERE, EVERYWHERE if stream is None else stream
+    four = *scopes, *[scopes[0]] * (_SCOPES_MAX - len(scopes))  # so that there is one statement
     for part in parts_of(hashes):
         if is_postgresql(connection):
-            rows = driver.execute(_ON_POSTGRESQL, (part, tenant, *scopes, now))
+            rows = driver.execute(_ON_POSTGRESQL, (part, tenant, *four, now))
         else:
             asked = json.dumps([address_hash.hex() for address_hash in part])
-            rows = driver.execute(_ON_SQLITE, (tenant, *scopes, _time_on_sqlite(now), asked))
+            rows = driver.execute(_ON_SQLITE, (tenant, *four, _time_on_sqlite(now), asked))
         for row in rows.fetchall():
             yield row[0], _entry_of(tenant, row)
 
