@@ -30,7 +30,7 @@ from api.doors.said import Kind
 from api.doors.words import CAUSES
 from api.http.server import serve
 from api.lookup import Lookup, open_lookup
-from api.view import NO_STREAM, View
+from api.view import View
 from nullsender.address import canonical
 from nullsender.client import Client, Unavailable
 from nullsender.errors import Invalid, Transient
@@ -195,7 +195,7 @@ class ZoneAsker(NamedTuple):
             digest = hashlib.sha1(canonical(address).encode()).hexdigest()
         except Invalid:
             return Heard(Kind.INVALID)
-        question = dns.message.make_query(f"{digest}.{view.stream or NO_STREAM}.{view.tenant}.{APEX}", "A")
+        question = dns.message.make_query(f"{digest}.{str(view).rpartition('/')[2]}.{view.tenant}.{APEX}", "A")
         reply = dns.query.udp(question, self.where[0], port=self.where[1], timeout=TIMEOUT_SECONDS)
         if reply.rcode() != dns.rcode.NOERROR:
             return Heard(_KINDS_OF_RCODE[reply.rcode()])
@@ -230,7 +230,7 @@ class HttpAsker(NamedTuple):
 
     def ask(self, view: View, address: str) -> Heard:
         """One request."""
-        parameters = {"address": address} | ({} if view.stream is None else {"stream": view.stream})
+        parameters = {"address": address, **_mail(view)}
         answer = self.client.get("/v1/check", params=parameters, headers=_tenant(view))
         if answer.status_code != 200:
             return Heard(_KINDS_OF_STATUS[answer.status_code])
@@ -246,9 +246,7 @@ class HttpBatchAsker(NamedTuple):
 
     def ask(self, view: View, address: str) -> Heard:
         """One request."""
-        question = {"addresses": ["clean@other.example", address, "none"]} | (
-            {} if view.stream is None else {"stream": view.stream}
-        )
+        question = {"addresses": ["clean@other.example", address, "none"], **_mail(view)}
         answer = self.client.post("/v1/check", json=question, headers=_tenant(view))
         if answer.status_code != 200:
             return Heard(_KINDS_OF_STATUS[answer.status_code])
@@ -267,7 +265,7 @@ class ScrubAsker(NamedTuple):
 
     def ask(self, view: View, address: str) -> Heard:
         """One request."""
-        parameters = {} if view.stream is None else {"stream": view.stream}
+        parameters = _mail(view)
         headers = {"content-type": "text/plain", **_tenant(view)}
         answer = self.client.post("/v1/scrub", params=parameters, headers=headers, content=f"{address}\n".encode())
         if answer.status_code != 200:
@@ -291,7 +289,7 @@ class ClientAsker(NamedTuple):
         """One call, tried once."""
         with Client(self.url, self.key, tenant=view.tenant, retry_seconds=0) as client:
             try:
-                check = client.check(address, stream=view.stream)
+                check = client.check(address, stream=view.stream, mailing_list=view.mailing_list)
             except Unavailable:
                 return Heard(Kind.UNKNOWN)
         if check.invalid is not None:
@@ -300,6 +298,10 @@ class ClientAsker(NamedTuple):
 
 
 _KINDS_OF_STATUS = {422: Kind.INVALID, 400: Kind.INVALID, 503: Kind.UNKNOWN}
+
+
+def _mail(view: View) -> Mapping[str, str]:
+    return {name: it for name, it in (("stream", view.stream), ("list", view.mailing_list)) if it is not None}
 
 
 def _tenant(view: View) -> Mapping[str, str]:

@@ -150,7 +150,7 @@ def test_very_long_addresses_take_several_requests(caller: Caller) -> None:
     addresses = [f"{n}{'ü' * 300}@x.test" for n in range(2_999)] + ["gone@x.test"]
 
     assert [answer.allowed for answer in caller.check_many(addresses)] == [True] * 2_999 + [False]
-    assert len(list(lookups.check_many(addresses, None, False))) > 1
+    assert len(list(lookups.check_many(addresses, lookups.Mail(None, None), False))) > 1
 
 
 def test_no_addresses_are_no_request(caller: Caller) -> None:

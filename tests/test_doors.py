@@ -30,7 +30,11 @@ MARKETING = View("default", "marketing")
 NEWS = View("default", "news")
 ACME = View("acme", None)
 ACME_MARKETING = View("acme", "marketing")
-VIEWS = (ALL_MAIL, MARKETING, NEWS, ACME, ACME_MARKETING)
+RECEIPTS = View("default", "transactional")
+WEEKLY = View("default", "marketing", "weekly")
+DAILY = View("default", None, "daily")
+CALLED_WEEKLY = View("default", "weekly")
+VIEWS = (ALL_MAIL, MARKETING, NEWS, ACME, ACME_MARKETING, RECEIPTS, WEEKLY, DAILY, CALLED_WEEKLY)
 
 ALLOWED = Heard(Kind.ALLOWED)
 INVALID = Heard(Kind.INVALID)
@@ -66,6 +70,18 @@ CASES = (
     # of several the gravest is told, of those that stop this mail
     Case(MARKETING, "several@example.com", stopped(Cause.COMPLAINT)),
     Case(NEWS, "several@example.com", stopped(Cause.SOFT)),
+    # all mail but transactional: of no named stream too
+    *(Case(view, "bulk@example.com", stopped(Cause.COMPLAINT)) for view in (ALL_MAIL, NEWS, WEEKLY, DAILY)),
+    Case(RECEIPTS, "bulk@example.com", ALLOWED),
+    Case(RECEIPTS, "hard@example.com", stopped(Cause.HARD)),
+    Case(ACME_MARKETING, "bulk@example.com", ALLOWED),
+    # a list's entry stops the mail of that list, whatever its stream; and its stream's entry stops it too
+    Case(WEEKLY, "list@example.com", stopped(Cause.UNSUBSCRIBE)),
+    *(Case(view, "list@example.com", ALLOWED) for view in (ALL_MAIL, MARKETING, DAILY, RECEIPTS)),
+    Case(WEEKLY, "stream@example.com", stopped(Cause.UNSUBSCRIBE)),
+    Case(DAILY, "stream@example.com", ALLOWED),
+    # a stream that is called like a list is another matter
+    Case(CALLED_WEEKLY, "list@example.com", ALLOWED),
     # nobody sees another tenant's list
     Case(ACME, "acme@example.com", stopped(Cause.MANUAL)),
     Case(ALL_MAIL, "acme@example.com", ALLOWED),
@@ -106,6 +122,8 @@ def fill(store: Store, clock: FakeClock) -> None:
     for cause in Cause:
         suppress(f"{cause}@example.com", cause=cause)
     suppress("stream@example.com", scope="marketing", cause="unsubscribe")
+    suppress("bulk@example.com", scope="*-transactional", cause="complaint")
+    suppress("list@example.com", scope="list:weekly", cause="unsubscribe")
     suppress("several@example.com", cause="soft")
     suppress("several@example.com", scope="marketing", cause="complaint")
     suppress("acme@example.com", cause="manual", tenant="acme")

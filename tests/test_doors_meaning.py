@@ -40,6 +40,8 @@ REFUSED = Heard(Kind.REFUSED)
         ("", "bob@acme.example", "acme/marketing"),
         ("news", "bob@acme.example", "default/news"),
         ("", "nobody", "default/*"),
+        ("news:weekly", "", "default/news:weekly"),
+        ("acme/*:Weekly.Example", "", "acme/*:weekly.example"),
     ],
 )
 def test_the_wire_names_the_view_else_the_senders_is_meant_else_the_listeners(word: str, user: str, view: str) -> None:
@@ -61,7 +63,7 @@ def test_nobody_reaches_another_tenants_list_through_it(question: Question) -> N
         Chooser(view_of("acme/marketing"), {"bob": "default/x"}).view(question)
 
 
-@pytest.mark.parametrize("word", ["/", "a/", "/b", "a/b/c", "x y", "\udcff", "a" * 65, "\n"])
+@pytest.mark.parametrize("word", ["/", "a/", "a:", ":", ":x", "a:b:c", "a:b/c", "/b", "a/b/c", "x y", "\udcff", "a" * 65, "\n"])
 def test_a_word_that_names_no_view_is_told(word: str) -> None:
     with pytest.raises(Invalid):
         Chooser(None, {}).view(Question("a@example.com", word))

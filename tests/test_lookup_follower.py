@@ -41,7 +41,7 @@ def holds(world: World, address: str, tenant: str = "default") -> bool:
 
 
 def is_on(table: Table, address: str, tenant: str = "default") -> bool:
-    return table.value_of(tenant, None, HASHER.hash(address), lambda: 0.0) != NOTHING
+    return table.value_of(tenant, ("*",), HASHER.hash(address), lambda: 0.0) != NOTHING
 
 
 def test_the_first_start_builds_the_table_from_the_list(world: World) -> None:

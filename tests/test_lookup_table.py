@@ -69,7 +69,7 @@ def put(table: WritableTable, *entries: Entry) -> None:
 
 def said(table: Table, person: int, stream: str | None = None, tenant: str = "default") -> tuple[Cause, str] | str | None:
     """Cause and scope of what stops this mail; None where nothing does."""
-    value = table.value_of(tenant, stream, hash_of(person), lambda: (NOW - EPOCH).total_seconds())
+    value = table.value_of(tenant, ("*", *([stream] if stream else [])), hash_of(person), lambda: (NOW - EPOCH).total_seconds())
     if value == ASK_STORE:
         return "ask the store"
     return None if value == NOTHING else (CAUSES[value & CAUSE_MASK], table.scope_name(value >> SCOPE_SHIFT & SCOPE_MASK))
@@ -176,7 +176,7 @@ def test_a_stranger_with_the_same_key_is_the_stores_to_tell(path: Path) -> None:
     put(table, Entry(1))
     stranger = hash_of(1)[:8] + hash_of(2)[8:]
 
-    assert table.value_of("default", None, stranger, lambda: 0.0) == ASK_STORE
+    assert table.value_of("default", ("*",), stranger, lambda: 0.0) == ASK_STORE
 
 
 def test_keys_that_collide_at_the_end_of_the_table_go_on_at_its_start(path: Path) -> None:
@@ -187,8 +187,8 @@ def test_keys_that_collide_at_the_end_of_the_table_go_on_at_its_start(path: Path
 
     table.put(batch_of(Standing(hashes, [kind] * 40, {kind: kind}), table))
 
-    assert all(table.value_of("default", None, it, lambda: 0.0) not in (NOTHING, ASK_STORE) for it in hashes)
-    assert table.value_of("default", None, (mask - 41).to_bytes(8, "little") + bytes(8), lambda: 0.0) == NOTHING
+    assert all(table.value_of("default", ("*",), it, lambda: 0.0) not in (NOTHING, ASK_STORE) for it in hashes)
+    assert table.value_of("default", ("*",), (mask - 41).to_bytes(8, "little") + bytes(8), lambda: 0.0) == NOTHING
 
 
 def writing_mask() -> int:
@@ -204,7 +204,7 @@ def test_any_hash_is_looked_up_in_an_empty_table(
 ) -> None:
     table = new(tmp_path_factory.mktemp("table") / "table", slots=4)
 
-    assert table.value_of(tenant, None, address_hash, lambda: 0.0) == NOTHING
+    assert table.value_of(tenant, ("*",), address_hash, lambda: 0.0) == NOTHING
 
 
 # --- room ---

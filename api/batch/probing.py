@@ -4,7 +4,7 @@ The table is far bigger than the processor's caches, so nearly every address wai
 the slots where the addresses are at home, and the processor waits for many of them at the same time.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -51,7 +51,7 @@ def _graver(gravest: Word, value: Word, check: Word, scopes: Word, now: Word) ->
 
 
 @inlined
-def _is_asked(scope: Word, scopes: Word) -> bool:
+def _is_asked(scope: Word, scopes: Word) -> Any:
     """Whether an entry of this scope stops the mail; `scopes` as `packed` makes it, where a place that is free holds `*`."""
     first, second, third = scopes & _SCOPE_MASK, (scopes >> _SCOPE_BITS) & _SCOPE_MASK, scopes >> _TWO_SCOPES_BITS
     return (scope == _EVERYWHERE) | (scope == first) | (scope == second) | (scope == third)

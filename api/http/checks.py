@@ -29,4 +29,6 @@ async def check(query: Annotated[CheckQuery, Query()], caller: MayCheck, parts: 
     """
     address = asked_about(query.address)
     require(caller, 1)
-    return Response(await parts.hits.body(View(caller.tenant, query.stream, query.mailing_list), address), media_type="application/json")
+    return Response(
+        await parts.hits.body(View(caller.tenant, query.stream, query.mailing_list), address), media_type="application/json"
+    )

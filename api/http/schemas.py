@@ -23,7 +23,7 @@ from pydantic import (
 from nullsender import limits
 from nullsender.errors import Invalid
 from nullsender.names import canonical_name
-from suppression.policy import EVERYWHERE, Cause, Did
+from suppression.policy import EVERYWHERE, LIST_PREFIX, NOT_TRANSACTIONAL, Cause, Did
 from suppression.records import Change, Told
 
 # RFC 3339 5.6. Left alone, pydantic reads a bare number as seconds or milliseconds since 1970, and `2026` is one of these.
@@ -68,7 +68,9 @@ _NAME_SCHEMA = {"type": "string", "minLength": 1, "maxLength": limits.NAME_LENGT
 StreamName = Annotated[str, AfterValidator(_name), WithJsonSchema(_NAME_SCHEMA | {"pattern": "^[A-Za-z0-9_.-]+$"})]
 TenantName = StreamName
 ListName = Annotated[StreamName | None, Field(alias="list", examples=["weekly"])]
-ScopeName = Annotated[str, AfterValidator(_scope), WithJsonSchema(_NAME_SCHEMA | {"pattern": "^([*]|[*]-transactional|(list:)?[A-Za-z0-9_.-]+)$"})]
+ScopeName = Annotated[
+    str, AfterValidator(_scope), WithJsonSchema(_NAME_SCHEMA | {"pattern": "^([*]|[*]-transactional|(list:)?[A-Za-z0-9_.-]+)$"})
+]
 Text = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=limits.API_TEXT_CHARACTERS_MAX, pattern=r"^[^\x00]+$"),

@@ -118,9 +118,7 @@ class Table:
 
     # --- who is on it ---
 
-    def value_of(
-        self, tenant: str, scopes: Sequence[str], address_hash: bytes, now_seconds: Callable[[], float]
-    ) -> int:
+    def value_of(self, tenant: str, scopes: Sequence[str], address_hash: bytes, now_seconds: Callable[[], float]) -> int:
         """The value of the gravest entry of these scopes; NOTHING where there is none, ASK_STORE where the store has to tell.
 
         `address_hash` is what `AddressHasher` makes; `now_seconds` is asked for the time, since `EPOCH`, where that matters.

@@ -57,7 +57,9 @@ class AsyncClient:
 
     # --- may I send? ---
 
-    async def check(self, address: str, *, stream: str | None = None, mailing_list: str | None = None, on_unknown: OnUnknown | None = None) -> Check:
+    async def check(
+        self, address: str, *, stream: str | None = None, mailing_list: str | None = None, on_unknown: OnUnknown | None = None
+    ) -> Check:
         """`Client.check`."""
         try:
             return await self._ask(lookups.check(address, Mail(stream, mailing_list)))
@@ -84,20 +86,29 @@ class AsyncClient:
                     yield check
 
     async def allowed(
-        self, addresses: Iterable[str] | AsyncIterable[str], *, stream: str | None = None, mailing_list: str | None = None, on_unknown: OnUnknown | None = None
+        self,
+        addresses: Iterable[str] | AsyncIterable[str],
+        *,
+        stream: str | None = None,
+        mailing_list: str | None = None,
+        on_unknown: OnUnknown | None = None,
     ) -> AsyncIterator[str]:
         """`Client.allowed`."""
         async for check in self.check_many(addresses, stream=stream, mailing_list=mailing_list, on_unknown=on_unknown):
             if check.allowed:
                 yield check.address
 
-    def scrub(self, lines: Iterable[str | bytes] | AsyncIterable[str | bytes], *, stream: str | None = None, mailing_list: str | None = None) -> "AsyncScrub":
+    def scrub(
+        self,
+        lines: Iterable[str | bytes] | AsyncIterable[str | bytes],
+        *,
+        stream: str | None = None,
+        mailing_list: str | None = None,
+    ) -> "AsyncScrub":
         """`Client.scrub`; the lines may come asynchronously too."""
         return AsyncScrub(self._scrubbed(lines, Mail(stream, mailing_list)))
 
-    async def _scrubbed(
-        self, lines: Iterable[str | bytes] | AsyncIterable[str | bytes], mail: Mail
-    ) -> AsyncIterator[Scrubbed]:
+    async def _scrubbed(self, lines: Iterable[str | bytes] | AsyncIterable[str | bytes], mail: Mail) -> AsyncIterator[Scrubbed]:
         async for batch in _in_batches(lines, lookups.SCRUB_LINES):
             for call in lookups.scrub(batch, mail):
                 yield await self._ask(call)

@@ -59,7 +59,9 @@ class Client:
 
     # --- may I send? ---
 
-    def check(self, address: str, *, stream: str | None = None, mailing_list: str | None = None, on_unknown: OnUnknown | None = None) -> Check:
+    def check(
+        self, address: str, *, stream: str | None = None, mailing_list: str | None = None, on_unknown: OnUnknown | None = None
+    ) -> Check:
         """May I send to this address? What is no address is not allowed, and `invalid` says why."""
         try:
             return self._ask(lookups.check(address, Mail(stream, mailing_list)))
@@ -88,7 +90,12 @@ class Client:
                 yield from checks
 
     def allowed(
-        self, addresses: Iterable[str], *, stream: str | None = None, mailing_list: str | None = None, on_unknown: OnUnknown | None = None
+        self,
+        addresses: Iterable[str],
+        *,
+        stream: str | None = None,
+        mailing_list: str | None = None,
+        on_unknown: OnUnknown | None = None,
     ) -> Iterator[str]:
         """Those that you may send to, in their order. `check_many` tells of the others."""
         checks = self.check_many(addresses, stream=stream, mailing_list=mailing_list, on_unknown=on_unknown)

@@ -77,9 +77,7 @@ def check(address: str, mail: Mail) -> Call[Check]:
     return Call("GET", "/v1/check" + query(address=bounded(address), **mail.named()), read, excuse=excuse)
 
 
-def check_many(
-    addresses: Sequence[str], mail: Mail, explain: bool
-) -> Iterator[tuple[Sequence[str], Call[Sequence[Check]]]]:
+def check_many(addresses: Sequence[str], mail: Mail, explain: bool) -> Iterator[tuple[Sequence[str], Call[Sequence[Check]]]]:
     """POST /v1/check for up to `CHECK_ADDRESSES_MAX`: as a rule one request, several where the addresses are very long."""
 
     def body(part: Sequence[str]) -> bytes:

@@ -11,7 +11,6 @@ from sqlalchemy import select
 
 from suppression.engine import reading
 from suppression.models import addresses, changes, entries
-from suppression.policy import EVERYWHERE
 from suppression.store.base import StoreBase
 from suppression.store.rows import is_live
 

@@ -55,7 +55,7 @@ class StoreReader(StandingReader):
         }
 
     def check_hashes(self, tenant: str, scopes: Sequence[str], hashes: Collection[bytes]) -> Mapping[bytes, Entry]:
-        """The same for hashes of addresses and the scopes that stop the mail: hash -> the entry that stops mail there, without the plain address."""
+        """The same for hashes of addresses and the scopes that stop mail: hash -> the entry that does, without its address."""
         stopped: dict[bytes, Entry] = {}
         with reading(self._engine) as connection:
             for address_hash, entry in stopping(connection, tenant, scopes, hashes, self._clock.now()):
