@@ -558,6 +558,40 @@ LOG_QUEUE_RECORDS_MAX = 10_000
 LOG_QUEUE_BYTES_MAX = 128 * 2**20
 # Bytes a consumer takes at once, however many records that is (it always takes one).
 LOG_POLL_BYTES_MAX = 16 * 2**20
+# --- imports -----------------------------------------------------------------------------------------------------------
+# A list of 50 million rows with reasons beside them, unpacked; what unpacks to more is a mistake, or meant to fill the disk.
+IMPORT_BYTES_MAX = 8 * 2**30
+# The same as it is sent to the API, packed or not: it waits on our disk.
+IMPORT_UPLOAD_BYTES_MAX = 2 * 2**30
+# How much is read of a file at once.
+IMPORT_READ_BYTES = 256 * 2**10
+# By how much of its beginning the shape of a file is known.
+IMPORT_LOOKED_AT_BYTES = 64 * 2**10
+# A line, and a record or a JSON object, which may go over several: many times the longest row of any system.
+IMPORT_LINE_BYTES_MAX = 64 * 2**10
+IMPORT_RECORD_BYTES_MAX = 128 * 2**10
+# What a ZIP archive's own table may take; Mandrill's has five files.
+IMPORT_ZIP_TABLE_BYTES_MAX = 64 * 2**10
+# What a Parquet file's table of contents, and a group of its rows, may take in memory; ours are far smaller.
+IMPORT_PARQUET_GROUP_BYTES_MAX = 256 * 2**20
+IMPORT_PARQUET_ROWS = 4_096
+# How many tags or lists of one row are taken, each as an entry of its own.
+IMPORT_GROUPS_MAX = 100
+# What is kept of somebody's words about a row.
+IMPORT_WORDS_CHARACTERS_MAX = 200
+# Into how many parts the rows are sorted at most (each an open file), and how large a file makes one more: a part of about 40,000
+# rows, so that ten million rows are 256 parts, and each is sorted in memory.
+IMPORT_PARTS_MAX = 256
+IMPORT_PART_BYTES = 2 * 2**20
+# How many rows of a part are held before they are written.
+IMPORT_PART_ROWS_HELD = 250
+# How many people one turn of an import is about: it has the pen for a few tenths of a second, and a commit is a small part of it.
+IMPORT_PEOPLE_A_TURN = 5_000
+# How many refused rows are shown; all of them stand in a file.
+IMPORT_REFUSED_SHOWN_MAX = 20
+# How long the file of an import and its refused rows are kept once it is done: time to look, and it names people.
+IMPORT_KEPT_DAYS = 7
+
 # --- incidents ---------------------------------------------------------------------------------------------------------
 # A mark of an incident (a text, a rule, a network): longer than any of them is, short enough to be shown whole.
 INCIDENT_FILTER_CHARACTERS_MAX = 500
