@@ -232,6 +232,15 @@ class ApiSection(Section):
     """Addresses a second that a key may ask about, unless it carries a rate of its own (`keys create --rate`); 0: no limit."""
 
 
+class ExportsSection(Section):
+    """Files that leave the system (docs/exports.md)."""
+
+    days: int = Field(default=limits.EXPORT_KEPT_DAYS, ge=1, le=366)
+    """How long the file of an export that the API was asked for can be fetched, in days; then it is removed."""
+    folder: OptionalPathSetting = None
+    """Where they lie (default: `exports` in the data folder). Several machines share it: `jobs` writes there, `api` reads."""
+
+
 class DoorsSection(Section):
     """Doors for mail servers (docs/doors.md): HOST:PORT or unix:/PATH, comma-separated, each with =VIEW where it is for one."""
 
@@ -317,6 +326,7 @@ class Settings(Section):
     policy: PolicySection = PolicySection()
     lookup: LookupSection = LookupSection()
     api: ApiSection = ApiSection()
+    exports: ExportsSection = ExportsSection()
     doors: DoorsSection = DoorsSection()
     up: UpSection = UpSection()
 
@@ -349,6 +359,11 @@ class Settings(Section):
     def index_folder(self) -> Path:
         """Where the lookup table lies."""
         return self.data / "index"
+
+    @property
+    def exports_folder(self) -> Path:
+        """Where exports that the API was asked for lie."""
+        return self.exports.folder or self.data / "exports"
 
     @property
     def secrets_file(self) -> Path:

@@ -547,6 +547,20 @@ DUTY_POLL_SECONDS = 5.0
 # How long the row of a job that has ended is kept: a year's questions can be answered, and the audit trail keeps the rest.
 JOBS_KEPT_DAYS = 366
 
+# --- exports -----------------------------------------------------------------------------------------------------------
+# Rows that are read, written and made durable together: some 10 MB in hand, and what an interruption costs is under a second.
+EXPORT_PART_ROWS = 20_000
+# Rows of a row group in Parquet: enough to compress well, few enough to be held.
+EXPORT_ROW_GROUP_ROWS = 100_000
+# Hashes that are held while they are dealt into piles: some 30 MB.
+EXPORT_HASHES_IN_HAND_MAX = 2**18
+# Entries that may change while an export runs and still be shown as they stood when it began: some 700 bytes each.
+EXPORT_MEANWHILE_MAX = 100_000
+# What an export is for, and who gets it: a sentence each.
+EXPORT_WORDS_CHARACTERS_MAX = 500
+# How long the file of an export can be fetched, unless set otherwise.
+EXPORT_KEPT_DAYS = 7
+
 # --- the embedded log --------------------------------------------------------------------------------------------------
 # Partitions of each topic: as many processes of one role can share its work. More would only be more places to look at.
 LOG_PARTITIONS = 8
