@@ -9,7 +9,7 @@ the same, because SQLite has one writer anyway.
 A turn loads the entries of the people that it is about, keeps their new state in memory, and writes it all in `finish`.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -282,6 +282,8 @@ class Turn:
         self._strikes.save(self.connection)
         self._made.save(self.connection)
         self._positions.save(self.connection)
+        for write in self._further:
+            write(self.connection)
         trail = chained(self.connection, self._changes, self._acts, now=self.now, began_after=self._began_after)
         insert_rows(self.connection, audit, trail)
         numbers: Columns = {"last": self._last}
