@@ -745,3 +745,5 @@ KAFKA_MIN_INSYNC = 2
 # --- the audit trail ---------------------------------------------------------------------------------------------------
 # Rows that a proof of the trail reads at once: a tenth of a second, and some MB.
 AUDIT_PAGE_ROWS = 5_000
+# Rows that `nullsender audit list` shows where it is not told how many: a screen or two.
+AUDIT_LISTED_DEFAULT = 100
