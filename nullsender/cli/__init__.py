@@ -38,6 +38,7 @@ COMMANDS = {
     "health": "say whether the roles of this machine are at work",
     "doctor": "check the installation and show its settings",
     "keys": "make, list, rotate and revoke API keys",
+    "audit": "prove that the trail of all that was done is whole, and read in it",
     "return-path": "make a signed return path and token for mail to one recipient",
     "scrub": "say which addresses of a list may be sent to, without a server",
     "address-file": "write a file of the addresses that mail may not go to, for a mail server that can not ask",
