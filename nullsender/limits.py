@@ -558,6 +558,8 @@ EXPORT_HASHES_IN_HAND_MAX = 2**18
 EXPORT_MEANWHILE_MAX = 100_000
 # What an export is for, and who gets it: a sentence each.
 EXPORT_WORDS_CHARACTERS_MAX = 500
+# A manifest is some 3 KB; what is larger is none.
+MANIFEST_BYTES_MAX = 2**16
 # How long the file of an export can be fetched, unless set otherwise.
 EXPORT_KEPT_DAYS = 7
 
