@@ -18,6 +18,7 @@
     unsubscribes       how each person asked for no more mail, by when that has to be heeded, and since when it is
     incidents          which reports do not count, and why; incident_reports: which these are, and what they were read as
     held_reports       reports that wait for a review; breaker: how many new entries each key makes, by which they are held
+    prehashed          the MD5 or SHA-256 behind a key, of addresses that were brought as such a hash only
     meta               facts about the store itself
 
 What is old and holds nothing up leaves (`store/age.py`). Times are UTC. Addresses are known by their keyed hash
@@ -328,6 +329,13 @@ held_reports = Table(
     Column("address_hash", LargeBinary, nullable=False),
     Column("held_at", UtcTime, nullable=False),
     Index("held_reports_of", "tenant", "key", "address_hash"),
+)
+
+prehashed = Table(
+    "prehashed",
+    metadata,
+    Column("address_hash", LargeBinary, primary_key=True),
+    Column("name", Text, nullable=False),  # `md5:HEX` or `sha256:HEX`
 )
 
 breaker = Table(
