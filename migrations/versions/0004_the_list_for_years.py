@@ -31,6 +31,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """The same step down."""
+    op.drop_table("prehashed")
     _without_incidents()
     _without_jobs()
     _without_unsubscribes()
@@ -208,3 +209,8 @@ def _without_jobs() -> None:
 
 def _imports() -> None:
     """Hashed lists of others."""
+    op.create_table(
+        "prehashed",
+        sa.Column("address_hash", sa.LargeBinary(), primary_key=True),
+        sa.Column("name", sa.Text(), nullable=False),
+    )
