@@ -9,7 +9,8 @@ the same, because SQLite has one writer anyway.
 A turn loads the entries of the people that it is about, keeps their new state in memory, and writes it all in `finish`.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -135,6 +136,13 @@ class Turn:
     def entries_of(self, person: Person) -> list[tuple[Key, Entry]]:
         """Every entry of `person`, ended ones included."""
         return [(key, entry) for key, entry in self._entries.items() if key.person == person]
+
+    def by_person(self) -> Mapping[Person, Sequence[tuple[Key, Entry]]]:
+        """Every entry that was loaded, by whose it is; nobody is in it who has none."""
+        found: dict[Person, list[tuple[Key, Entry]]] = defaultdict(list)
+        for key, entry in self._entries.items():
+            found[key.person].append((key, entry))
+        return found
 
     def load_expired(self, limit: int) -> list[tuple[Key, Entry]]:
         """At most `limit` entries whose time is over by now and that have not ended yet, the oldest first."""
