@@ -14,7 +14,7 @@ import msgspec
 
 from api.index.reader import TableReader
 from api.index.slots import CAUSE_MASK, CAUSES, EPOCH, SCOPE_MASK, SCOPE_SHIFT
-from api.index.table import ASK_STORE, NOTHING, identity_of, table_path
+from api.index.table import ASK_STORE, NOTHING, Table, identity_of, table_path
 from api.view import View
 from nullsender import telemetry
 from nullsender.address import AddressHasher, canonical
@@ -146,11 +146,15 @@ class Lookup:
         False says nothing: `at_once` may know. What most lookups come to, in as few steps as there can be; `now_seconds` is the
         monotonic clock.
         """
-        table = self._table.fresh_at(now_seconds)
+        table = self.telling_table(now_seconds)
         if table is None or not table.lacks(tenant, self._hasher.hash_bytes(address)):
             return False
         _FROM_TABLE.count += 1
         return True
+
+    def telling_table(self, now_seconds: float) -> Table | None:
+        """The table, while nothing stops mail to whoever it lacks (`Table.lacks`); None: that says nothing now."""
+        return self._table.fresh_at(now_seconds)
 
     def verdict(self, view: View, address: str) -> Verdict:
         """The answer for a canonical address. May wait for the store; `Transient` when nobody can tell."""

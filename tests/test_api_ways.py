@@ -1,4 +1,5 @@
-"""A lookup has three ways through the server: nothing of it is parsed, or only its head, or it goes to the route.
+"""A lookup has four ways through the server: nothing of it is parsed, beside the event loop or on it, or only its head, or it
+goes to the route.
 
 They answer the same, and in the order of the requests.
 """
@@ -14,22 +15,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from api.batch import loading
 from api.http import server
 from api.http.protocol import Protocol
 from api.lookup import Lookup
 from nullsender.errors import Transient
-from nullsender.limits import API_FIELDS_REMEMBERED_BYTES_MAX
+from nullsender.limits import API_FIELDS_REMEMBERED_BYTES_MAX, API_HOT_AFTER_ANSWERS
 from suppression.store.store import Store
 from tests.test_api_quick import PIECES
 from tests.test_api_served import Served, opened_served, received
 from tests.waiting import wait_for
 
 WARM = "/v1/check?address=warm@example.com"
+COLD, WARM_ONE, HOT = 0, 1, 1 + API_HOT_AFTER_ANSWERS  # how many plain lookups were answered on a connection before
 LISTED = ("gone@example.com", "a/b@example.com", "näher@bücher.example")
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    loading.load()
     with opened_served(tmp_path_factory.mktemp("served")) as served:
         with served.client() as client:
             for address in LISTED:
@@ -53,14 +57,20 @@ def answer_of(connection: socket.socket) -> tuple[bytes, list[bytes], bytes]:
     return status, sorted(field for field in fields if not field.startswith(b"date:")), body
 
 
-def asked(served: Served, target: str, *fields: str, warm: bool = False) -> tuple[bytes, list[bytes], bytes]:
-    """What a connection of its own hears, on which another lookup with the same fields may have been before."""
-    with served.connection() as connection:
-        if warm:
-            connection.sendall(served.get(WARM, *fields))
-            answer_of(connection)
+def asked(served: Served, target: str, *fields: str, before: int = COLD) -> tuple[bytes, list[bytes], bytes]:
+    """What a connection of its own hears, on which so many lookups with the same fields were answered before."""
+    with opened(served, *fields, before=before) as connection:
         connection.sendall(served.get(target, *fields))
         return answer_of(connection)
+
+
+def opened(served: Served, *fields: str, before: int) -> socket.socket:
+    """A connection on which so many lookups with these fields were answered."""
+    connection = served.connection()
+    for _ in range(before):
+        connection.sendall(served.get(WARM, *fields))
+        answer_of(connection)
+    return connection
 
 
 @settings(deadline=None, max_examples=150)
@@ -71,14 +81,15 @@ def test_all_ways_answer_the_same(served: Served, pieces: list[str]) -> None:
     by_route = asked(served, target, "origin: http://a.test")
 
     assert asked(served, target) == by_route
-    assert asked(served, target, warm=True) == by_route
+    assert asked(served, target, before=WARM_ONE) == by_route
+    assert asked(served, target, before=HOT) == by_route
 
 
 @pytest.mark.parametrize("field", ["origin: http://a.test", "x-plain: yes"])
 def test_hit_and_miss_have_the_same_shape(served: Served, field: str) -> None:
-    for warm in (False, True):
-        hit = asked(served, "/v1/check?address=gone@example.com", field, warm=warm)
-        miss = asked(served, "/v1/check?address=clean@example.com", field, warm=warm)
+    for before in (COLD, WARM_ONE, HOT):
+        hit = asked(served, "/v1/check?address=gone@example.com", field, before=before)
+        miss = asked(served, "/v1/check?address=clean@example.com", field, before=before)
 
         assert hit[0] == miss[0]
         assert [name.partition(b":")[0] for name in hit[1]] == [name.partition(b":")[0] for name in miss[1]]

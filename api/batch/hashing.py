@@ -36,7 +36,8 @@ _IV: Final = (
     0x5BE0CD19137E2179,
 )
 _IV_0, _IV_1, _IV_2, _IV_3, _IV_4, _IV_5, _IV_6, _IV_7 = (np.uint64(word) for word in _IV)
-_LAST: Final = np.uint64(2**64 - 1)
+#: What `compress` is told of a block that is the last one, and of another.
+LAST: Final = np.uint64(2**64 - 1)
 _NOT_LAST: Final = np.uint64(0)
 _U1, _U16, _U24, _U32, _U40, _U48, _U63 = (np.uint64(bits) for bits in (1, 16, 24, 32, 40, 48, 63))
 
@@ -63,7 +64,7 @@ def hash_columns(words: Words, counters: Words, state: Words, hashes: Words, cou
 
     `words` has 16 rows, each column is filled up with zeros; `counters` says how many bytes each has, plus `BLOCK_BYTES`.
     """
-    compress(words, counters, _LAST, state, hashes, count)
+    compress(words, counters, LAST, state, hashes, count)
 
 
 @inlined

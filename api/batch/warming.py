@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from api.batch import answering
 from api.batch.hashing import BLOCK_WORDS, columns_of, hash_columns, state_of
 from api.batch.keeping import keep
 from api.batch.probing import probe
@@ -13,6 +14,7 @@ from nullsender.address import AddressHasher
 def warm() -> None:
     """Compile all loops of batches and of the lookup table, or load what was compiled before. It may be called in a thread."""
     kernels.warm()
+    answering.warm()
     text, spans = Text.of(b'"a@b"]\n' + PADDING), Spans.of(1)
     columns, counters, hashes, values = columns_of(BLOCK_WORDS), columns_of(1), columns_of(8), columns_of(1)
     find_items(text.text, text.words, 0, *spans, 1)

@@ -12,12 +12,13 @@ import asyncio
 from collections.abc import Iterable
 from functools import partial
 from http import HTTPStatus
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from api.batch import loading
 from api.http.edge import STREAMED_PATHS
 from api.http.hits import BEFORE_CLEAN, BEHIND_CLEAN
 from api.http.keys import KnownKey
@@ -29,9 +30,13 @@ from nullsender.limits import (
     API_CONNECTIONS_MAX,
     API_FIELDS_REMEMBERED_BYTES_MAX,
     API_HEAD_BYTES_MAX,
+    API_HOT_AFTER_ANSWERS,
     API_REQUEST_SECONDS_MAX,
     API_UNREAD_SECONDS_MAX,
 )
+
+if TYPE_CHECKING:  # it needs the compiler, which takes seconds to load
+    from api.http.hot import HotConnections, Place
 
 _METHOD: Final = b"GET "
 _PATH: Final = "/v1/check"
@@ -44,6 +49,7 @@ class Shared:
 
     def __init__(self, quick: QuickCheck) -> None:
         self.quick = quick
+        self._hot: HotConnections | None = None
         self._fields: object = None
         self._heads: dict[int, bytes] = {}
         self._clean_heads: dict[int, bytes] = {}
@@ -58,13 +64,31 @@ class Shared:
 
     def whole_clean(self, address: bytes, state: ServerState) -> bytes:
         """A 200 that says that nothing stops mail to this address, which JSON writes as it is."""
+        return self.clean_head(len(address), state) + address + BEHIND_CLEAN
+
+    def clean_head(self, address_bytes: int, state: ServerState) -> bytes:
+        """What stands before an address of so many bytes in that answer."""
         if state.default_headers is not self._fields:
             self._renew(state)
-        head = self._clean_heads.get(len(address))
+        head = self._clean_heads.get(address_bytes)
         if head is None:
-            head = _head(state, len(BEFORE_CLEAN) + len(address) + len(BEHIND_CLEAN)) + BEFORE_CLEAN
-            self._clean_heads[len(address)] = head
-        return head + address + BEHIND_CLEAN
+            head = _head(state, len(BEFORE_CLEAN) + address_bytes + len(BEHIND_CLEAN)) + BEFORE_CLEAN
+            self._clean_heads[address_bytes] = head
+        return head
+
+    def count_answered(self, answers: int, began_at_seconds: float, state: ServerState) -> None:
+        """So many 200s were written, for requests that came in at this moment of the monotonic clock."""
+        state.total_requests += answers
+        _ANSWERED.count += answers
+        _SECONDS.observe_alike(self.quick.clock.monotonic_seconds() - began_at_seconds, answers)
+
+    def hot(self, state: ServerState, loop: asyncio.AbstractEventLoop) -> "HotConnections | None":
+        """The connections that are answered together; None while what that takes is being loaded."""
+        if self._hot is None and loading.is_loaded():
+            from api.http.hot import HotConnections
+
+            self._hot = HotConnections(self.quick.lookup, self, state, loop)
+        return self._hot
 
     def _renew(self, state: ServerState) -> None:
         if state.default_headers is not self._fields:
@@ -100,6 +124,8 @@ class Protocol(HttpToolsProtocol):
         self._explaining: asyncio.Task[None] | None = None  # answers the last of them, where that takes the store
         self._stops = False  # the server does
         self._quick_at_seconds = 0.0  # when the last request was answered that nothing was parsed of
+        self._clean_in_a_row = 0  # how many were, of clean addresses
+        self._hot_place: Place | None = None  # while the event loop does not read this connection
 
     # --- the quickest answer: nothing is parsed ---
 
@@ -114,7 +140,11 @@ class Protocol(HttpToolsProtocol):
                 self._quick_at_seconds = now_seconds
                 self.transport.write(self._shared.whole_clean(address, self.server_state))
                 self._count_answered(now_seconds)
+                self._clean_in_a_row += 1
+                if self._clean_in_a_row >= API_HOT_AFTER_ANSWERS:
+                    self._become_hot(known)
                 return
+            self._clean_in_a_row = 0
             said = self._quick.answer(known, data, end, now_seconds) if data.startswith(_METHOD) else None
             if said is not None:
                 self._quick_at_seconds = now_seconds
@@ -175,6 +205,7 @@ class Protocol(HttpToolsProtocol):
     def shutdown(self) -> None:
         """The server stops: so does this connection, after the answer that is under way."""
         self._stops = True
+        self._cool()
         if self._explaining is None:
             super().shutdown()
 
@@ -183,9 +214,7 @@ class Protocol(HttpToolsProtocol):
         self._count_answered(began_at_seconds)
 
     def _count_answered(self, began_at_seconds: float) -> None:
-        self.server_state.total_requests += 1
-        _ANSWERED.count += 1
-        _SECONDS.observe(self._now_seconds() - began_at_seconds)
+        self._shared.count_answered(1, began_at_seconds, self.server_state)
 
     def _remember(self, packet: bytes) -> None:
         """`packet` was one whole request: keep what stood behind its target, if it was a plain lookup."""
@@ -196,9 +225,41 @@ class Protocol(HttpToolsProtocol):
         if packet.startswith(_METHOD + target) and len(rest) <= API_FIELDS_REMEMBERED_BYTES_MAX:
             self._known, self._rest = known, rest
 
+    # --- hot: nothing is read here ---
+
+    def _become_hot(self, known: KnownKey) -> None:
+        """Nothing is under way: the next requests need not come through the event loop, if they are like the last ones."""
+        self._clean_in_a_row = 0
+        hot = self._shared.hot(self.server_state, self.loop)
+        if hot is None or self.transport.get_write_buffer_size():
+            return
+        self.flow.pause_reading()
+        self._hot_place = hot.take(self, self.transport.get_extra_info("socket").fileno(), known, self._rest)
+        if self._hot_place is None:
+            self.flow.resume_reading()
+
+    def given_back(self, packet: bytes, unsent: bytes) -> None:
+        """The connection is hot no more: `packet` came in and is to be answered, or `unsent` of an answer to be written."""
+        self._quick_at_seconds, self._hot_place = self._answered_at_seconds(), None
+        if unsent:
+            self.transport.write(unsent)
+        self.flow.resume_reading()
+        if packet:
+            self.data_received(packet)
+
+    def _cool(self) -> None:
+        """The connection ends."""
+        if self._hot_place is not None:
+            self._hot_place.leave()
+            self._hot_place = None
+
+    def _answered_at_seconds(self) -> float:
+        """When the last request was answered that nothing was parsed of."""
+        return self._quick_at_seconds if self._hot_place is None else self._hot_place.answered_at_seconds()
+
     def timeout_keep_alive_handler(self) -> None:
         """Nothing came for long: the connection ends. What was answered without parsing did not move the timer."""
-        if self._now_seconds() - self._quick_at_seconds >= self.timeout_keep_alive:
+        if self._now_seconds() - self._answered_at_seconds() >= self.timeout_keep_alive:
             return super().timeout_keep_alive_handler()
         self._wait_for_the_next()
         return None
@@ -257,7 +318,8 @@ class Protocol(HttpToolsProtocol):
             self._refuse(unavailable("Use fewer connections, or call again later.", ProblemKind.TOO_MANY_CONNECTIONS))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is gone."""
+        """The connection is gone; its descriptor will be closed after this."""
+        self._cool()
         self._stop_the_clock()
         self._stop_waiting_for_the_reader()
         super().connection_lost(exc)

@@ -29,13 +29,18 @@ from nullsender.errors import Invalid
 from nullsender.limits import ADDRESS_CHARACTERS_MAX
 from nullsender.names import canonical_name
 
-# No `+`, which means a space here, and nothing but these two parameters, once each and in this order. The method stands before
+# No `+`, which means a space here, and nothing but these three parameters, once each and in this order. The method stands before
 # the target where nobody has parsed the request.
-_TARGET = re.compile(rb"(?:GET )?/v1/check\?address=([\w.!$'()*,;:@/?%~-]{3,1000})(?:&stream=([\w.-]{1,64}))?", re.ASCII)
-# The plainest of them: an address that is canonical but for its case, and that JSON writes as it is.
+_TARGET = re.compile(
+    rb"(?:GET )?/v1/check\?address=([\w.!$'()*,;:@/?%~-]{3,1000})(?:&stream=([\w.-]{1,64}))?(?:&list=([\w.-]{1,64}))?", re.ASCII
+)
+# The plainest of them: an address that is canonical but for its case, and that JSON writes as it is. `api/batch/answering.py`
+# has the same grammar.
 _PLAIN_CHARACTER = r"[\w.!$'*/?~-]"
+_PLAIN_NAME = r"[a-z0-9_.-]{1,64}"
 _PLAIN = re.compile(
-    rf"GET /v1/check\?address=({_PLAIN_CHARACTER}+@{_PLAIN_CHARACTER}*[\w!$'*/?~-])(?:&stream=[a-z0-9_.-]{{1,64}})?".encode(),
+    rf"GET /v1/check\?address=({_PLAIN_CHARACTER}+@{_PLAIN_CHARACTER}*[\w!$'*/?~-])"
+    rf"(?:&stream={_PLAIN_NAME})?(?:&list={_PLAIN_NAME})?".encode(),
     re.ASCII,
 ).fullmatch
 _BEARER = re.compile(rb"Bearer +([\x21-\x7e]{1,200})")
@@ -65,7 +70,7 @@ class QuickCheck:
     """Answers plain lookups."""
 
     def __init__(self, lookup: Lookup, hits: Hits, keys: Keys, clock: Clock) -> None:
-        self._lookup = lookup
+        self.lookup = lookup
         self._hits = hits
         self._keys = keys
         self.clock = clock
@@ -97,7 +102,7 @@ class QuickCheck:
         if matched is None or known.ask_again_at_seconds <= now_seconds:
             return None
         address = matched[1].lower()
-        if len(address) > ADDRESS_CHARACTERS_MAX or not self._lookup.is_clean(known.tenant, address, now_seconds):
+        if len(address) > ADDRESS_CHARACTERS_MAX or not self.lookup.is_clean(known.tenant, address, now_seconds):
             return None
         return address if known.bucket.take_at(now_seconds, 1) is None else None
 
@@ -109,16 +114,16 @@ class QuickCheck:
         matched = _TARGET.fullmatch(packet, 0, end)
         if matched is None or known.ask_again_at_seconds <= now_seconds:
             return None
-        written, stream = matched.groups()
+        written, stream, mailing_list = matched.groups()
         try:
             text = written.decode("ascii")
             address = canonical(unquote_to_bytes(text).decode("utf-8") if "%" in text else text)
-            view = _view(known.tenant, stream)
+            view = _view(known.tenant, stream, mailing_list)
         except (UnicodeDecodeError, Invalid):
             return None
         if UNDECODABLE in address:
             return None
-        verdict = self._lookup.at_once(view, address)
+        verdict = self.lookup.at_once(view, address)
         if verdict is None or not verdict.allowed:
             return Question(known, view, address, verdict)
         if known.bucket.take_at(now_seconds, 1) is not None:
@@ -142,5 +147,9 @@ class QuickCheck:
 
 
 @lru_cache(maxsize=1024)
-def _view(tenant: str, stream: bytes | None) -> View:
-    return View(tenant, None if stream is None else canonical_name(stream.decode("ascii")))
+def _view(tenant: str, stream: bytes | None, mailing_list: bytes | None) -> View:
+    return View(tenant, _name(stream), _name(mailing_list))
+
+
+def _name(written: bytes | None) -> str | None:
+    return None if written is None else canonical_name(written.decode("ascii"))

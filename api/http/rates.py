@@ -14,15 +14,15 @@ from suppression.records import ApiKey
 
 
 class Bucket:
-    """What one key may ask for. Not for use by several threads."""
+    """What one key may ask for. Not for use by several threads. Its numbers are for `api/batch/answering.py`."""
 
-    __slots__ = ("_clock", "_full_at_seconds", "_seconds_each")
+    __slots__ = ("_clock", "full_at_seconds", "seconds_each")
 
     def __init__(self, clock: Clock, *, per_second: float) -> None:
         self._clock = clock
-        self._seconds_each = 1 / per_second if per_second else 0.0
+        self.seconds_each = 1 / per_second if per_second else 0.0
         # When it will be full again; as long as that lies less than the burst ahead there is something in it.
-        self._full_at_seconds = 0.0
+        self.full_at_seconds = 0.0
 
     def take(self, addresses: int) -> float | None:
         """None: go on, and they are counted. Else how many seconds to wait before the next question."""
@@ -30,12 +30,12 @@ class Bucket:
 
     def take_at(self, now_seconds: float, addresses: int) -> float | None:
         """The same for those who know the time already."""
-        full_at_seconds = self._full_at_seconds
+        full_at_seconds = self.full_at_seconds
         if full_at_seconds < now_seconds:
             full_at_seconds = now_seconds
         elif (wait_seconds := full_at_seconds - now_seconds - API_RATE_BURST_SECONDS) > 0:
             return wait_seconds
-        self._full_at_seconds = full_at_seconds + addresses * self._seconds_each
+        self.full_at_seconds = full_at_seconds + addresses * self.seconds_each
         return None
 
 

@@ -5,7 +5,7 @@ place that writes a slot. It changes one word of a slot that is in use, and of a
 after it; `table.py` says why that needs no lock.
 """
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from api.index.slots import CAUSE_MASK, CHECK_MASK, CHECK_SHIFT, OTHER_SCOPE, SC
 from nullsender.compiled import compiled
 
 Words = npt.NDArray[np.uint64]
+Kind = TypeVar("Kind", bound=np.generic)
 
 _SAME = np.uint64(CAUSE_MASK | SCOPE_MASK << SCOPE_SHIFT | CHECK_MASK << CHECK_SHIFT)  # these bits say which entry it is
 _CAUSE = np.uint64(CAUSE_MASK)
@@ -155,8 +156,8 @@ def warm() -> None:
     differing(read_only(words), read_only(words), np.zeros(3, np.uint64))
 
 
-def read_only(words: Words) -> Words:
-    """The same words, which can not be written: so that what only reads is compiled once, for both kinds."""
+def read_only(words: npt.NDArray[Kind]) -> npt.NDArray[Kind]:
+    """The same numbers, which can not be written: so that what only reads is compiled once, for both kinds."""
     view = words.view()
     view.flags.writeable = False
     return view
