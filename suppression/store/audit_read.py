@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Column, Connection, Engine, Row, Select, Table, select
 
+from nullsender.address import canonical
 from nullsender.limits import AUDIT_PAGE_ROWS
 from suppression.audit.chain import CHANGE, Head
 from suppression.audit.verifying import AuditRow, Breach, Link, Verdict, Verifier
@@ -53,6 +54,10 @@ class StoreAudit(StoreBase):
         with reading(self._engine) as connection:
             row = connection.execute(asked).first()
         return row and Link(row.seq, row.chain)
+
+    def subject_of(self, address: str) -> str:
+        """What the trail calls the person with that address. `Invalid` where it is no address."""
+        return self._hasher.hash(canonical(address)).hex()
 
     def verify_audit(
         self, noted: Link | None = None, *, told: Callable[[int, int], object] = lambda _done, _all: None
@@ -131,7 +136,9 @@ def _questions(filters: AuditFilters) -> Iterator[tuple[Select[Any], Callable[[R
         yield _filtered(acts, audit, audit.c.subject, filters.subject, filters), _act_of
     address_hash = _hash_in(filters.subject)
     if kind in (None, CHANGE) and (filters.subject is None or address_hash is not None):
-        both = select(audit.c.chain, changes).join_from(audit, changes, audit.c.seq == changes.c.seq)
+        both = (
+            select(audit.c.chain, changes).join_from(audit, changes, audit.c.seq == changes.c.seq).where(audit.c.kind == CHANGE)
+        )
         yield _filtered(both, changes, changes.c.address_hash, address_hash, filters), _change_of
 
 
