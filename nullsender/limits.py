@@ -312,6 +312,17 @@ API_SWITCH_SECONDS = 0.0005
 # How long requests that are under way may take after the stop.
 API_STOP_SECONDS_MAX = 10
 
+# --- hot connections of the HTTP API ------------------------------------------------------------------------------------
+# Plain lookups in a row, each answered without parsing, after which a connection is answered beside the event loop: taking it
+# over costs as much as one such answer, and giving it back as much again.
+API_HOT_AFTER_ANSWERS = 8
+# Connections that are answered together: a third of a millisecond at most, which everything else waits for.
+API_HOT_READY_MAX = 32
+# Kinds of requests (a key and its fields) whose connections are answered so: each takes a file descriptor and a few KB.
+API_HOT_KINDS_MAX = 64
+# Descriptors past this number are answered as the first lookups of a connection are: what is known of each takes eight bytes.
+API_HOT_DESCRIPTORS_MAX = 2**16
+
 # --- doors for mail servers ---------------------------------------------------------------------------------------------
 # Connections of the process: a mail server keeps one for each of its own processes, a few hundred on a large machine. Each
 # costs a file descriptor and, while it says nothing, 3 KB; one that floods us with questions holds 256 KB.
