@@ -3,8 +3,8 @@
 A document is a JSON object. It is signed with Ed25519 (RFC 8032) over its canonical form (RFC 8785) without its member
 `signature`; with the numbers that we use, whole ones, that form is plain: names sorted, no white space, UTF-8.
 
-The key is derived from the list's address key: every machine that keeps the list has the same one, the backup of the secret keys
-holds it, and nothing that is signed says anything of the address key.
+The key is derived from the list's address key: every machine that keeps the list has the same one, the backup of the secrets
+holds it, and nothing that is signed gives the address key away.
 """
 
 import base64

@@ -12,7 +12,7 @@ To let jobs of a new kind be done, write a runner and name it in `nullsender/cli
 `work.checkpoint` writes down how far the job has come: a crash goes on from there. It also renews the lease, as `work.breathe`
 does alone, so one of the two is called every few seconds. Both raise `Interrupted` or `Taken`, which a runner lets through. A
 runner that raises `Invalid` or `Misconfigured` breaks its job, with that sentence as the trouble; `Transient` lets it wait and
-come again.
+come again. What it tells (`work.tell(act)`) stands in the audit trail once the job is complete.
 
 A duty is `Duty(name, work)`, named in `nullsender/cli/working/duties.py`; `work(now)` is called about once a minute by one of
 all processes. Now and then two may do it at once, or twice: it does what is due and nothing else.
@@ -29,6 +29,7 @@ from nullsender import telemetry
 from nullsender.clock import Clock
 from nullsender.errors import Invalid, Misconfigured, Transient
 from nullsender.limits import DUTY_SECONDS, JOB_BREATH_SECONDS, JOB_TRIES_MAX
+from suppression.audit.chain import Act
 from suppression.jobs.job import Interrupted, Job, Taken
 
 _log = logging.getLogger("jobs")
@@ -53,8 +54,8 @@ class JobStore(Protocol):
     def checkpoint(self, job: Job, cursor: str, *, done: int, total: int | None) -> bool:
         """The same, and write down how far it has come."""
 
-    def finish(self, job: Job, result: str) -> bool:
-        """It is complete."""
+    def finish(self, job: Job, result: str, acts: Sequence[Act]) -> bool:
+        """It is complete, and the audit trail says what was done."""
 
     def break_off(self, job: Job, trouble: str) -> bool:
         """It can not be done."""
@@ -75,6 +76,11 @@ class Work:
         self._clock = clock
         self._stop = stop
         self._breathed_at_seconds = clock.monotonic_seconds()
+        self.acts: list[Act] = []
+
+    def tell(self, act: Act) -> None:
+        """Write an act into the audit trail, in the transaction in which the job becomes complete."""
+        self.acts.append(act)
 
     def checkpoint(self, cursor: str, *, done: int, total: int | None = None) -> None:
         """All up to `cursor` is done and on disk: whoever takes the job next goes on there."""
@@ -128,7 +134,7 @@ class Worker:
         work = Work(job, self._store, self._clock, self._stop)
         try:
             result = self._runners[job.kind](work)
-            if not self._store.finish(job, msgspec.json.encode(result).decode()):
+            if not self._store.finish(job, msgspec.json.encode(result).decode(), work.acts):
                 raise Taken
         except Interrupted:
             self._store.put_back(job, trouble=None)

@@ -14,12 +14,14 @@ from sqlalchemy import ColumnElement, Connection, Delete, Row, Update, and_, cas
 
 from nullsender.errors import Invalid
 from nullsender.limits import JOB_LEASE_SECONDS, JOB_RETRY_SECONDS, JOBS_KEPT_DAYS, JOBS_OPEN_MAX
+from suppression.audit.chain import Act
 from suppression.engine import reading
 from suppression.jobs.job import OPEN, Job, JobState
 from suppression.models import duties, job_is_open, jobs
 from suppression.store.bulk import Columns
 from suppression.store.rows import take_pen
 from suppression.store.text import clean_words, require_name
+from suppression.store.turn import Turn
 from suppression.store.turns import StoreTurns
 
 _ID_BYTES = 12
@@ -38,23 +40,35 @@ class StoreJobs(StoreTurns):
 
     # --- those who ask ---
 
-    def submit(self, kind: str, tenant: str, request: str, *, reason: str, requested_by: str, job_id: str | None = None) -> Job:
-        """Let a job be done; the job as it waits. With `job_id`, a second call finds the first one's.
+    def submit(
+        self,
+        kind: str,
+        tenant: str,
+        request: str,
+        *,
+        reason: str,
+        requested_by: str,
+        job_id: str | None = None,
+        acts: Sequence[Act] = (),
+    ) -> Job:
+        """Let a job be done, and tell the audit trail of it; the job as it waits.
 
-        `Invalid` where the tenant has JOBS_OPEN_MAX of that kind to be done already.
+        With a `job_id` that there is already, nothing is done and that job given. `Invalid` where the tenant has JOBS_OPEN_MAX
+        of that kind to be done already.
         """
-        row = self.new_row(kind, tenant, request, reason=reason, requested_by=requested_by, job_id=job_id)
+        row = self._new_row(kind, tenant, request, reason=reason, requested_by=requested_by, job_id=job_id)
 
-        def submit(connection: Connection) -> Job:
-            take_pen(connection)  # so that nobody else counts the tenant's jobs meanwhile
-            return place(connection, row)
+        def submit(turn: Turn) -> Job:
+            known = turn.connection.execute(select(jobs).where(jobs.c.id == row["id"])).one_or_none()
+            if known is None:
+                known = _placed(turn.connection, row)
+                for act in acts:
+                    turn.tell(act)
+            return job_of(known)
 
-        return self._write(submit)
+        return self._turn(submit)
 
-    def new_row(
-        self, kind: str, tenant: str, request: str, *, reason: str, requested_by: str, job_id: str | None = None
-    ) -> Columns:
-        """The row of a new job, for `place` in a transaction of the caller's."""
+    def _new_row(self, kind: str, tenant: str, request: str, *, reason: str, requested_by: str, job_id: str | None) -> Columns:
         now = self._clock.now()
         row: Columns = dict.fromkeys(column.name for column in jobs.c)
         return row | {
@@ -165,13 +179,21 @@ class StoreJobs(StoreTurns):
         tries = case((jobs.c.cursor == cursor, jobs.c.tries), else_=1)
         return self._change(job, cursor=cursor, done=done, total=total, tries=tries, lease_until=self._lease_until())
 
-    def finish(self, job: Job, result: str) -> bool:
-        """It is complete."""
-        return self._end(job, JobState.COMPLETE, result=result, trouble=None)
+    def finish(self, job: Job, result: str, acts: Sequence[Act] = ()) -> bool:
+        """It is complete, and the audit trail says what was done."""
+
+        def finish(turn: Turn) -> bool:
+            ours = _changed_one(turn.connection, self._ending(job, JobState.COMPLETE, result=result, trouble=None))
+            for act in acts if ours else ():
+                turn.tell(act)
+            return ours
+
+        return self._turn(finish)
 
     def break_off(self, job: Job, trouble: str) -> bool:
         """It can not be done."""
-        return self._end(job, JobState.BROKEN, trouble=clean_words(trouble))
+        change = self._ending(job, JobState.BROKEN, trouble=clean_words(trouble))
+        return self._write(lambda connection: _changed_one(connection, change), patient=True)
 
     def put_back(self, job: Job, *, trouble: str | None) -> bool:
         """It waits again: JOB_RETRY_SECONDS for each time that it was tried in vain, and not at all without trouble."""
@@ -208,28 +230,22 @@ class StoreJobs(StoreTurns):
     def _lease_until(self) -> datetime:
         return self._clock.now() + timedelta(seconds=JOB_LEASE_SECONDS)
 
-    def _end(self, job: Job, state: JobState, **values: Any) -> bool:
+    def _ending(self, job: Job, state: JobState, **values: Any) -> Update:
         ended = {"state": state.value, "finished_at": self._clock.now(), "lease_until": None}
-        return self._change(job, **ended, **values)
+        return update(jobs).where(_held(job)).values(ended | values)
 
     def _change(self, job: Job, **values: Any) -> bool:
         change = update(jobs).where(_held(job)).values(values)
         return self._write(lambda connection: _changed_one(connection, change), patient=True)
 
 
-def place(connection: Connection, row: Columns) -> Job:
-    """Put a new job there, as part of the caller's transaction; the job. `Invalid` as `StoreJobs.submit` says."""
-    known = connection.execute(select(jobs).where(jobs.c.id == row["id"])).one_or_none()
-    if known is None:
-        theirs = and_(jobs.c.tenant == row["tenant"], jobs.c.kind == row["kind"], jobs.c.state.in_(_OPEN))
-        waiting = connection.execute(select(func.count()).select_from(jobs).where(theirs)).scalar_one()
-        if waiting >= JOBS_OPEN_MAX:
-            raise Invalid(
-                f"{waiting} jobs ({row['kind']}) wait or are at work already: wait until one has ended, or cancel one"
-            )
-        connection.execute(insert(jobs).values(row))
-        known = connection.execute(select(jobs).where(jobs.c.id == row["id"])).one()
-    return job_of(known)
+def _placed(connection: Connection, row: Columns) -> Row[Any]:
+    theirs = and_(jobs.c.tenant == row["tenant"], jobs.c.kind == row["kind"], jobs.c.state.in_(_OPEN))
+    waiting = connection.execute(select(func.count()).select_from(jobs).where(theirs)).scalar_one()
+    if waiting >= JOBS_OPEN_MAX:
+        raise Invalid(f"{waiting} jobs ({row['kind']}) wait or are at work already: wait until one has ended, or cancel one")
+    connection.execute(insert(jobs).values(row))
+    return connection.execute(select(jobs).where(jobs.c.id == row["id"])).one()
 
 
 def new_id() -> str:

@@ -1,8 +1,10 @@
 """What is done every minute by one of all processes. How a duty is written stands in `suppression/jobs/worker.py`."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from nullsender.config import Settings
+from suppression.exports.jobs import Broom
 from suppression.jobs.worker import Duty
 from suppression.store.jobs import StoreJobs
 from suppression.store.store import Store
@@ -10,8 +12,8 @@ from suppression.store.store import Store
 
 def duties_of(settings: Settings, store: Store) -> Sequence[Duty]:
     """Every duty."""
-    del settings
     jobs = StoreJobs.beside(store)
     return [
+        Duty("old exports leave", Broom(settings.exports_folder, jobs, timedelta(days=settings.exports.days)).sweep),
         Duty("old jobs leave", jobs.forget_jobs),
     ]

@@ -2,12 +2,18 @@
 
 from collections.abc import Mapping
 
+from nullsender.cli import parts
 from nullsender.config import Settings
+from suppression.exports.jobs import KIND as EXPORT
+from suppression.exports.jobs import ExportRunner
 from suppression.jobs.worker import Runner
+from suppression.store.exports import StoreExports
 from suppression.store.store import Store
 
 
 def runners_of(settings: Settings, store: Store) -> Mapping[str, Runner]:
     """The runner of each kind of job."""
-    del settings, store
-    return {}
+    exports = StoreExports.beside(store)
+    return {
+        EXPORT: ExportRunner(settings.exports_folder, exports, parts.signer_of(settings), parts.CLOCK),
+    }
