@@ -20,7 +20,15 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 from numba import njit
+from numba.core import config
 from numba.core.caching import CacheImpl, InTreeCacheLocator
+from numba.core.codegen import get_host_cpu_features
+
+# Left alone, the compiler does 32 bytes at a time on processors that can do 64, because the first of them ran slower then.
+_settings: Any = config
+_features: str = get_host_cpu_features()  # type: ignore[no-untyped-call]
+if _settings.CPU_FEATURES is None and "+avx512vl" in _features:
+    _settings.CPU_FEATURES = f"{_features},-prefer-256-bit"
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

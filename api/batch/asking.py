@@ -1,6 +1,6 @@
 """What may be sent to, of up to `COLUMNS` addresses of a text: the compiled loops, and one by one what they leave over.
 
-plain           hashed and looked up by the compiled loops
+plain           hashed and looked up by the compiled loops, the long ones apart
 unusual         canonical form, hash and table in Python (`Lookup.at_once_hash`): the same answer, slowly
 not in memory   while the table is stale or missing, and where it can not tell: `waiting`, until the store was asked
 """
@@ -11,9 +11,10 @@ from functools import partial
 
 import numpy as np
 
-from api.batch.hashing import BLOCK_WORDS, COLUMNS, Word, columns_of, hash_columns, state_of
+from api.batch.hashes import Hashes
+from api.batch.hashing import COLUMNS, Word, columns_of
 from api.batch.probing import ASK, INVALID, probe
-from api.batch.reading import Spans, Text, take
+from api.batch.reading import Spans, Text
 from api.index.slots import CAUSE_CODES, CAUSE_MASK, CAUSES, EPOCH, SCOPE_MASK, SCOPE_SHIFT, packed, tenant_mask
 from api.index.table import Table
 from api.lookup import Lookup, Verdict
@@ -30,14 +31,15 @@ class Batch:
 
     def __init__(self, lookup: Lookup) -> None:
         self._lookup = lookup
-        self._state = state_of(lookup.hasher)
-        self._columns, self._counters, self._hashes = columns_of(BLOCK_WORDS), columns_of(1), columns_of(8)
-        self._is_unusual = np.zeros(COLUMNS, np.uint8)
+        self._hashes = Hashes(lookup.hasher)
+        self._places = np.zeros(COLUMNS, np.int64)
         self._table: Table | None = None
         self._verdicts: dict[int, Verdict] = {}
         self._count = 0
         #: What is said of each item: `ALLOWED`, a slot's value, `ASK` or `INVALID`.
         self.values = columns_of(1)
+        #: The columns of those that were looked up alone.
+        self.unusual: Sequence[int] = []
         #: Why an item is invalid, the canonical form of an unusual one, the hash of one of which only the store can tell.
         self.reasons: dict[int, str] = {}
         self.addresses: dict[int, str] = {}
@@ -45,23 +47,21 @@ class Batch:
 
     def ask(self, view: View, text: Text, spans: Spans, count: int, item_of: ItemReader) -> None:
         """Look up the first `count` spans of `text`. From memory only: what is `waiting` afterwards is for the store."""
-        take(text.text, text.words, spans.starts, spans.ends, count, self._columns, self._counters, self._is_unusual)
-        hash_columns(self._columns, self._counters, self._state, self._hashes, count)
+        self.unusual = self._hashes.make(text, spans, count)
         self.reasons, self.addresses, self.waiting, self._verdicts = {}, {}, {}, {}
         self._count = count
         self._table = self._lookup.table.fresh()
         if self._table is None:
             self.values[:count] = ASK
-        else:
-            self._probe(self._table, view)
-        unusual = np.flatnonzero(self._is_unusual[:count] | spans.odd[:count]).tolist()
-        for column in unusual:
+        is_any_stopped = self._table is None or self._probe(self._table, view)
+        for column in self.unusual:
             raw, odd = text.raw[spans.starts[column] : spans.ends[column]], int(spans.odd[column])
             self._ask_alone(view, column, partial(item_of, raw, odd))
         waiting_before = len(self.waiting)
-        for column in np.flatnonzero(self.values[:count] == ASK).tolist():
-            self.waiting[column] = self.waiting.get(column) or self._hashes[column::COLUMNS][:2].tobytes()
-        self._lookup.count_from_table(count - len(unusual) - (len(self.waiting) - waiting_before))
+        if is_any_stopped:
+            for column in np.flatnonzero(self.values[:count] == ASK).tolist():
+                self.waiting[column] = self.waiting.get(column) or self._hashes.of(column)
+        self._lookup.count_from_table(count - len(self.unusual) - (len(self.waiting) - waiting_before))
 
     def tell(self, verdicts: Mapping[bytes, Verdict]) -> None:
         """What the store said of all that were `waiting`, by hash."""
@@ -83,12 +83,13 @@ class Batch:
         scope = self._table.scope_name(value >> SCOPE_SHIFT & SCOPE_MASK)
         return Verdict(allowed=False, cause=CAUSES[value & CAUSE_MASK], scope=scope)
 
-    def _probe(self, table: Table, view: View) -> None:
+    def _probe(self, table: Table, view: View) -> bool:
         words = np.frombuffer(table.words, np.uint64)
         now_seconds = int((self._lookup.clock.now().astimezone(UTC) - EPOCH).total_seconds())
         numbers = table.scope_numbers(self._lookup.scopes_of(view))
         scopes, mask = Word(packed(numbers)), Word(tenant_mask(view.tenant))
-        probe(words, self._hashes, mask, scopes, Word(max(now_seconds, 0)), self.values, self._count)
+        now = Word(max(now_seconds, 0))
+        return probe(words, self._hashes.words, mask, scopes, now, self.values, self._count, self._places) > 0
 
     def _ask_alone(self, view: View, column: int, item: Callable[[], str]) -> None:
         try:

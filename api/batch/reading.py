@@ -6,7 +6,8 @@ holds is plain when it is ASCII, one @ and nothing that stands around an address
 function, one by one: international addresses, quoted ones, long ones, and what is no address.
 
 Eight bytes are one number, and a step of arithmetic does something to each of them. Where it is about all eight, a byte's
-highest bit says the answer: `_between` sets it for each byte from one to another, as long as all of them are ASCII.
+highest bit says the answer: `_between` sets it for each byte from one to another, as long as all of them are ASCII. And what
+has no branches is done to the words of eight items at a time: so the short ones are fetched first, and looked at afterwards.
 """
 
 from typing import Final, NamedTuple
@@ -14,7 +15,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from api.batch.hashing import BLOCK_BYTES, BLOCK_WORDS, COLUMNS, Word, Words
+from api.batch.hashing import BLOCK_BYTES, BLOCK_WORDS, COLUMNS, SHORT_BYTES, SHORT_WORDS, Word, Words
 from nullsender.compiled import compiled, inlined
 
 Bytes = NDArray[np.uint8]
@@ -24,18 +25,19 @@ Flags = NDArray[np.uint8]
 #: What comes of looking for the items of a JSON array.
 MORE, COMPLETE, BROKEN = 0, 1, 2
 
-#: So many words are read of each item, however short it is: with a number of its own for each the processor guesses wrong.
-_USUAL_WORDS: Final = 4
+#: What an item is: plain and short, unusual, or plain as it seems and long.
+PLAIN, UNUSUAL, LONG = np.uint64(0), np.uint64(1), np.uint64(2)
 
-#: So many bytes of anything have to stand behind a text, so that words can be read from its last byte on.
-PADDING: Final = bytes(8 * _USUAL_WORDS)
+#: So many bytes of anything have to stand behind a text: `SHORT_WORDS` are read of each item, however short it is. With a
+#: number of its own for each the processor would guess wrong.
+PADDING: Final = bytes(SHORT_BYTES)
 
 _LF, _CR, _SPACE, _TAB = 10, 13, 32, 9
 _QUOTE, _BACKSLASH, _COMMA, _CLOSING = 34, 92, 44, 93
 _AT, _DOT = 64, 46
 _SHORTEST: Final = len("a@b")
 
-_ZERO, _ONE, _THREE = np.uint64(0), np.uint64(1), np.uint64(3)
+_ZERO, _ONE, _EIGHT = np.uint64(0), np.uint64(1), np.uint64(8)
 _ONES = np.uint64(0x0101010101010101)
 _HIGHEST = np.uint64(0x8080808080808080)
 _LINE_FEEDS, _QUOTES, _BACKSLASHES, _LETTERS = (np.uint64(0x0101010101010101 * byte) for byte in (_LF, _QUOTE, _BACKSLASH, 97))
@@ -106,6 +108,18 @@ def _forbidden(word: Word) -> Word:
     around = _between(word, 0x22, 0x22) | _between(word, 0x28, 0x29) | _between(word, 0x2C, 0x2C)  # " ( ) ,
     around |= _between(word, 0x3A, 0x3C) | _between(word, 0x3E, 0x3E) | _between(word, 0x5B, 0x5D)  # : ; < > [ \\ ]
     return around | _between(word, 0x00, 0x20) | _between(word, 0x7F, 0x7F)
+
+
+@inlined
+def _canonical(word: Word, size: Word) -> tuple[Word, Word, Word]:
+    """Of a word whose first `size` bytes (8 at most) are of an address: its canonical form, what is bad, and its @."""
+    # What stands behind is nothing, and passes for letters. Two halves: by 64 bits nothing can be shifted.
+    half = size << _TO_LOWER
+    behind = (~_ZERO << half) << half
+    word = word & ~behind | _LETTERS & behind
+    ascii = word & ~_HIGHEST
+    lower = (word | (_between(ascii, 0x41, 0x5A) >> _TO_LOWER)) & ~behind
+    return lower, (word & _HIGHEST) | _forbidden(ascii), _between(ascii, _AT, _AT) >> _TO_LOWEST
 
 
 @compiled
@@ -204,15 +218,13 @@ def _end_of_scalar(body: Bytes, i: int, size: int) -> int:
 
 @compiled
 def take(
-    text: Bytes, words: Words, starts: Places, ends: Places, count: int, columns: Words, counters: Words, is_unusual: Flags
-) -> None:
-    """Put the canonical forms of the first `count` spans into `columns` (16 rows), eight bytes a word.
+    text: Bytes, words: Words, starts: Places, ends: Places, odd: Flags, count: int, columns: Words, sizes: Words, marks: Words
+) -> int:
+    """Put the canonical forms of the first `count` spans into `columns` (`SHORT_WORDS` rows), eight bytes a word.
 
-    Spaces, tabs and carriage returns around an item are trimmed, in `starts` and `ends` too. `counters` gets the number of
-    bytes plus `BLOCK_BYTES`, as the hash wants it. `is_unusual` marks those that are not plain; their columns mean nothing.
+    Spaces, tabs and carriage returns around an item are trimmed, in `starts` and `ends` too. `sizes` gets the number of bytes,
+    `marks` what an item is; the columns of those that are not `PLAIN` mean nothing. How many are not.
     """
-    for row in range(BLOCK_WORDS):
-        columns[row * COLUMNS : row * COLUMNS + count] = _ZERO
     for column in range(count):
         start, end = starts[column], ends[column]
         while start < end and (text[start] == _SPACE or text[start] == _TAB or text[start] == _CR):
@@ -221,23 +233,56 @@ def take(
             end -= 1
         starts[column], ends[column] = start, end
         size = end - start
-        counters[column] = np.uint64(BLOCK_BYTES + size)
-        is_unusual[column] = True
-        if size < _SHORTEST or size > BLOCK_BYTES:
+        sizes[column] = np.uint64(size)
+        is_odd = (odd[column] != 0) | (size < _SHORTEST) | (size > BLOCK_BYTES)
+        is_odd |= (text[start] == _AT) | (text[end - 1] == _AT) | (text[end - 1] == _DOT)
+        marks[column] = UNUSUAL if is_odd else LONG if size > SHORT_BYTES else PLAIN
+        for row in range(SHORT_WORDS):
+            columns[row * COLUMNS + column] = words[start + 8 * row]
+    others = 0
+    for column in range(count):
+        rest, bad, ats = sizes[column], _ZERO, _ZERO
+        for row in range(SHORT_WORDS):
+            size_here = _EIGHT if rest > _EIGHT else rest
+            lower, bad_here, ats_here = _canonical(columns[row * COLUMNS + column], size_here)
+            columns[row * COLUMNS + column] = lower
+            rest -= size_here
+            bad |= bad_here
+            ats += ats_here
+        is_bad = (bad != _ZERO) | ((ats * _ONES) >> _TOP_BYTE != _ONE)
+        if is_bad and marks[column] == PLAIN:
+            marks[column] = UNUSUAL
+        others += marks[column] != PLAIN
+    return others
+
+
+@compiled
+def take_long(
+    words: Words, starts: Places, count: int, sizes: Words, marks: Words, columns: Words, counters: Words, places: Places
+) -> int:
+    """Put those of the first `count` items that are `LONG` into `columns` (`BLOCK_WORDS` rows), one beside the other.
+
+    How many; `places` says which. `counters` gets the number of bytes plus `BLOCK_BYTES`, as the hash wants it. What is not
+    plain after all is marked as unusual, and left out.
+    """
+    found = 0
+    for place in range(count):
+        if marks[place] != LONG:
             continue
-        bad = ats = _ZERO
-        for row in range(max(_USUAL_WORDS, (size + 7) // 8)):
-            word, size_here = words[start + 8 * row], min(max(size - 8 * row, 0), 8)
-            # What stands behind the item is nothing, and passes for letters. Two halves: by 64 bits nothing can be shifted.
-            half = np.uint64(4 * size_here)
-            behind = (~_ZERO << half) << half
-            word = word & ~behind | _LETTERS & behind
-            ascii = word & ~_HIGHEST
-            bad |= (word & _HIGHEST) | _forbidden(ascii)
-            ats += _between(ascii, _AT, _AT) >> _TO_LOWEST
-            columns[row * COLUMNS + column] = (word | (_between(ascii, 0x41, 0x5A) >> _TO_LOWER)) & ~behind
-        if bad == _ZERO and (ats * _ONES) >> _TOP_BYTE == _ONE:
-            is_unusual[column] = text[start] == _AT or text[end - 1] == _AT or text[end - 1] == _DOT
+        rest, bad, ats = sizes[place], _ZERO, _ZERO
+        for row in range(BLOCK_WORDS):
+            size_here = _EIGHT if rest > _EIGHT else rest
+            lower, bad_here, ats_here = _canonical(words[starts[place] + 8 * row] if size_here else _ZERO, size_here)
+            columns[row * COLUMNS + found] = lower
+            rest -= size_here
+            bad |= bad_here
+            ats += ats_here
+        if bad != _ZERO or (ats * _ONES) >> _TOP_BYTE != _ONE:
+            marks[place] = UNUSUAL
+            continue
+        counters[found], places[found] = sizes[place] + np.uint64(BLOCK_BYTES), place
+        found += 1
+    return found
 
 
 @compiled
