@@ -241,6 +241,23 @@ class ExportsSection(Section):
     """Where they lie (default: `exports` in the data folder). Several machines share it: `jobs` writes there, `api` reads."""
 
 
+class UnsubscribeSection(Section):
+    """Unsubscribe links and what the law wants of them (docs/unsubscribes.md)."""
+
+    url: str = Field(default="https://localhost", pattern=r"^https://[^\s<>?#]{1,200}$")
+    """Under which address the API is reached from outside: what links in mail begin with, such as https://news.example.com."""
+    mailto: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,255}$")
+    """The address of the MX for mail programs without a button; without it unsubscribe@ the first of `domains`."""
+    name: OptionsSetting = {}
+    """What the sender is called on the page: TENANT=NAME, …, or a table; `*` for all other tenants."""
+    jurisdictions: OptionsSetting = {}
+    """Whose limits hold: TENANT=us ca, …; `*` for all others. us, ca, au, eu, uk, providers, house; the strictest counts."""
+    proxies: NetworksSetting = ()
+    """Networks of reverse proxies in front of the API, whose X-Forwarded-For is believed; comma-separated CIDR."""
+    rate: float = Field(default=limits.UNSUBSCRIBE_REQUESTS_PER_SECOND, ge=0, le=10_000)
+    """Requests a second that one network may send to unsubscribe links; 0: no limit."""
+
+
 class DoorsSection(Section):
     """Doors for mail servers (docs/doors.md): HOST:PORT or unix:/PATH, comma-separated, each with =VIEW where it is for one."""
 
@@ -328,12 +345,18 @@ class Settings(Section):
     api: ApiSection = ApiSection()
     exports: ExportsSection = ExportsSection()
     doors: DoorsSection = DoorsSection()
+    unsubscribe: UnsubscribeSection = UnsubscribeSection()
     up: UpSection = UpSection()
 
     @property
     def store_url(self) -> str:
         """The SQLAlchemy URL that is used."""
         return self.store.url or f"sqlite:///{(self.data / 'nullsender.sqlite').absolute()}"
+
+    @property
+    def unsubscribe_mailto(self) -> str:
+        """The address that unsubscribe mail goes to."""
+        return self.unsubscribe.mailto or f"unsubscribe@{self.domains[0]}"
 
     @property
     def kafka_settings(self) -> KafkaSettings:

@@ -323,6 +323,30 @@ API_HOT_KINDS_MAX = 64
 # Descriptors past this number are answered as the first lookups of a connection are: what is known of each takes eight bytes.
 API_HOT_DESCRIPTORS_MAX = 2**16
 
+# --- unsubscribing over HTTP ---------------------------------------------------------------------------------------------
+# Requests a second from one network, and what comes together in API_RATE_BURST_SECONDS: a provider's few machines press the
+# button for all their users in the hour after a newsletter; a program that tries tokens needs more. A setting.
+UNSUBSCRIBE_REQUESTS_PER_SECOND = 20
+# The least time until a POST is answered, so that nobody hears from it whether a token was good: a write takes 10 to 100 ms.
+UNSUBSCRIBE_ANSWER_SECONDS = 0.15
+# A body: three short fields, and the boundaries that some put around them.
+UNSUBSCRIBE_BODY_BYTES_MAX = 8 * 2**10
+# What is kept of a browser's name: it is longer only where somebody means harm.
+UNSUBSCRIBE_USER_AGENT_CHARACTERS_MAX = 300
+# Links of one call: a page of recipients; each takes some 20 microseconds.
+UNSUBSCRIBE_LINKS_MAX = 1_000
+# What the API and the doors remember of people whose mail was refused until it is written down, at 200 bytes each, and how
+# often that is: the first refusal is told in days, and a crash that loses some seconds of them loses nothing that matters.
+REFUSALS_WAITING_MAX = 10_000
+REFUSALS_KNOWN_MAX = 100_000
+REFUSALS_WRITE_SECONDS = 5.0
+# How far before its end the time of an unsubscribe that stops nothing yet raises an alarm: a quarter of it is left.
+UNSUBSCRIBE_ALARM_SHARE = 0.25
+# How long one that was in vain is told of; nobody mends what is older, and its words on the log are gone by then.
+UNSUBSCRIBE_WAITING_DAYS = 30
+# Unsubscribes on the log that are looked at one by one, the oldest first: more are a pipeline that stands still.
+UNSUBSCRIBES_STUCK_MAX = 10_000
+
 # --- doors for mail servers ---------------------------------------------------------------------------------------------
 # Connections of the process: a mail server keeps one for each of its own processes, a few hundred on a large machine. Each
 # costs a file descriptor and, while it says nothing, 3 KB; one that floods us with questions holds 256 KB.

@@ -65,6 +65,36 @@ def histogram(name: str, help_text: str, labels: tuple[str, ...] = (), *, remedy
     return Histogram(*_declare(name, "histogram", labels, help_text, remedy), buckets=_SECONDS)
 
 
+# --- unsubscribing ----------------------------------------------------------------------------------------------------
+
+UNSUBSCRIBE_REQUESTS = counter(
+    "nullsender_unsubscribe_requests_total",
+    "Unsubscribes over HTTP, by how they came (one-click, page) and what came of it: heeded, expired (a link that is too old "
+    "makes an entry for some days), unknown (no link of ours).",
+    ("channel", "came"),
+    remedy="Many `unknown`: links of other keys (did the secrets file change?), links that are cut, or somebody who tries.",
+)
+UNSUBSCRIBES_WAITING = gauge(
+    "nullsender_unsubscribes_not_effective",
+    "Unsubscribes that reached us and stop no mail yet: on the log, set aside as dead letters, withheld.",
+    remedy="`nullsender deadlines --at-risk` shows each, with what keeps it and what to do.",
+)
+UNSUBSCRIBES_OLDEST = gauge(
+    "nullsender_unsubscribe_oldest_not_effective_seconds",
+    "Age of the oldest unsubscribe that stops no mail yet; 0 where there is none.",
+    remedy="Past an hour: `nullsender deadlines --at-risk`. The house's own limit is a day, that of Gmail and Yahoo two.",
+)
+UNSUBSCRIBES_AT_RISK = gauge(
+    "nullsender_unsubscribes_at_risk",
+    "Those of them whose limit is near: less than a quarter of the time is left.",
+    remedy="Act now: `nullsender deadlines --at-risk`.",
+)
+UNSUBSCRIBES_BREACHED = gauge(
+    "nullsender_unsubscribes_breached",
+    "Those of them whose limit is over.",
+    remedy="Put the address on the list by hand (`PUT /v1/suppressions/…`), and find out what held it up.",
+)
+
 # --- consuming ---------------------------------------------------------------------------------------------------------
 
 RECORDS_DONE = counter("nullsender_records_done_total", "Records dealt with, by consumer group and topic.", ("group", "topic"))

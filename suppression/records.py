@@ -7,8 +7,9 @@ from typing import Generic, NamedTuple, TypeVar
 import msgspec
 
 from nullsender.errors import Invalid
-from nullsender.events import Outcome
+from nullsender.events import Outcome, Proof
 from suppression.policy import Cause, Did, Standing
+from suppression.unsubscribes.asking import Asking
 
 
 class ConsentRequired(Invalid):
@@ -136,6 +137,7 @@ class Addition(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     expires: datetime | None = None
     evidence: str | None = None
+    asking: Asking | None = None  # how the person asked for it, of an unsubscribe
 
 
 Item = TypeVar("Item")

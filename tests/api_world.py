@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 
 from api.http.app import Api, open_api
 from api.http.parts import Check
+from api.http.unsubscribing import UnsubscribeSettings
 from api.index.follower import Follower
 from api.index.reader import TableReader
 from api.index.table import identity_of, table_path
@@ -19,12 +20,14 @@ from api.lookup import Answer, Lookup
 from api.view import View
 from nullsender.address import AddressHasher
 from nullsender.clock import Clock, FakeClock
+from nullsender.signing.keys import SigningKeys
 from suppression.engine import open_engine
 from suppression.migrate import upgrade
 from suppression.policy import Policy
 from suppression.store.store import Store
 
 STALENESS_SECONDS_MAX = 1.0
+UNSUBSCRIBING = UnsubscribeSettings(SigningKeys({"a": b"a secret of the tests, 32 bytes."}), "https://u.test")
 HASHER = AddressHasher(b"a key that is only for tests....")
 
 
@@ -85,7 +88,7 @@ class World:
     def api(self, *further_checks: Check, allow_unknown: Collection[View] = ()) -> Api:
         """The whole API."""
         lookup = self.lookup(allow_unknown=allow_unknown)
-        return open_api(self.store, lookup, clock=self.clock, further_checks=further_checks)
+        return open_api(self.store, lookup, clock=self.clock, unsubscribing=UNSUBSCRIBING, further_checks=further_checks)
 
     def suppress(self, address: str, *, scope: str = "*", cause: str = "hard", tenant: str = "default") -> None:
         """Put an address on the list."""

@@ -21,7 +21,7 @@ from nullsender.clock import SystemClock
 from nullsender.errors import Misconfigured
 from nullsender.limits import API_HEAD_BYTES_MAX
 from suppression.store.store import Store
-from tests.api_world import HASHER, STALENESS_SECONDS_MAX, checked, opened_store
+from tests.api_world import HASHER, STALENESS_SECONDS_MAX, UNSUBSCRIBING, checked, opened_store
 from tests.ports import free_port
 from tests.waiting import wait_for
 
@@ -52,7 +52,7 @@ class Served:
 
 def api_of(store: Store, folder: Path) -> Api:
     lookup = open_lookup(store, HASHER, folder, clock=CLOCK, staleness_seconds_max=STALENESS_SECONDS_MAX)
-    return open_api(store, lookup, clock=CLOCK)
+    return open_api(store, lookup, clock=CLOCK, unsubscribing=UNSUBSCRIBING)
 
 
 @contextmanager

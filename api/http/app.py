@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.routing import APIRoute
 
-from api.http import batches, checks, operations, scrub, suppressions
+from api.http import batches, checks, operations, scrub, suppressions, unsubscribe, unsubscribes
 from api.http.auth import TENANT_HEADER
 from api.http.clients import WrongKeys
 from api.http.edge import Edge
@@ -28,10 +28,12 @@ from api.http.problems import (
 )
 from api.http.quick import QuickCheck
 from api.http.rates import Rates
+from api.http.unsubscribing import UnsubscribeSettings, Unsubscribing
 from api.lookup import Lookup
 from api.threads import StoreThreads
 from nullsender.clock import Clock
 from nullsender.limits import API_RATE_PER_SECOND, API_STORE_THREADS_MAX, API_STORE_WAITING_MAX
+from nullsender.signing.unsubscribe_headers import ONE_CLICK_PATH
 from suppression.store.store import Store
 
 _ABOUT = """May I send to this address? Which addresses may I not send to, why, and who decided?
@@ -44,10 +46,11 @@ A 503 means that it can not be told now; nothing is ever guessed. These are all 
 _TAGS = {
     "lookups": "May I send? For keys with the scope `check`.",
     "the list": "What stands on the list, and what people do to it. For keys with the scopes `read` and `write`.",
+    "unsubscribing": "Links for mail, where they lead, and how each person asked. `/u/…` needs no key.",
     "operations": "For those who run the system. No key is needed.",
 }
 
-_MODULES = (checks, batches, scrub, suppressions, operations)
+_MODULES = (checks, batches, scrub, suppressions, unsubscribe, unsubscribes, operations)
 
 
 class Api(NamedTuple):
@@ -62,6 +65,7 @@ def open_api(
     lookup: Lookup,
     *,
     clock: Clock,
+    unsubscribing: UnsubscribeSettings,
     rate_per_second: int = API_RATE_PER_SECOND,
     processes: int = 1,
     further_checks: Sequence[Check] = (),
@@ -80,6 +84,7 @@ def open_api(
         keys=Keys(store, threads, clock, rates),
         wrong_keys=WrongKeys(clock),
         threads=threads,
+        unsubscribing=Unsubscribing(unsubscribing, clock),
         checks=further_checks,
     )
     return Api(create_app(parts), QuickCheck(lookup, parts.hits, parts.keys, clock))
@@ -133,6 +138,8 @@ async def _wrong_method(request: Request, error: Exception) -> Response:
 
 async def _require_single_parameters(request: Request) -> None:
     """Two values for one query parameter, or two tenants, or keys: whichever we took, the caller may have meant the other."""
+    if request.scope["path"].startswith(ONE_CLICK_PATH):
+        return  # who forwards a mail may add to its links what they like
     counted = Counter(name for name, _ in request.query_params.multi_items())
     counted.update({field: len(request.headers.getlist(field)) for field in (TENANT_HEADER, "Authorization")})
     if repeated := [name for name, times in counted.items() if times > 1]:

@@ -26,6 +26,7 @@ class Scope(StrEnum):
 
     CHECK = "check"  # ask whether an address may be sent to
     READ = "read"  # see entries and histories
+    LINKS = "links"  # make unsubscribe links
     WRITE = "write"  # add and lift entries
     ADMIN = "admin"  # all of these
 
@@ -57,7 +58,7 @@ _bearer = HTTPBearer(
     auto_error=False,
     description=(
         "A key that `nullsender keys create` printed. It belongs to one tenant or to all. Scopes: `check` (lookups), `read` "
-        "(entries and histories), `write` (add and lift), `admin` (all of these)."
+        "(entries and histories), `links` (make unsubscribe links), `write` (add and lift), `admin` (all of these)."
     ),
 )
 
@@ -134,4 +135,5 @@ def _forbidden(kind: ProblemKind, detail: str, scope: Scope) -> Problem:
 
 MayCheck = Annotated[Caller, Depends(_guard(Scope.CHECK, addresses=0))]  # the route knows how many
 MayRead = Annotated[Caller, Depends(_guard(Scope.READ))]
+MayMakeLinks = Annotated[Caller, Depends(_guard(Scope.LINKS))]
 MayWrite = Annotated[Caller, Depends(_guard(Scope.WRITE))]

@@ -34,7 +34,8 @@ def network_of(text: str) -> ClientNetwork:
     return network
 
 
-def _space_of(client: ClientAddress | None) -> object:
+def space_of(client: ClientAddress | None) -> object:
+    """What counts as one client: an IPv4 address, or an IPv6 network of 64 bits."""
     return int(client) >> 64 if isinstance(client, IPv6Address) else client
 
 
@@ -47,13 +48,13 @@ class WrongKeys:
 
     def wait_seconds(self, client: ClientAddress | None) -> float | None:
         """None: a key from there is looked at. Else how long it is not."""
-        until_seconds, count = self._seen.get(_space_of(client), (0.0, 0))
+        until_seconds, count = self._seen.get(space_of(client), (0.0, 0))
         left_seconds = until_seconds - self._clock.monotonic_seconds()
         return left_seconds if left_seconds > 0 and count >= API_WRONG_KEYS_PER_MINUTE_MAX else None
 
     def count(self, client: ClientAddress | None) -> None:
         """One more came from there."""
-        space, now_seconds = _space_of(client), self._clock.monotonic_seconds()
+        space, now_seconds = space_of(client), self._clock.monotonic_seconds()
         until_seconds, count = self._seen.pop(space, (0.0, 0))
         if until_seconds <= now_seconds:
             until_seconds, count = now_seconds + _WINDOW_SECONDS, 0

@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from api.http.clients import WrongKeys
 from api.http.hits import Hits
 from api.http.keys import Keys
+from api.http.unsubscribing import Unsubscribing
 from api.lookup import Lookup
 from api.threads import StoreThreads
 from suppression.store.store import Store
@@ -25,6 +26,7 @@ class Parts(NamedTuple):
     keys: Keys
     wrong_keys: WrongKeys
     threads: StoreThreads
+    unsubscribing: Unsubscribing
     checks: Sequence[Check]  # of other parts of the system; /readyz repeats what they say
 
 

@@ -85,7 +85,7 @@ async def put(
         expires=body.expires,
         actor=caller.key_id,
     )
-    await _until_visible(parts)
+    await until_visible(parts)
     response.status_code = HTTPStatus.CREATED if created else HTTPStatus.OK
     return EntryReply.model_validate(entry)
 
@@ -134,7 +134,7 @@ async def lift(
         actor=caller.key_id,
     )
     entries = _some(lifted)
-    await _until_visible(parts)
+    await until_visible(parts)
     return LiftedReply(address=name, lifted=_shown(entries))
 
 
@@ -168,7 +168,7 @@ async def history(
     return HistoryReply(address=name, items=[_item(item) for item in page.items], next=page.cursor)
 
 
-async def _until_visible(parts: Parts) -> None:
+async def until_visible(parts: Parts) -> None:
     """Wait until every process of this machine answers with what was written; see `Lookup.is_visible` for why this ends."""
     sequence = await parts.threads.run(parts.store.feed_head)
     with anyio.move_on_after(parts.lookup.staleness_seconds_max):

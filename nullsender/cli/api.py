@@ -6,10 +6,12 @@ import sys
 from api.batch import loading
 from api.http.app import open_api
 from api.http.server import serve
+from api.http.unsubscribing import UnsubscribeSettings
 from nullsender.cli import lookup_parts, parts, store_parts
 from nullsender.cli.running import role
 from nullsender.cli.running.pipeline import Pipeline
 from nullsender.limits import API_SWITCH_SECONDS
+from nullsender.signing.keys import SigningKeys
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +38,14 @@ def run(arguments: argparse.Namespace) -> int:
             store,
             lookup_parts.lookup_of(settings, store),
             clock=parts.CLOCK,
+            unsubscribing=UnsubscribeSettings(
+                keys=SigningKeys(parts.keys_of(settings).signing_keys),
+                url=settings.unsubscribe.url,
+                mailto=settings.unsubscribe_mailto,
+                names=settings.unsubscribe.name,
+                proxies=settings.unsubscribe.proxies,
+                requests_per_second=settings.unsubscribe.rate / processes,
+            ),
             rate_per_second=settings.api.rate,
             processes=processes,
             further_checks=[pipeline.trouble],

@@ -8,6 +8,7 @@ from nullsender.config import Settings
 from nullsender.errors import Invalid, Misconfigured
 from suppression.engine import open_engine, opened
 from suppression.store.store import Store
+from suppression.unsubscribes.deadlines import Deadlines, Jurisdiction
 
 if TYPE_CHECKING:
     from suppression.migrate import Found
@@ -24,7 +25,28 @@ def open_store(settings: Settings) -> Store:
     hasher = hasher_of(settings)
     engine = open_engine(settings.store_url, connections=settings.store.connections)
     policy, history_days = parts.policy_of(settings), settings.store.history_days
-    return Store(engine, hasher=hasher, clock=parts.CLOCK, policy=policy, history_days=history_days)
+    return Store(
+        engine,
+        hasher=hasher,
+        clock=parts.CLOCK,
+        policy=policy,
+        history_days=history_days,
+        deadlines=deadlines_of(settings),
+    )
+
+
+def deadlines_of(settings: Settings) -> Deadlines:
+    """Whose limits hold for each tenant (`unsubscribe.jurisdictions`); `Misconfigured` where a word names none."""
+    try:
+        return Deadlines(
+            {
+                tenant: [Jurisdiction(word) for word in words.replace("+", " ").split()]
+                for tenant, words in settings.unsubscribe.jurisdictions.items()
+            }
+        )
+    except ValueError as error:
+        known = ", ".join(Jurisdiction)
+        raise Misconfigured(f"unsubscribe.jurisdictions: {error}; there are {known}") from error
 
 
 def open_store_to_look(settings: Settings) -> Store:

@@ -6,7 +6,7 @@ time of that turn: the first lookup behind its commit is refused.
 
 from datetime import datetime
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, select, update
 
 from suppression.models import unsubscribes
 from suppression.records import Entry
@@ -70,3 +70,11 @@ class Asked:
             "ip": asking.ip and clean_name(asking.ip),
             "user_agent": asking.user_agent and clean_words(asking.user_agent),
         }
+
+
+def is_new(connection: Connection, entry: Entry, person: Person, asking: Asking) -> bool:
+    """Whether nobody has shown this token for the entry yet; without a token a word that changes nothing is none."""
+    row = unsubscribes.c
+    theirs = (row.tenant == person.tenant) & (row.address_hash == person.address_hash) & (row.entry_id == entry.id)
+    asked = select(row.seq).where(theirs, row.token == asking.token).limit(1)
+    return asking.token is not None and connection.execute(asked).first() is None

@@ -21,6 +21,7 @@ from suppression.policy import PROTECTED, Cause, Claim, Did, decide
 from suppression.records import Addition, Applied, ConsentRequired, Entry
 from suppression.store import age
 from suppression.store.apply import Applier
+from suppression.store.asked import is_new
 from suppression.store.keys import StoreKeys
 from suppression.store.names import StoreNames
 from suppression.store.preview import StorePreview
@@ -185,9 +186,12 @@ def _add(turn: Turn, person: Person, address: str, addition: Addition, actor: st
             actor=clean_words(actor),
             reason=clean_words(addition.reason),
             evidence=addition.evidence and clean_name(addition.evidence),
+            asking=addition.asking,
         )
         entry = turn.put(key, did, standing, grounds)
         turn.name(person, address)
+    elif entry is not None and addition.asking is not None and is_new(turn.connection, entry, person, addition.asking):
+        turn.asked.heeded(turn.number(), key, entry, addition.asking)
     assert entry is not None, "what is kept is there"
     return msgspec.structs.replace(entry, address=address), did is Did.ADDED
 

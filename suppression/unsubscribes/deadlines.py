@@ -69,7 +69,8 @@ class Deadlines:
 
     def __init__(self, jurisdictions: Mapping[str, Sequence[Jurisdiction]] | None = None) -> None:
         """`jurisdictions` by tenant; `*` is for all others, and it is our own aim alone where nothing is said."""
-        self._of_tenants = {ANY_TENANT: (Jurisdiction.HOUSE,), **(jurisdictions or {})}
+        told = {tenant: rules for tenant, rules in (jurisdictions or {}).items() if rules}
+        self._of_tenants: Mapping[str, Sequence[Jurisdiction]] = {ANY_TENANT: (Jurisdiction.HOUSE,), **told}
 
     def limits(self, tenant: str, received_at: datetime) -> Sequence[Limit]:
         """The end of the time under each rule, the first one first."""

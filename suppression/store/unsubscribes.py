@@ -1,0 +1,130 @@
+"""How people unsubscribed, and since when they are heeded: the evidence is read here. `asked.py` writes it."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, bindparam, select, update
+
+from nullsender.address import canonical
+from suppression.engine import reading
+from suppression.models import addresses, outcomes, unsubscribes, waits_for_effect
+from suppression.records import Page
+from suppression.store.rows import Person, one_of
+from suppression.store.turns import StoreTurns
+from suppression.unsubscribes.asking import Channel
+from suppression.unsubscribes.deadlines import Deadlines, Jurisdiction
+from suppression.unsubscribes.evidence import Unsubscribe
+
+_WITH_ADDRESS = select(unsubscribes, addresses.c.address).join_from(
+    unsubscribes,
+    addresses,
+    unsubscribes.c.address_hash == addresses.c.address_hash,
+    isouter=True,
+)
+
+
+class StoreUnsubscribes(StoreTurns):
+    """The evidence of all tenants. `Transient` where the store can not be asked."""
+
+    @property
+    def deadlines(self) -> Deadlines:
+        """The limits that hold for each tenant."""
+        return self._deadlines
+
+    def unsubscribes(
+        self, tenant: str, *, address: str | None = None, waiting: bool = False, cursor: int | None, limit: int
+    ) -> Page[Unsubscribe]:
+        """The unsubscribes of a tenant, newest first, `limit` a page.
+
+        Only those of one address, and only those that stop no mail yet (`waiting`), where so asked. `Invalid` where `address`
+        is none.
+        """
+        row = unsubscribes.c
+        asked = _WITH_ADDRESS.where(row.tenant == tenant)
+        if address is not None:
+            asked = asked.where(row.address_hash == self._hasher.hash(canonical(address)))
+        if waiting:
+            asked = asked.where(waits_for_effect)
+        if cursor is not None:
+            asked = asked.where(row.seq < cursor)
+        found = self._read(asked.order_by(row.seq.desc()).limit(limit + 1))
+        return Page(found[:limit], found[limit - 1].seq if len(found) > limit else None)
+
+    def waiting(self, since: datetime, limit: int) -> Sequence[Unsubscribe]:
+        """At most `limit` unsubscribes of all tenants that came in since then and stop no mail yet, the oldest first."""
+        row = unsubscribes.c
+        asked = _WITH_ADDRESS.where(waits_for_effect, row.received_at >= since)
+        return self._read(asked.order_by(row.received_at).limit(limit))
+
+    def known_reports(self, report_ids: Collection[str]) -> frozenset[str]:
+        """Those of these reports that the list has heard of."""
+        row = outcomes.c
+        with reading(self._engine) as connection:
+            return frozenset(
+                report_id
+                for these in one_of(connection, row.report_id, report_ids)
+                for report_id in connection.execute(select(row.report_id).where(these)).scalars()
+            )
+
+    def note_refused(self, refused: Mapping[Person, datetime]) -> None:
+        """Write down of these people that a lookup was first refused then, where that is not written yet."""
+
+        def note(connection: Connection) -> None:
+            for person in sorted(self._unnoted(connection, refused)):
+                connection.execute(_NOTING, {"of_tenant": person.tenant, "of_hash": person.address_hash, "at": refused[person]})
+
+        with reading(self._engine) as connection:
+            if not self._unnoted(connection, refused):
+                return  # most are known, and whoever only reads holds nobody up
+        self._write(note, patient=True)
+
+    def _unnoted(self, connection: Connection, people: Collection[Person]) -> set[Person]:
+        row = unsubscribes.c
+        found: set[Person] = set()
+        for tenant in sorted({person.tenant for person in people}):
+            hashes = [person.address_hash for person in people if person.tenant == tenant]
+            for theirs in one_of(connection, row.address_hash, hashes):
+                asked = select(row.address_hash).where(row.tenant == tenant, theirs, *_NOT_NOTED)
+                found.update(Person(tenant, address_hash) for address_hash in connection.execute(asked).scalars())
+        return found
+
+    def _read(self, asked: Select[Any]) -> Sequence[Unsubscribe]:
+        with reading(self._engine) as connection:
+            return [_unsubscribe_of(row) for row in connection.execute(asked)]
+
+
+_NOT_NOTED = (unsubscribes.c.effective_at.is_not(None), unsubscribes.c.first_refused_at.is_(None))
+_NOTING = (
+    update(unsubscribes)
+    .where(
+        unsubscribes.c.tenant == bindparam("of_tenant"),
+        unsubscribes.c.address_hash == bindparam("of_hash"),
+        unsubscribes.c.effective_at <= bindparam("at"),
+        *_NOT_NOTED,
+    )
+    .values(first_refused_at=bindparam("at"))
+)
+
+
+def _unsubscribe_of(row: Row[Any]) -> Unsubscribe:
+    return Unsubscribe(
+        seq=row.seq,
+        tenant=row.tenant,
+        address=row.address,
+        scope=row.scope,
+        channel=Channel(row.channel),
+        verified=row.verified,
+        received=row.received_at,
+        effective=row.effective_at,
+        why_not=row.why_not,
+        jurisdiction=Jurisdiction(row.jurisdiction),
+        limit_at=row.limit_at,
+        first_refused=row.first_refused_at,
+        entry=row.entry_id,
+        report=row.report_id,
+        token=row.token,
+        message=row.message,
+        ip=row.ip,
+        user_agent=row.user_agent,
+    )
