@@ -7,13 +7,13 @@ its answer is marked: `known` is False.
 """
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from api.index.reader import TableReader
-from api.index.slots import CAUSE_MASK, CAUSES, EPOCH, SCOPE_MASK, SCOPE_SHIFT
+from api.index.slots import CAUSE_MASK, CAUSES, EPOCH, PROVISIONAL_BIT, SCOPE_MASK, SCOPE_SHIFT
 from api.index.table import ASK_STORE, NOTHING, Table, identity_of, table_path
 from api.view import View
 from nullsender import telemetry
@@ -23,6 +23,7 @@ from nullsender.counting import Tally
 from nullsender.errors import Invalid, Transient
 from suppression.policy import Cause
 from suppression.records import Entry
+from suppression.store.read import gravity
 from suppression.store.store import Store
 
 _log = logging.getLogger("lookup")
@@ -67,6 +68,9 @@ class Answers(msgspec.Struct, frozen=True):
     known: bool = True  # False: the store is away, and nothing is said here of those on the list: memory may know (`at_once`)
 
 
+#: Under which the list may know one address, its own first.
+Keys = tuple[bytes, ...]
+
 _VIEWS_REMEMBERED_MAX = 4096
 _CLEAN = Verdict(allowed=True)
 _UNKNOWN = Verdict(allowed=True, known=False)
@@ -74,6 +78,10 @@ _FROM_TABLE = Tally(telemetry.LOOKUPS.labels("table"))
 _FROM_STORE = Tally(telemetry.LOOKUPS.labels("store"))
 _FROM_NOBODY = Tally(telemetry.LOOKUPS.labels("nobody"))
 _OVERRULED = Tally(telemetry.LOOKUP_OVERRULED)
+
+
+def _nobody_is_told(_tenant: str, _keys: Keys) -> None:
+    """What is told of unsubscribes where nobody counts them."""
 
 
 def addresses_of(items: Sequence[object]) -> tuple[Mapping[int, str], Sequence[InvalidAddress]]:
@@ -101,6 +109,7 @@ def open_lookup(
     clock: Clock,
     staleness_seconds_max: float,
     allow_unknown: Collection[View] = (),
+    on_unsubscribed: Callable[[str, Keys], None] = _nobody_is_told,
 ) -> "Lookup":
     """Lookups of one process over `store` and the table that the follower keeps in `index_folder`."""
     reader = TableReader(
@@ -109,7 +118,12 @@ def open_lookup(
         clock=clock,
         staleness_seconds_max=staleness_seconds_max,
     )
-    return Lookup(store, reader, hasher, clock=clock, allow_unknown=allow_unknown)
+    return Lookup(store, reader, hasher, clock=clock, allow_unknown=allow_unknown, on_unsubscribed=on_unsubscribed)
+
+
+def _gravity_of_value(value: int) -> tuple[int, bool]:
+    """Of values under several keys of one address the gravest cause decides, and of those one that stands in full."""
+    return value & CAUSE_MASK, not value & PROVISIONAL_BIT
 
 
 class Lookup:
@@ -123,7 +137,10 @@ class Lookup:
         *,
         clock: Clock,
         allow_unknown: Collection[View] = (),
+        on_unsubscribed: Callable[[str, Keys], None] = _nobody_is_told,
     ) -> None:
+        """`on_unsubscribed` is told of every tenant and keys of whom an unsubscribe stopped mail; it must not wait."""
+        self._on_unsubscribed = on_unsubscribed
         self._store = store
         self._table = table
         self._hasher = hasher
@@ -135,10 +152,7 @@ class Lookup:
 
     def at_once(self, view: View, address: str) -> Verdict | None:
         """The answer for a canonical address from memory alone; None: only the store can tell (`verdict`). Never waits."""
-        verdict = self._from_table(view, self._hasher.hash(address))
-        if verdict is not None:
-            _FROM_TABLE.count += 1
-        return verdict
+        return self.at_once_of(view, self.keys_of(view.tenant, address))
 
     def is_clean(self, tenant: str, address: bytes, now_seconds: float) -> bool:
         """Whether memory knows of nothing that ever stopped mail to a canonical address (its UTF-8), on any stream.
@@ -146,37 +160,36 @@ class Lookup:
         False says nothing: `at_once` may know. What most lookups come to, in as few steps as there can be; `now_seconds` is the
         monotonic clock.
         """
-        table = self.telling_table(now_seconds)
+        table = self.telling_table(tenant, now_seconds)
         if table is None or not table.lacks(tenant, self._hasher.hash_bytes(address)):
             return False
         _FROM_TABLE.count += 1
         return True
 
-    def telling_table(self, now_seconds: float) -> Table | None:
-        """The table, while nothing stops mail to whoever it lacks (`Table.lacks`); None: that says nothing now."""
-        return self._table.fresh_at(now_seconds)
+    def telling_table(self, tenant: str, now_seconds: float) -> Table | None:
+        """The table, while it lacks (`Table.lacks`) whoever may be sent to by this tenant; None: that says nothing now."""
+        table = self._table.fresh_at(now_seconds)
+        return None if table is None or table.has_prehashed(tenant) else table
 
     def verdict(self, view: View, address: str) -> Verdict:
         """The answer for a canonical address. May wait for the store; `Transient` when nobody can tell."""
-        return self.verdict_of_hash(view, self._hasher.hash(address))
+        return self.verdict_of(view, self.keys_of(view.tenant, address))
 
-    def at_once_hash(self, view: View, address_hash: bytes) -> Verdict | None:
-        """As `at_once`, for what `AddressHasher` makes of a canonical address."""
-        verdict = self._from_table(view, address_hash)
+    def keys_of(self, tenant: str, address: str) -> Keys:
+        """Under which keys the list may know a canonical address: its own, and those of hashes that somebody brought."""
+        own, table = self._hasher.hash(address), self._table.fresh()
+        return (own,) if table is not None and not table.has_prehashed(tenant) else (own, *self._hasher.prehashed(address))
+
+    def at_once_of(self, view: View, keys: Keys) -> Verdict | None:
+        """As `at_once`, for the keys of a canonical address, or those of them that are known."""
+        verdict = self._from_table(view, keys)
         if verdict is not None:
             _FROM_TABLE.count += 1
         return verdict
 
-    def verdict_of_hash(self, view: View, address_hash: bytes) -> Verdict:
-        """As `verdict`, for what `AddressHasher` makes of a canonical address."""
-        verdict = self.at_once_hash(view, address_hash)
-        if verdict is not None:
-            return verdict
-        entries = self._from_store(view, [address_hash])
-        if entries is None:
-            return _UNKNOWN
-        entry = entries.get(address_hash)
-        return _CLEAN if entry is None else Verdict(allowed=False, cause=entry.cause, scope=entry.scope)
+    def verdict_of(self, view: View, keys: Keys) -> Verdict:
+        """As `verdict`, for the keys of a canonical address, or those of them that are known."""
+        return self.at_once_of(view, keys) or self.verdicts_of(view, [keys])[keys]
 
     # --- many ---
 
@@ -188,52 +201,61 @@ class Lookup:
         Whatever an item is, it spoils nothing for the others.
         """
         addresses, invalid = addresses_of(items)
-        hashes = {index: self._hasher.hash(address) for index, address in addresses.items()}
-        said = {index: self._from_table(view, address_hash) for index, address_hash in hashes.items()}
+        keys = {index: self.keys_of(view.tenant, address) for index, address in addresses.items()}
+        said = {index: self._from_table(view, its_keys) for index, its_keys in keys.items()}
         suspects = [index for index, verdict in said.items() if verdict is None or not verdict.allowed]
-        _FROM_TABLE.count += len(hashes) - len(suspects)
-        entries = self._from_store(view, [hashes[index] for index in suspects]) if suspects else {}
+        _FROM_TABLE.count += len(keys) - len(suspects)
+        entries = self._from_store(view, [keys[index] for index in suspects]) if suspects else {}
         if entries is None:
             return Answers(len(items), {}, invalid, known=False)
-        _OVERRULED.count += sum(said[index] is not None and hashes[index] not in entries for index in suspects)
+        _OVERRULED.count += sum(said[index] is not None and keys[index] not in entries for index in suspects)
         suppressed = {
             index: Answer(addresses[index], msgspec.structs.replace(entry, address=addresses[index]))
             for index in suspects
-            if (entry := entries.get(hashes[index])) is not None
+            if (entry := entries.get(keys[index])) is not None
         }
         return Answers(len(items), suppressed, invalid)
 
     # --- where it comes from ---
 
-    def _from_table(self, view: View, address_hash: bytes) -> Verdict | None:
+    def _from_table(self, view: View, keys: Keys) -> Verdict | None:
         table = self._table.fresh()
         if table is None:
             return None
-        value = table.value_of(view.tenant, self.scopes_of(view), address_hash, self._now_seconds)
+        scopes = self.scopes_of(view)
+        values = [table.value_of(view.tenant, scopes, key, self._now_seconds) for key in keys]
+        if ASK_STORE in values:
+            return None
+        value = max(values, key=_gravity_of_value)
         if value == NOTHING:
             return _CLEAN
-        if value == ASK_STORE:
-            return None
-        return Verdict(False, CAUSES[value & CAUSE_MASK], table.scope_name(value >> SCOPE_SHIFT & SCOPE_MASK))
+        cause = CAUSES[value & CAUSE_MASK]
+        if cause is Cause.UNSUBSCRIBE:
+            self._on_unsubscribed(view.tenant, keys)
+        return Verdict(False, cause, table.scope_name(value >> SCOPE_SHIFT & SCOPE_MASK))
 
     def _now_seconds(self) -> float:
         """Seconds since `EPOCH`, for what ends by itself."""
         return (self._clock.now() - EPOCH).total_seconds()
 
-    def _from_store(self, view: View, hashes: Sequence[bytes]) -> Mapping[bytes, Entry] | None:
-        """The entries that stop mail of this view, by hash; None: the store can not tell, and such mail may go.
+    def _from_store(self, view: View, asked: Sequence[Keys]) -> Mapping[Keys, Entry] | None:
+        """The entries that stop mail of this view; None: the store can not tell, and such mail may go.
 
         `Transient` where it can not tell and the mail may not.
         """
         try:
-            entries = self._store.check_hashes(view.tenant, self.scopes_of(view), hashes)
+            found = self._store.check_hashes(view.tenant, self.scopes_of(view), [key for keys in asked for key in keys])
         except Transient as trouble:
             if view._replace(mailing_list=None) not in self._allow_unknown:
                 raise
-            _FROM_NOBODY.count += len(hashes)
+            _FROM_NOBODY.count += len(asked)
             _log.warning("nobody can tell who is on the list: mail goes", extra={"facts": {"view": view, "trouble": trouble}})
             return None
-        _FROM_STORE.count += len(hashes)
+        _FROM_STORE.count += len(asked)
+        entries = {keys: max(its, key=gravity) for keys in asked if (its := [found[key] for key in keys if key in found])}
+        for keys, entry in entries.items():
+            if entry.cause is Cause.UNSUBSCRIBE:
+                self._on_unsubscribed(view.tenant, keys)
         return entries
 
     def scopes_of(self, view: View) -> tuple[str, ...]:
@@ -262,13 +284,21 @@ class Lookup:
         """What entries' ends are compared with."""
         return self._clock
 
-    def verdicts_of_hashes(self, view: View, hashes: Sequence[bytes]) -> Mapping[bytes, Verdict]:
+    def verdicts_of(self, view: View, asked: Sequence[Keys]) -> Mapping[Keys, Verdict]:
         """What the store says to each of these. `Transient` when nobody can tell."""
-        entries = self._from_store(view, hashes)
+        entries = self._from_store(view, asked)
         if entries is None:
-            return dict.fromkeys(hashes, _UNKNOWN)
+            return dict.fromkeys(asked, _UNKNOWN)
         stopped = {it: Verdict(allowed=False, cause=entry.cause, scope=entry.scope) for it, entry in entries.items()}
-        return dict.fromkeys(hashes, _CLEAN) | stopped
+        return dict.fromkeys(asked, _CLEAN) | stopped
+
+    def at_once_hash(self, view: View, address_hash: bytes) -> Verdict | None:
+        """As `at_once_of`, for the own key alone."""
+        return self.at_once_of(view, (address_hash,))
+
+    def verdicts_of_hashes(self, view: View, hashes: Sequence[bytes]) -> Mapping[bytes, Verdict]:
+        """As `verdicts_of`, for own keys alone."""
+        return {keys[0]: verdict for keys, verdict in self.verdicts_of(view, [(it,) for it in hashes]).items()}
 
     def count_from_table(self, addresses: int) -> None:
         """So many were answered from memory."""

@@ -1,9 +1,10 @@
 """A small installation for the tests of the API: a real store on SQLite, and a follower that moves when it is told to."""
 
+import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import httpx
 from anyio.from_thread import BlockingPortal, start_blocking_portal
@@ -23,8 +24,10 @@ from nullsender.clock import Clock, FakeClock
 from nullsender.signing.keys import SigningKeys
 from suppression.engine import open_engine
 from suppression.migrate import upgrade
-from suppression.policy import Policy
+from suppression.policy import Cause, Did, Policy, Standing
+from suppression.store.rows import Key, Person
 from suppression.store.store import Store
+from suppression.store.turn import Grounds, Turn
 
 STALENESS_SECONDS_MAX = 1.0
 UNSUBSCRIBING = UnsubscribeSettings(SigningKeys({"a": b"a secret of the tests, 32 bytes."}), "https://u.test")
@@ -81,9 +84,9 @@ class World:
             staleness_seconds_max=STALENESS_SECONDS_MAX,
         )
 
-    def lookup(self, *, allow_unknown: Collection[View] = ()) -> Lookup:
-        """A lookup of its own."""
-        return Lookup(self.store, self.reader(), HASHER, clock=self.clock, allow_unknown=allow_unknown)
+    def lookup(self, **options: Any) -> Lookup:
+        """A lookup of its own; `options` as those of `Lookup`."""
+        return Lookup(self.store, self.reader(), HASHER, clock=self.clock, **options)
 
     def api(self, *further_checks: Check, allow_unknown: Collection[View] = ()) -> Api:
         """The whole API."""
@@ -93,6 +96,18 @@ class World:
     def suppress(self, address: str, *, scope: str = "*", cause: str = "hard", tenant: str = "default") -> None:
         """Put an address on the list."""
         self.store.add(tenant, address, scope=scope, cause=cause, reason="a test", expires=None, actor="test")
+
+    def suppress_hash(self, address: str, *, algorithm: str, tenant: str = "default") -> None:
+        """Put somebody on the list of whom only a hash was brought; she unsubscribed."""
+        name = f"{algorithm}:{hashlib.new(algorithm, address.encode()).hexdigest()}"
+        key = Key(Person(tenant, HASHER.hash_prehashed(name)), "*", Cause.UNSUBSCRIBE)
+
+        def put(turn: Turn) -> None:
+            turn.load([key.person])
+            standing = Standing(since=turn.now, expires=None, provisional=False)
+            turn.put(key, Did.ADDED, standing, Grounds(actor="test", reason="a test"))
+
+        self.store._turn(put)
 
     def key(self, *scopes: str, tenant: str | None = "default", rate: int | None = None, networks: Sequence[str] = ()) -> str:
         """A new API key with these scopes, as its owner writes it."""

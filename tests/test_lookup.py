@@ -233,7 +233,7 @@ def test_a_hit_is_told_from_memory_with_its_cause_and_scope(world: World, monkey
     view, address_hash = View("default", "marketing"), HASHER.hash("reader@example.com")
 
     assert lookup.at_once(view, "reader@example.com") == lookup.verdict(view, "reader@example.com") == expected
-    assert lookup.at_once_hash(view, address_hash) == lookup.verdict_of_hash(view, address_hash) == expected
+    assert lookup.at_once_of(view, (address_hash,)) == lookup.verdict_of(view, (address_hash,)) == expected
     assert is_clean_at_once(lookup, "reader@example.com")
 
 
@@ -262,3 +262,44 @@ def test_where_the_store_knows_better_it_is_believed(world: World) -> None:
     assert not is_clean_at_once(world.lookup(), "back@example.com")
     assert checked(world.lookup(), ANY_MAIL, "back@example.com").allowed
     assert lookup_module._OVERRULED.count == before + 1
+
+
+# --- people of whom somebody brought only a hash ---
+
+
+@pytest.mark.parametrize("algorithm", ["md5", "sha256"])
+def test_a_hash_on_the_list_stops_mail_to_the_address_that_it_was_made_of(world: World, algorithm: str) -> None:
+    world.suppress_hash("partner@example.com", algorithm=algorithm)
+    lookup = world.lookup()
+    for _ in range(2):  # from the store, then from the table
+        assert lookup.verdict(ANY_MAIL, "partner@example.com") == Verdict(False, Cause.UNSUBSCRIBE, "*")
+        assert not checked(lookup, ANY_MAIL, "partner@example.com").allowed
+        assert lookup.verdict(ANY_MAIL, "other@example.com").allowed
+        assert lookup.verdict(View("acme", None), "partner@example.com").allowed
+        world.catch_up()
+
+
+def test_while_a_tenant_has_hashes_nobody_is_clean_at_a_glance(world: World) -> None:
+    world.catch_up()
+    lookup, now_seconds = world.lookup(), world.clock.monotonic_seconds()
+    assert lookup.is_clean("default", b"other@example.com", now_seconds)
+
+    world.suppress_hash("partner@example.com", algorithm="md5")
+    world.catch_up()
+
+    assert not lookup.is_clean("default", b"other@example.com", now_seconds)
+    assert is_clean_at_once(lookup, "other@example.com")
+    assert not is_clean_at_once(lookup, "partner@example.com")
+
+
+def test_whoever_is_stopped_by_an_unsubscribe_is_told_of(world: World) -> None:
+    told: list[tuple[str, bytes]] = []
+    world.suppress("reader@example.com", cause="unsubscribe")
+    world.suppress("gone@example.com", cause="hard")
+    lookup = world.lookup(on_unsubscribed=lambda tenant, keys: told.append((tenant, keys[0])))
+    for _ in range(2):  # from the store, then from the table
+        for address in ("reader@example.com", "gone@example.com", "clean@example.com"):
+            lookup.verdict(ANY_MAIL, address)
+        world.catch_up()
+
+    assert told == [("default", HASHER.hash("reader@example.com"))] * 2

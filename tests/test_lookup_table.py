@@ -232,7 +232,7 @@ def test_what_stands_is_copied_and_what_ended_is_left_behind(
     table, larger = new(folder / "table", slots=40), new(folder / "larger", slots=64)
     for number, ends in numbers:
         put(table, Entry(number, scope="news", ends=ends))
-    larger.take_names(table.names())
+    larger.take_names(table)
 
     for begin in range(0, table.slots, slices):
         larger.copy_from(table, begin, min(begin + slices, table.slots))

@@ -27,7 +27,7 @@ class LookupByDigest:
         except Transient:
             return None
         if address_hash is not None:
-            return self._lookup.at_once_hash(view, address_hash)
+            return self._lookup.at_once_of(view, (address_hash,))
         return Verdict(allowed=True) if self._directory.is_fresh() else None
 
     def verdict(self, view: View, digest: str) -> Verdict:
@@ -35,7 +35,7 @@ class LookupByDigest:
         try:
             address_hash = self._directory.find(bytes.fromhex(digest))
             if address_hash is not None:
-                return self._lookup.verdict_of_hash(view, address_hash)
+                return self._lookup.verdict_of(view, (address_hash,))
             if not self._directory.is_fresh():
                 raise Transient("the DNS zone has not heard of the newest addresses")
         except Transient:

@@ -163,7 +163,7 @@ class _Kind:
     def _answer(self) -> None:
         """Some of them are ready."""
         hot, now_seconds = self._hot, self._hot.now_seconds()
-        table = hot.lookup.telling_table(now_seconds)
+        table = hot.lookup.telling_table(self.known.tenant, now_seconds)
         if table is None:
             return self._give_back_unread(API_HOT_READY_MAX)
         if self.known.ask_again_at_seconds <= now_seconds:

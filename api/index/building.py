@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from api.index.slots import CHECK_MASK, CHECK_SHIFT, tenant_mask, value_of
+from api.index.kernels import Words
+from api.index.slots import CHECK_MASK, CHECK_SHIFT, prehashed_bit, tenant_mask, value_of
 from api.index.writing import Batch, WritableTable, create, slots_for
 from nullsender import limits
 from suppression.records import Change
@@ -49,7 +50,7 @@ class CopiedTable(NextTable):
 
     def __init__(self, live: WritableTable, aside: Path, *, identity: bytes) -> None:
         super().__init__(create(aside, identity=identity, slots=slots_for(live.standing), wanted=live.standing))
-        self.table.take_names(live.names())
+        self.table.take_names(live)
         self._live = live
         self._copied = 0
 
@@ -104,7 +105,17 @@ def batch_of(standing: Standing, table: WritableTable, ends: Sequence[bool] | No
     keys[keys == 0] = 1
     values = np.fromiter(map(codes.__getitem__, standing.marks), np.uint64, size)
     values |= (halves[:, 1] & np.uint64(CHECK_MASK)) << np.uint64(CHECK_SHIFT)
-    return Batch(keys, values, np.zeros(size, np.bool_) if ends is None else np.asarray(ends, np.bool_))
+    ended = np.zeros(size, np.bool_) if ends is None else np.asarray(ends, np.bool_)
+    return Batch(keys, values, ended, _prehashed(standing, halves[:, 1]))
+
+
+def _prehashed(standing: Standing, second_halves: Words) -> int:
+    """The bits of the tenants of those whose key was made of a hash (`nullsender.address.is_prehashed`, for many at once)."""
+    places = np.flatnonzero(second_halves >> np.uint64(32) == 0).tolist()
+    bits = 0
+    for tenant in {standing.kinds[standing.marks[place]].tenant for place in places}:
+        bits |= prehashed_bit(tenant)
+    return bits
 
 
 def _code_of(kind: Kind, scope: int) -> int:

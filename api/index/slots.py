@@ -58,6 +58,11 @@ def tenant_mask(tenant: str) -> int:
     return int.from_bytes(blake2b(tenant.encode(), digest_size=8, person=b"ns-tenant").digest(), "little")
 
 
+def prehashed_bit(tenant: str) -> int:
+    """The bit of a table's header that says that a tenant has entries under hashes that somebody else made."""
+    return 1 << (tenant_mask(tenant) & 63)
+
+
 def value_of(cause: Cause, *, provisional: bool, scope: int, check: int, expires: datetime | None) -> int:
     """The value of an entry that stands. `scope` is the number that the table has given to it."""
     code = CAUSE_CODES[cause] | (PROVISIONAL_BIT if provisional else 0)

@@ -38,6 +38,7 @@ from api.index.slots import (
     SCOPE_SHIFT,
     home_of,
     identity_of_hash,
+    prehashed_bit,
     tenant_mask,
 )
 from nullsender.limits import NAME_LENGTH_MAX, TABLE_SCOPES_MAX
@@ -47,11 +48,11 @@ HEADER_BYTES: Final = 4096
 SLOTS_AT_BYTES: Final = HEADER_BYTES + (SCOPE_MASK + 1) * NAME_LENGTH_MAX
 SLOT_BYTES: Final = 16
 MAGIC: Final = int.from_bytes(b"ns-table", "little")
-FORMAT: Final = 2
+FORMAT: Final = 3
 
 # Where each word of the header stands. `IDENTITY` and `BOOT` take two.
 MAGIC_AT, FORMAT_AT, IDENTITY_AT, BOOT_AT, SLOTS_AT, USED_AT, STANDING_AT, SCOPES_AT = 0, 1, 2, 4, 6, 7, 8, 9
-POSITION_AT, FINGERPRINT_AT, CHECKED_AT, SUPERSEDED_AT, CHECKSUM_AT, NAMES_AT, DIRTY_AT, WANTED_AT = range(10, 18)
+POSITION_AT, FINGERPRINT_AT, CHECKED_AT, SUPERSEDED_AT, CHECKSUM_AT, NAMES_AT, DIRTY_AT, WANTED_AT, PREHASHED_AT = range(10, 19)
 
 IDENTITY_BYTES: Final = 16
 BOOT_ID_FILE: Final = Path("/proc/sys/kernel/random/boot_id")
@@ -139,6 +140,13 @@ class Table:
             if place == behind:
                 place = 0
         return True
+
+    def has_prehashed(self, tenant: str) -> bool:
+        """Whether entries of this tenant may stand under another hash of their address, which somebody else made.
+
+        One bit for many tenants: now and then it is another one's.
+        """
+        return bool(self.header[PREHASHED_AT] & prehashed_bit(tenant))
 
     def _gravest(self, key: int, check: int, numbers: Sequence[int], now_seconds: Callable[[], float]) -> int:
         place = 2 * home_of(key, self.slots)

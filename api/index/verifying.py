@@ -72,7 +72,7 @@ def compare(store: Store, table: Table, folder: Path, progress: Callable[[int, i
     """
     position, wanted = table.position, store.count_standing()
     expected = _made_aside(store, folder, wanted)
-    expected.take_names(table.names())
+    expected.take_names(table)
     for standing in store.standing(TABLE_BUILD_ROWS):
         expected.put(batch_of(standing, expected))
         progress(expected.standing, wanted)

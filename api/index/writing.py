@@ -14,7 +14,6 @@ Position and checksum stand in one page, so what is sound is also as far as it s
 
 import mmap
 import os
-from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -39,6 +38,7 @@ from api.index.table import (
     NAMES_AT,
     NEVER,
     POSITION_AT,
+    PREHASHED_AT,
     SCOPES_AT,
     SLOT_BYTES,
     SLOTS_AT,
@@ -63,6 +63,7 @@ class Batch(NamedTuple):
     keys: Words
     values: Words
     ends: npt.NDArray[np.bool_]  # the entry of this value stands no more
+    prehashed: int = 0  # the bits of the tenants of those whose key was made of a hash
 
 
 class Counts(NamedTuple):
@@ -85,6 +86,9 @@ class WritableTable(Table):
         if not self.has_room_for(len(batch.keys)):
             raise Transient(f"the lookup table is full, and the next one is not there: {self.used} of {self.slots} slots")
         self.header[DIRTY_AT] = 1
+        if batch.prehashed & ~self.header[PREHASHED_AT]:
+            # Before there is one: whoever finds nothing has to know where else to look.
+            self._tell_of_prehashed(batch.prehashed)
         self._count(put_all(self.array, batch.keys, batch.values, batch.ends))
 
     def copy_from(self, source: "WritableTable", begin: int, end: int) -> None:
@@ -109,10 +113,18 @@ class WritableTable(Table):
                 self._name(name)
         return {scope: numbers.get(scope, OTHER_SCOPE) for scope in scopes}
 
-    def take_names(self, names: Sequence[str]) -> None:
-        """Give the scopes of another table the numbers that they have there. For a table that knows none yet."""
-        for name in names[1:]:
+    def take_names(self, other: Table) -> None:
+        """Give the scopes of another table the numbers that they have there, and know of the same tenants that some of their
+
+        entries are hashes. For a table that knows none yet.
+        """
+        for name in other.names()[1:]:
             self._name(name.encode())
+        self._tell_of_prehashed(other.header[PREHASHED_AT])
+
+    def _tell_of_prehashed(self, bits: int) -> None:
+        self.header[PREHASHED_AT] |= bits
+        self.header[NAMES_AT] = _names_digest(self)
 
     def _name(self, name: bytes) -> None:
         header, number = self.header, self.header[SCOPES_AT]
@@ -220,4 +232,5 @@ def _counted(table: WritableTable) -> Counts:
 
 def _names_digest(table: Table) -> int:
     names = table.mapped[HEADER_BYTES : HEADER_BYTES + table.header[SCOPES_AT] * limits.NAME_LENGTH_MAX]
-    return int.from_bytes(blake2b(names, digest_size=8, person=b"ns-names").digest(), "little")
+    prehashed = table.header[PREHASHED_AT].to_bytes(8, "little")
+    return int.from_bytes(blake2b(names + prehashed, digest_size=8, person=b"ns-names").digest(), "little")

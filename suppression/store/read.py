@@ -60,7 +60,7 @@ class StoreReader(StandingReader):
         with reading(self._engine) as connection:
             for address_hash, entry in stopping(connection, tenant, scopes, hashes, self._clock.now()):
                 other = stopped.get(address_hash)
-                if other is None or _gravity(entry) > _gravity(other):
+                if other is None or gravity(entry) > gravity(other):
                     stopped[address_hash] = entry
         return stopped
 
@@ -73,7 +73,7 @@ class StoreReader(StandingReader):
         )
         with reading(self._engine) as connection:
             found = [entry_of(row, row.address) for row in connection.execute(asked)]
-        return sorted(found, key=_gravity, reverse=True)
+        return sorted(found, key=gravity, reverse=True)
 
     def list(self, tenant: str, filters: Filters, *, cursor: int | None, limit: int) -> Page[Entry]:
         """The entries that stand now, newest first, `limit` a page."""
@@ -119,7 +119,8 @@ class StoreReader(StandingReader):
             require_schema(connection)
 
 
-def _gravity(entry: Entry) -> tuple[int, bool, bool]:
+def gravity(entry: Entry) -> tuple[int, bool, bool]:
+    """Of several entries that stop one mail, the one for which this is the most is told."""
     return GRAVITY[entry.cause], not entry.provisional, entry.scope == EVERYWHERE
 
 
