@@ -9,12 +9,12 @@ import json
 import re
 import sys
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 import msgspec
 
 from nullsender.cli import EXIT_FAILED, parts, store_parts
 from nullsender.cli.indexing.progress import Progress
+from nullsender.cli.moments import moment
 from nullsender.errors import Invalid
 from nullsender.limits import AUDIT_LISTED_DEFAULT
 from suppression.audit.verifying import Link, Verdict
@@ -37,8 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     listing.add_argument("--tenant", help="only what was done to this tenant's list")
     listing.add_argument("--actor", help="only what was done by this key, stage or person")
     listing.add_argument("--subject", help="only what was about this address, key, export, …")
-    listing.add_argument("--from", dest="since", type=_moment, help="only from this moment on, such as 2026-03-01 (UTC)")
-    listing.add_argument("--to", dest="until", type=_moment, help="only before this moment")
+    listing.add_argument("--from", dest="since", type=moment, help="only from this moment on, such as 2026-03-01 (UTC)")
+    listing.add_argument("--to", dest="until", type=moment, help="only before this moment")
     listing.add_argument("--limit", type=int, default=AUDIT_LISTED_DEFAULT, help="how many rows (default: %(default)s)")
     listing.set_defaults(action=_list)
     for action in (verify, head, listing):
@@ -50,14 +50,6 @@ def _link(text: str) -> Link:
     if match is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not what `nullsender audit head` prints: a number, a colon, 64 digits")
     return Link(int(match[1]), bytes.fromhex(match[2]))
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is no moment such as 2026-03-01 or 2026-03-01T12:00:00Z") from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -11,11 +11,11 @@ import logging
 import secrets
 import sys
 from contextlib import ExitStack
-from datetime import UTC, datetime
 
 from classifiers.rules import Rules
 from ingest.intake import Intake
 from nullsender.cli import EXIT_FAILED, parts, store_parts
+from nullsender.cli.moments import moment
 from nullsender.cli.replaying.against import Judge, KnownByLog
 from nullsender.cli.replaying.letters import replay_letters
 from nullsender.cli.replaying.reading import READ_AGAIN, Rereader, Span
@@ -117,15 +117,6 @@ def _require_sense(arguments: argparse.Namespace, topic: Topic) -> None:
         raise Invalid("ids are those of dead letters: leave out --topic, or the ids")
     if not arguments.dry_run and not (arguments.reason or "").strip():
         raise Invalid("say why with --reason: it stands in the history of every entry that changes")
-
-
-def moment(text: str) -> datetime:
-    """A moment in ISO 8601; without a zone it is UTC."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time such as 2026-11-20T08:00 or 2026-11-20T08:00+01:00") from None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _intake(settings: Settings) -> Intake:
