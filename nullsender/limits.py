@@ -582,33 +582,6 @@ DUTY_POLL_SECONDS = 5.0
 # How long the row of a job that has ended is kept: a year's questions can be answered, and the audit trail keeps the rest.
 JOBS_KEPT_DAYS = 366
 
-# --- exports -----------------------------------------------------------------------------------------------------------
-# Rows that are read, written and made durable together: some 10 MB in hand, and what an interruption costs is under a second.
-EXPORT_PART_ROWS = 20_000
-# Rows of a row group in Parquet: enough to compress well, few enough to be held.
-EXPORT_ROW_GROUP_ROWS = 100_000
-# Hashes that are held while they are dealt into piles: some 30 MB.
-EXPORT_HASHES_IN_HAND_MAX = 2**18
-# Entries that may change while an export runs and still be shown as they stood when it began: some 700 bytes each.
-EXPORT_MEANWHILE_MAX = 100_000
-# What an export is for, and who gets it: a sentence each.
-EXPORT_WORDS_CHARACTERS_MAX = 500
-# A manifest is some 3 KB; what is larger is none.
-MANIFEST_BYTES_MAX = 2**16
-# How long the file of an export can be fetched, unless set otherwise.
-EXPORT_KEPT_DAYS = 7
-
-# --- the embedded log --------------------------------------------------------------------------------------------------
-# Partitions of each topic: as many processes of one role can share its work. More would only be more places to look at.
-LOG_PARTITIONS = 8
-# What one commit carries: enough that the disk's wait is shared by all who wait, few enough that the next need not wait long.
-LOG_COMMIT_RECORDS_MAX = 1_000
-LOG_COMMIT_BYTES_MAX = 32 * 2**20
-# What may wait for a commit in one process, for each topic; past it the disk is too slow for us, and saying so (451) is kinder.
-LOG_QUEUE_RECORDS_MAX = 10_000
-LOG_QUEUE_BYTES_MAX = 128 * 2**20
-# Bytes a consumer takes at once, however many records that is (it always takes one).
-LOG_POLL_BYTES_MAX = 16 * 2**20
 # --- imports -----------------------------------------------------------------------------------------------------------
 # A list of 50 million rows with reasons beside them, unpacked; what unpacks to more is a mistake, or meant to fill the disk.
 IMPORT_BYTES_MAX = 8 * 2**30
@@ -654,9 +627,11 @@ INCIDENT_FAILED_EARLIER_DAYS_MAX = 7
 INCIDENTS_HOLDING_MAX = 200
 # People whose entries are settled in one turn of an incident: the turn is others' again after some tenths of a second.
 INCIDENT_PEOPLE_A_TURN = 200
-# People that a preview over HTTP looks at before it answers what it has; the command line has no such bound.
-INCIDENT_PREVIEW_PEOPLE_MAX = 2_000
-# Entries that such a preview names, and the lines of each of its counts by domain and rule.
+# People whose hashes are read at once: each such page looks for them anew in the whole span.
+INCIDENT_PAGE_PEOPLE = 5_000
+# How many domains or rules are counted one by one; all others are one line.
+INCIDENT_COUNTS_MAX = 500
+# Entries that a preview over HTTP names, and the lines of each of its counts by domain and rule.
 INCIDENT_PREVIEW_ENTRIES_MAX = 200
 INCIDENT_COUNTS_SHOWN_MAX = 20
 
@@ -704,6 +679,33 @@ LOG_RAW_BYTES_MAX = 8 * 2**30
 LOG_REPORT_DAYS = 30
 LOG_REPORT_BYTES_MAX = 4 * 2**30
 # Dead letters wait for a person, who may be on holiday. When a flood of them fills the limit the oldest go.
+# --- exports -----------------------------------------------------------------------------------------------------------
+# Rows that are read, written and made durable together: some 10 MB in hand, and what an interruption costs is under a second.
+EXPORT_PART_ROWS = 20_000
+# Rows of a row group in Parquet: enough to compress well, few enough to be held.
+EXPORT_ROW_GROUP_ROWS = 100_000
+# Hashes that are held while they are dealt into piles: some 30 MB.
+EXPORT_HASHES_IN_HAND_MAX = 2**18
+# Entries that may change while an export runs and still be shown as they stood when it began: some 700 bytes each.
+EXPORT_MEANWHILE_MAX = 100_000
+# What an export is for, and who gets it: a sentence each.
+EXPORT_WORDS_CHARACTERS_MAX = 500
+# A manifest is some 3 KB; what is larger is none.
+MANIFEST_BYTES_MAX = 2**16
+# How long the file of an export can be fetched, unless set otherwise.
+EXPORT_KEPT_DAYS = 7
+
+# --- the embedded log --------------------------------------------------------------------------------------------------
+# Partitions of each topic: as many processes of one role can share its work. More would only be more places to look at.
+LOG_PARTITIONS = 8
+# What one commit carries: enough that the disk's wait is shared by all who wait, few enough that the next need not wait long.
+LOG_COMMIT_RECORDS_MAX = 1_000
+LOG_COMMIT_BYTES_MAX = 32 * 2**20
+# What may wait for a commit in one process, for each topic; past it the disk is too slow for us, and saying so (451) is kinder.
+LOG_QUEUE_RECORDS_MAX = 10_000
+LOG_QUEUE_BYTES_MAX = 128 * 2**20
+# Bytes a consumer takes at once, however many records that is (it always takes one).
+LOG_POLL_BYTES_MAX = 16 * 2**20
 LOG_DEAD_LETTER_DAYS = 90
 LOG_DEAD_LETTER_BYTES_MAX = 2 * 2**30
 # Return paths without a recipient that one message's proof is looked for in: a real one comes alone. Each is tried with so many

@@ -105,6 +105,7 @@ class Changed(NamedTuple):
 
 class Preview(msgspec.Struct, frozen=True, kw_only=True):
     """What outcomes would do: each of them, and every change of the list that would come of them together."""
+    held_by: str | None = None  # the key of the breaker that holds it for a review
 
     applied: Sequence[Applied]
     changed: Sequence[Changed]

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from nullsender.address import AddressHasher
+from suppression.incidents.breaker import BreakerSettings
+from suppression.incidents.incident import Incident
 from nullsender.events import Outcome
 from suppression.policy import (
     Cause,
@@ -19,6 +21,8 @@ from suppression.policy import (
     Strike,
     add_strike,
     claim_of_strikes,
+from suppression.store.aside import Holding
+from suppression.store.breaker import Breaking
     decide,
     source_of,
 )
@@ -36,12 +40,15 @@ ACTOR = "suppress"  # the stage, as the history names it
 class Applier:
     """Applies outcomes within one turn."""
 
-    def __init__(self, turn: Turn, hasher: AddressHasher, policy: Policy) -> None:
+    def __init__(self, turn: Turn, hasher: AddressHasher, policy: Policy, breaker: BreakerSettings) -> None:
         self._turn = turn
         self._hasher = hasher
         self._policy = policy
         self._rejudger = Rejudger(turn, policy)
-        self._known: dict[tuple[str, bool], datetime] = {}  # reports that were applied, and when they had come
+        self._strikes = Strikes(turn, policy)
+        self._holding = Holding(turn)
+        self.breaking = Breaking(turn, breaker)
+        self._known: set[tuple[str, bool]] = set()  # reports that were applied
 
     def apply(self, batch: Sequence[Outcome]) -> list[Applied]:
         """What each of them did, in their order."""
@@ -64,6 +71,11 @@ class Applier:
 
     def _load(self, reports: Sequence[Reported]) -> None:
         """Read all that there is of the people whom these reports concern."""
+        soft = (report for report in reports if report.key and report.key.cause is Cause.SOFT)
+        self._strikes.load({report.key.person for report in soft if report.key and not self._is_known(report)})
+        self._holding.load({report.tenant for report in reports})
+        hard = [report for report in reports if report.key and report.key.cause is Cause.HARD and report.proven]
+        self.breaking.load((report.tenant, report.outcome) for report in hard if not self._is_known(report))
         new = {report.person for report in reports if report.person and not self._is_known(report)}
         read_anew = [report for report in reports if report.outcome.rejudged is not None and self._is_known(report)]
         self._turn.load(new | self._rejudger.people_of(read_anew))
@@ -74,8 +86,13 @@ class Applier:
 
     def _apply_new(self, report: Reported) -> Applied:
         seq = self._turn.number()
-        applied = self._act(report)
-        self._turn.record(columns_of(seq, report, applied))
+        holding = self._holding.of(report)
+        applied = _set_aside(report, holding) if holding else self._act(report)
+        row = columns_of(seq, report, applied)
+        self._turn.record(row)
+        self._holding.note(row, holding)
+        if applied.held_by is not None:
+            self.breaking.hold(row, applied.held_by)
         self._note_asking(seq, report, applied)
         if report.person and applied.did in NAMED:
             self._turn.name(report.person, report.address)
@@ -110,10 +127,20 @@ class Applier:
         place = Place(key.person, key.scope)
         came_at = self._known.get((report.id, False))
         before = None if came_at is None else Strike(came_at, proven=False)
+        if did is Did.ADDED and claim.proven and claim.cause is Cause.HARD:
+            held_by = self.breaking.key_holding(report.tenant, report.outcome)
+            if held_by is not None:
+                why = f"held for review: {held_by} makes far more new entries than its usual share"
+                return Applied(report_id=report.id, did=Did.HELD, why=clean_words(why), held_by=held_by)
         settings = self._policy.settings_of_scope(key.person.tenant, key.scope)
         newest = add_strike(self._turn.strikes(place), claim, self._turn.standing(key), settings, instead_of=before)
         self._turn.keep_strikes(place, newest)
         return claim_of_strikes(newest, claim, settings)
+
+def _set_aside(report: Reported, holding: Sequence[Incident]) -> Applied:
+    why = "; ".join(incident.words for incident in holding)
+    return Applied(report_id=report.id, did=Did.RECORDED, why=clean_words(f"set aside by {why}"))
+
 
     def _claim(self, report: Reported, key: Key, claim: Claim) -> Applied:
         turn, policy = self._turn, self._policy.settings_for(report.tenant, report.outcome.report.stream)

@@ -14,6 +14,7 @@ from nullsender.errors import Misconfigured, Transient
 from nullsender.limits import HISTORY_KEPT_DAYS, STORE_RETRY_SECONDS, STORE_TRIES_MAX, STORE_WRITE_SECONDS_MAX
 from suppression.engine import reading, writing
 from suppression.giving_way import GivingWay
+from suppression.incidents.breaker import BreakerSettings
 from suppression.models import meta
 from suppression.policy import Policy
 from suppression.schema import FINGERPRINT, KNOWN_FINGERPRINT, require_schema
@@ -40,6 +41,7 @@ class StoreBase:
         policy: Policy,
         history_days: int = HISTORY_KEPT_DAYS,
         deadlines: Deadlines | None = None,
+        breaker: BreakerSettings | None = None,
         chance: Callable[[], float] = random.random,  # 0 to 1
     ) -> None:
         self._engine = engine
@@ -47,6 +49,7 @@ class StoreBase:
         self._clock = clock
         self.policy = policy
         self._deadlines = deadlines or Deadlines()
+        self._breaker = breaker or BreakerSettings()
         self._history = timedelta(days=history_days)
         self._chance = chance
         self._way = GivingWay()

@@ -21,7 +21,7 @@ class StorePreview(StoreBase):
         """
         with reading(self._engine) as connection:
             turn = Turn(connection, last=0, now=self._clock.now(), deadlines=self._deadlines)
-            applied = Applier(turn, self._hasher, self.policy).apply(outcomes)
+            applied = Applier(turn, self._hasher, self.policy, self._breaker).apply(outcomes)
         addresses = self._addresses(outcomes)
         changed = [Changed(did, cause, addresses.get(address_hash)) for did, cause, address_hash in turn.changed()]
         return Preview(applied=applied, changed=changed)

@@ -22,11 +22,15 @@ from nullsender.limits import REPORTS_FOLDED_MAX
 from suppression.policy import PROTECTED, Did, Policy, source_of
 from suppression.records import Applied, Reading
 from suppression.store.histories import REPLAY_ACTOR, Row, asked_of, person_of
+from suppression.store.incident_reports import forget_memberships
 from suppression.store.reported import Reported, columns_of
 from suppression.store.rows import Key, Person
 from suppression.store.settle import Anew, ReportKey, Settling, report_key_of
 from suppression.store.text import clean_words
 from suppression.store.turn import Turn
+
+#: What came of a report that asks for something and does not get it: an incident or a review decides, not a replay.
+_NOT_TO_BE_READ = frozenset({Did.RECORDED, Did.RELEASED, Did.HELD})
 
 
 class _Judged(NamedTuple):
@@ -63,6 +67,8 @@ class Rejudger:
             if isinstance(judged, _Judged):
                 anew[report.id, report.proven] = _anew(judged)  # of two in one batch the one that came last
             applied.append(judged if isinstance(judged, Applied) else None)
+        # What a bad-rule incident made of them is read anew too; to undo it later takes nothing back any more.
+        self._turn.at_end(lambda connection: forget_memberships(connection, anew))
         done = Settling(self._turn, self._policy, anew).settle() if anew else {}
         return [one or done[report.id, report.proven] for one, report in zip(applied, reports, strict=True)]
 
@@ -76,6 +82,8 @@ class Rejudger:
         before, key = asked and asked[0], report.key
         reading = Reading(row["outcome"], row["category"], row["rule"])
         now = Reading(decision.outcome.value, clean_words(decision.category), clean_words(decision.rule))
+        if row["scope"] is not None and row["did"] in _NOT_TO_BE_READ:
+            return _left(report, None, "an incident sets it aside, or it is held for review: that has to end first")
         if (reading, before, row["address_hash"]) == (now, key, report.person and report.person.address_hash):
             return _left(report, None, "the report is read as it was before")
         latest = row["body"] and decode(Outcome, row["body"])

@@ -5,6 +5,7 @@ at all, and a report changes the list once however often it comes (G3). The ques
 addresses in `store/names.py`, the keys of the API in `store/keys.py`, what would be in `store/preview.py`; `Store` has all.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -30,6 +31,8 @@ from suppression.store.rows import Key, Person
 from suppression.store.text import clean_name, clean_words, require_name
 from suppression.store.turn import Grounds, Turn
 from suppression.store.turns import StoreTurns
+
+_log = logging.getLogger("store")
 
 _CLOCK_ACTOR = "clock"  # who ends an entry that expires, as the history names it
 
@@ -61,11 +64,14 @@ class Store(StoreReader, StoreNames, StoreKeys, StorePreview, StoreTurns):
         an outcome makes this fail.
         """
 
-        def apply(turn: Turn) -> Sequence[Applied]:
+        def apply(turn: Turn) -> tuple[Sequence[Applied], Sequence[str]]:
             turn.remember(group, positions, reached)
-            return Applier(turn, self._hasher, self.policy).apply(outcomes)
+            applier = Applier(turn, self._hasher, self.policy, self._breaker)
+            return applier.apply(outcomes), applier.breaking.opened
 
-        applied = self._turn(apply, patient=patient)
+        applied, opened = self._turn(apply, patient=patient)
+        for why in opened:
+            _log.warning("new entries are held for review: `nullsender review list`", extra={"facts": {"why": why}})
         for did, count in Counter(one.did for one in applied).items():
             telemetry.APPLIED.labels(did.value).inc(count)
         return applied

@@ -1,0 +1,137 @@
+"""The breaker within a turn: what each key has made, and which reports are held for a review (`incidents/breaker.py`).
+
+The tallies of a batch are read in one question and written in one go, a row for each key that made an entry within four weeks.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import msgspec
+from sqlalchemy import Connection, and_, delete, select, update
+
+from nullsender.events import Outcome
+from nullsender.limits import BREAKER_DAYS
+from suppression.audit.chain import Act
+from suppression.incidents.breaker import ALL, BreakerSettings, Tally, counted, keys_of, rolled, tripped_by, words
+from suppression.models import breaker, held_reports
+from suppression.store.bulk import Columns, insert_rows
+from suppression.store.held import Held
+from suppression.store.histories import Row
+from suppression.store.rows import one_of
+from suppression.store.settle import ReportKey
+from suppression.store.text import clean_name, clean_words
+from suppression.store.turn import Turn
+
+OPENED = "breaker-opened"  # the act, as the audit trail names it
+_ACTOR = "breaker"
+_TALLY = msgspec.json.Decoder(Tally)
+
+
+class TallyKey(NamedTuple):
+    """Whose tally."""
+
+    tenant: str
+    key: str
+
+
+class Breaking:
+    """Decides within one turn which new hard entries are held, and counts all of them."""
+
+    def __init__(self, turn: Turn, settings: BreakerSettings) -> None:
+        self.opened: list[str] = []  # in words
+        self._turn = turn
+        self._settings = settings
+        self._tallies = Held(breaker, self._columns)
+        self._held: list[Columns] = []
+        turn.at_end(self._save)
+
+    def load(self, asking: Iterable[tuple[str, Outcome]]) -> None:
+        """Read the tallies of the keys of these: tenants, and hard outcomes that may make entries."""
+        if not self._settings.enabled:
+            return
+        wanted = {TallyKey(tenant, key) for tenant, outcome in asking for key in (ALL, *_keys(outcome))}
+        for tenant in sorted({key.tenant for key in wanted}):
+            for these in one_of(self._turn.connection, breaker.c.key, (key.key for key in wanted if key.tenant == tenant)):
+                for row in self._turn.connection.execute(select(breaker).where(breaker.c.tenant == tenant, these)):
+                    self._tallies.read(TallyKey(row.tenant, row.key), _TALLY.decode(row.tally))
+
+    def key_holding(self, tenant: str, outcome: Outcome) -> str | None:
+        """The key that holds the new entry which `outcome` asks for; None: it may be made. Either way it is counted."""
+        if not self._settings.enabled:
+            return None
+        now, keys = self._turn.now, (*_keys(outcome), ALL)
+        tallies = {key: rolled(self._tallies.get(TallyKey(tenant, key)), now, self._settings) for key in keys}
+        holds = tripped_by(tallies, now, self._settings)
+        for key, tally in tallies.items():
+            self._tallies.put(TallyKey(tenant, key), counted(tally, held=holds is not None))
+        if holds is not None and tallies[holds].open_since is None:
+            self._open(tenant, holds, tallies[ALL])
+        return holds
+
+    def _open(self, tenant: str, key: str, everything: Tally) -> None:
+        tally = self._tallies.get(TallyKey(tenant, key))
+        assert tally is not None, "it was counted just now"
+        self._tallies.put(TallyKey(tenant, key), msgspec.structs.replace(tally, open_since=self._turn.now))
+        why = words(key, tally, everything)
+        self.opened.append(f"{tenant}: {why}")
+        self._turn.tell(Act(kind=OPENED, actor=_ACTOR, reason=clean_words(why), tenant=tenant, subject=key))
+
+    def hold(self, row: Row, key: str) -> None:
+        """Keep the report of a row of `outcomes` among those that wait."""
+        self._held.append(held_columns(row, key, self._turn.now))
+
+    def _save(self, connection: Connection) -> None:
+        self._tallies.save(connection)
+        insert_rows(connection, held_reports, self._held)
+
+    def _columns(self, key: TallyKey, tally: Tally) -> Columns:
+        text = msgspec.json.encode(tally).decode()
+        return {**key._asdict(), "tally": text, "open_since": tally.open_since, "counted_at": self._turn.now}
+
+
+def held_columns(row: Row, key: str, now: datetime) -> Columns:
+    """The row of `held_reports` for one of `outcomes`."""
+    named = {name: row[name] for name in ("report_id", "proven", "tenant", "address_hash")}
+    return {**named, "key": key, "held_at": now}
+
+
+def keys_holding(connection: Connection, report_ids: Iterable[str]) -> dict[ReportKey, str]:
+    """Which of these reports are held, and by which key."""
+    row = held_reports.c
+    return {
+        (report_id, proven): key
+        for these in one_of(connection, row.report_id, report_ids)
+        for report_id, proven, key in connection.execute(select(row.report_id, row.proven, row.key).where(these))
+    }
+
+
+def let_go(connection: Connection, reports: Sequence[ReportKey]) -> None:
+    """These are held no more."""
+    for these in one_of(connection, held_reports.c.report_id, (report_id for report_id, _ in reports)):
+        connection.execute(delete(held_reports).where(these))
+
+
+def trust(connection: Connection, tenant: str, key: str, now: datetime, until: datetime, settings: BreakerSettings) -> None:
+    """An operator has looked: the key is closed, and makes what it likes until then."""
+    this = and_(breaker.c.tenant == tenant, breaker.c.key == key)
+    found = connection.execute(select(breaker.c.tally).where(this)).scalar()
+    if found is not None:
+        tally = msgspec.structs.replace(rolled(_TALLY.decode(found), now, settings), open_since=None, trusted_until=until)
+        text = msgspec.json.encode(tally).decode()
+        connection.execute(update(breaker).where(this).values(tally=text, open_since=None))
+
+
+def tidy(connection: Connection, now: datetime, settings: BreakerSettings) -> None:
+    """Close the keys that are calm again though nothing came of them since, and forget those that made nothing for weeks."""
+    connection.execute(delete(breaker).where(breaker.c.counted_at < now - timedelta(days=BREAKER_DAYS)))
+    for row in connection.execute(select(breaker).where(breaker.c.open_since.is_not(None))).all():
+        tally = rolled(_TALLY.decode(row.tally), now, settings)
+        if tally.open_since is None:
+            this = and_(breaker.c.tenant == row.tenant, breaker.c.key == row.key)
+            text = msgspec.json.encode(tally).decode()
+            connection.execute(update(breaker).where(this).values(tally=text, open_since=None))
+
+
+def _keys(outcome: Outcome) -> Iterable[str]:
+    return map(clean_name, keys_of(outcome))

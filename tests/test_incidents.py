@@ -1,0 +1,139 @@
+"""Incidents: reports that are set aside or read again together, and taken back."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from sqlalchemy import Engine
+
+from nullsender.clock import FakeClock
+from nullsender.errors import Invalid
+from nullsender.events import Decision, Fault, Outcome, Report, Result
+from suppression.incidents.effects import Summary
+from suppression.incidents.incident import Incident, IncidentKind, Marks
+from suppression.jobs.worker import Worker
+from suppression.policy import Cause, Did
+from suppression.store.incidents import MAKE, PREVIEW, UNDO, StoreIncidents
+from suppression.store.jobs import StoreJobs
+from suppression.store.store import Store
+from tests.outcomes import START, an_outcome
+from tests.store_contract import ADA, BEN, EVE, actions, did, lift, live, put, stops, tell
+from tests.store_fixtures import BOTH_DATABASES
+
+pytestmark = pytest.mark.parametrize("database", BOTH_DATABASES)
+
+SENDER, BAD_RULE = IncidentKind.SENDER_FAULT, IncidentKind.BAD_RULE
+NOTHING = Decision(outcome=Result.NONE, permanent=None, fault=None, category="unknown", rule="today's rule")
+
+
+def from_mta(report_id: str, result: str = "hard", *, mta: str = "mx.example.net", text: str = "no such user", **given: Any) -> Outcome:
+    """An outcome of a report that says who refused and in which words."""
+    outcome = an_outcome(report_id, result, **given)
+    return replace(outcome, report=replace(outcome.report, remote_mta=mta, diagnostic=text))
+
+
+def reads_nothing(report: Report) -> Decision:
+    """Rules of today by which no report asks for anything."""
+    return NOTHING
+
+
+def work_off(store: Store, decide: Any = reads_nothing) -> None:
+    """Do every job that waits."""
+    incidents, jobs = StoreIncidents.beside(store), StoreJobs.beside(store)
+    runners = {kind: lambda work: incidents.run(work, decide) for kind in (MAKE, UNDO, PREVIEW)}
+    worker = Worker(jobs, runners, clock=FakeClock(), stop=lambda: False)
+    while worker.step():
+        pass
+
+
+def make(store: Store, kind: IncidentKind = SENDER, decide: Any = reads_nothing, **marks: Any) -> Incident:
+    """Make an incident and go through the reports."""
+    incident = StoreIncidents.beside(store).make("default", kind, Marks(**marks), reason="our key was wrong", actor="olga")
+    work_off(store, decide)
+    return incident
+
+
+def undo(store: Store, incident: Incident) -> None:
+    """Undo it, wholly."""
+    StoreIncidents.beside(store).undo("default", incident.id, reason="it was not", actor="olga")
+    work_off(store)
+
+
+def test_an_incident_releases_what_rests_on_its_reports_alone(store: Store) -> None:
+    tell(store, from_mta("1"), from_mta("2", recipient=BEN, mta="mx.other.example"))
+
+    make(store, provider="example.net")
+
+    assert stops(store) is None
+    assert stops(store, BEN) is Cause.HARD
+    assert actions(store) == [Did.ADDED, Did.RELEASED]
+
+
+def test_an_entry_that_rests_on_other_reports_too_stays(store: Store) -> None:
+    tell(store, from_mta("1"), from_mta("2", mta="mx.other.example"))
+
+    make(store, provider="example.net")
+
+    assert stops(store) is Cause.HARD
+    (entry,) = store.entries_of("default", ADA)
+    assert entry.evidence == "2"
+
+
+def test_undoing_an_incident_brings_every_entry_back(store: Store) -> None:
+    tell(store, from_mta("1"), *(from_mta(f"s{n}", "soft", recipient=BEN, days=n / 10) for n in range(5)))
+    before = {address: live(store, address) for address in (ADA, BEN)}
+
+    incident = make(store, provider="example.net")
+    assert live(store, ADA) == live(store, BEN) == set()
+    undo(store, incident)
+
+    assert {address: live(store, address) for address in (ADA, BEN)} == before
+
+
+def test_reports_of_the_span_that_come_later_count_for_nothing_either(store: Store) -> None:
+    incident = make(store, provider="example.net")
+
+    assert did(store, from_mta("1")) == [Did.RECORDED]
+    assert stops(store) is None
+    undo(store, incident)
+    assert stops(store) is Cause.HARD
+
+
+def test_a_persons_own_word_is_never_taken_back_by_an_incident(store: Store) -> None:
+    tell(store, from_mta("1", "complaint"), from_mta("2", "unsubscribe", recipient=BEN))
+    tell(store, from_mta("3", "complaint", recipient=EVE))
+
+    make(store, provider="example.net")
+
+    assert stops(store) is Cause.COMPLAINT
+    assert stops(store, BEN) is Cause.UNSUBSCRIBE
+    assert did(store, from_mta("4", "complaint", recipient="new@example.com")) == [Did.ADDED]
+
+
+def test_an_operators_word_holds_an_entry(store: Store) -> None:
+    tell(store, from_mta("1"))
+    put(store, cause="hard")
+
+    make(store, provider="example.net")
+
+    assert stops(store) is Cause.HARD
+
+
+def test_a_bad_rule_is_mended_by_reading_its_reports_again(store: Store) -> None:
+    tell(store, from_mta("1"), from_mta("2", recipient=BEN, text="mailbox full"))
+
+    def decide(report: Report) -> Decision:
+        return replace(NOTHING, outcome=Result.HARD, fault=Fault.RECIPIENT) if report.diagnostic == "mailbox full" else NOTHING
+
+    incident = make(store, BAD_RULE, decide, rule="a rule of the tests")
+    assert stops(store) is None
+    assert stops(store, BEN) is Cause.HARD
+    (entry,) = store.entries_of("default", BEN)
+    assert entry.rule == "today's rule"
+    undo(store, incident)
+
+    assert stops(store) is Cause.HARD
+    (entry,) = store.entries_of("default", BEN)
+    assert entry.rule == "a rule of the tests"
