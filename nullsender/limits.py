@@ -338,8 +338,10 @@ UNSUBSCRIBE_LINKS_MAX = 1_000
 # What the API and the doors remember of people whose mail was refused until it is written down, at 200 bytes each, and how
 # often that is: the first refusal is told in days, and a crash that loses some seconds of them loses nothing that matters.
 REFUSALS_WAITING_MAX = 10_000
-REFUSALS_KNOWN_MAX = 100_000
 REFUSALS_WRITE_SECONDS = 5.0
+# People whose first refusal is written, so that it is not asked about again; and for how long, for they may come back.
+REFUSALS_KNOWN_MAX = 100_000
+REFUSALS_KNOWN_SECONDS = 3_600.0
 # How far before its end the time of an unsubscribe that stops nothing yet raises an alarm: a quarter of it is left.
 UNSUBSCRIBE_ALARM_SHARE = 0.25
 # How long one that was in vain is told of; nobody mends what is older, and its words on the log are gone by then.

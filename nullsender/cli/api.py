@@ -34,9 +34,11 @@ def run(arguments: argparse.Namespace) -> int:
         )
         pipeline.watch(ours.stop)
         store, processes = store_parts.open_store(settings), settings.up.api
+        refusals = lookup_parts.refusals_of(store)
+        refusals.keep(ours.stop)
         api = open_api(
             store,
-            lookup_parts.lookup_of(settings, store),
+            lookup_parts.lookup_of(settings, store, refusals),
             clock=parts.CLOCK,
             unsubscribing=UnsubscribeSettings(
                 keys=SigningKeys(parts.keys_of(settings).signing_keys),
@@ -54,4 +56,5 @@ def run(arguments: argparse.Namespace) -> int:
         # A thread that computes beside the event loop gives way to a lookup soon, not only after Python's five milliseconds.
         sys.setswitchinterval(API_SWITCH_SECONDS)
         serve(api, *settings.http, ours.heart.pulse("the API"), shares_port=processes > 1)
+        refusals.write()
     return 0

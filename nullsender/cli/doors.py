@@ -28,7 +28,9 @@ def run(arguments: argparse.Namespace) -> int:
             names = (*GRAMMARS, "dns", "files")
             raise Misconfigured(f"no door is open: set one of {', '.join(f'doors.{name}' for name in names)}")
         store = store_parts.open_store(ours.settings)
-        lookup = lookup_parts.lookup_of(ours.settings, store)
+        refusals = lookup_parts.refusals_of(store)
+        refusals.keep(ours.stop)
+        lookup = lookup_parts.lookup_of(ours.settings, store, refusals)
 
         async def main() -> None:
             stopping = event_loop.event_of(ours.stop)
@@ -38,6 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
 
         with door_parts.kept(ours.settings, store, lookup, ours.heart) as zone:
             uvloop.run(main())
+        refusals.write()
     return 0
 
 

@@ -1,15 +1,22 @@
 """Lookups as commands open them: over the list, and the table that this machine's follower keeps."""
 
 from api.lookup import Lookup, open_lookup
+from api.refusals import Refusals
 from api.view import View, view_of
 from nullsender.cli import parts, store_parts
 from nullsender.config import Settings
 from nullsender.errors import Invalid, Misconfigured
 from suppression.store.store import Store
+from suppression.store.unsubscribes import StoreUnsubscribes
 
 
-def lookup_of(settings: Settings, store: Store) -> Lookup:
-    """What answers whether mail may be sent."""
+def refusals_of(store: Store) -> Refusals:
+    """What keeps when mail to those who unsubscribed was first refused."""
+    return Refusals(StoreUnsubscribes.beside(store), parts.CLOCK)
+
+
+def lookup_of(settings: Settings, store: Store, refusals: Refusals | None = None) -> Lookup:
+    """What answers whether mail may be sent; `refusals` are told of whom an unsubscribe stopped mail."""
     return open_lookup(
         store,
         store_parts.hasher_of(settings),
@@ -17,6 +24,7 @@ def lookup_of(settings: Settings, store: Store) -> Lookup:
         clock=parts.CLOCK,
         staleness_seconds_max=settings.lookup.staleness_seconds_max,
         allow_unknown=views_allowed_unknown(settings),
+        **({} if refusals is None else {"on_unsubscribed": refusals.note}),
     )
 
 
