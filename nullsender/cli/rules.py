@@ -13,7 +13,7 @@ from pathlib import Path
 from classifiers.own_rules import with_own_rules
 from classifiers.rulebook import Place, Rule, Rulebook, read_rulebook
 from nullsender.cli import parts
-from nullsender.cli.replay import moment
+from nullsender.cli.moments import moment
 from nullsender.cli.ruling import trial
 from nullsender.cli.ruling import unknown as candidates
 from nullsender.errors import Invalid
