@@ -5,7 +5,7 @@ command is made of, where that is more than one file, lies in a room of its own:
 
     running/       how roles run                             explaining/    what `explain` and `reply` show
     checking/      what `doctor` looks at                    replaying/     what `replay` does
-    working/       what `jobs` works off
+    working/       what `jobs` works off                     exporting/     what `export` keeps in mind
     ruling/        rules that are not in force                indexing/      what `index` shows meanwhile
 """
 
@@ -40,6 +40,7 @@ COMMANDS = {
     "keys": "make, list, rotate and revoke API keys",
     "audit": "prove that the trail of all that was done is whole, and read in it",
     "return-path": "make a signed return path and token for mail to one recipient",
+    "export": "write rows of the list into a file with a signed manifest, check such a file",
     "scrub": "say which addresses of a list may be sent to, without a server",
     "address-file": "write a file of the addresses that mail may not go to, for a mail server that can not ask",
     "explain": "say what each message means, what it would do and why",

@@ -29,7 +29,12 @@ class Column(NamedTuple):
 Value = str | int | bool | None
 Row = Sequence[Value]
 
-_WHOSE = (Column("tenant"), Column("address"), Column("address_hash", Kind.HASH))
+_WHOSE = (
+    Column("tenant"),
+    Column("address"),  # empty where it was erased, or was never known
+    Column("address_hash", Kind.HASH),
+    Column("known_as"),  # `md5:HEX` or `sha256:HEX`, where somebody brought it as such a hash only
+)
 
 COLUMNS: Mapping[What, Sequence[Column]] = {
     What.ENTRIES: (

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from nullsender.limits import EXPORT_HASHES_IN_HAND_MAX
-from suppression.exports.columns import Row, place_of
+from suppression.exports.columns import Row, Value, place_of
 from suppression.exports.formats import Breathe
 from suppression.exports.request import ExportRequest, Format
 
@@ -21,13 +21,14 @@ _READ_HASHES: Final = 2**14
 
 
 class HashWriter:
-    """Writes a list of hashes. An address that was erased has none to give."""
+    """Writes a list of hashes. An address that was erased has none to give, one that was brought as such a hash gives that."""
 
     def __init__(self, request: ExportRequest) -> None:
         self._hash = _md5 if request.format is Format.MD5 else _sha256
         self._hash_bytes = len(self._hash(b""))
         self._compressed = request.gzip
-        self._place = place_of(request.what, "address")
+        self._places = place_of(request.what, "address"), place_of(request.what, "known_as")
+        self._known_prefix = f"{request.format}:"
 
     def head(self) -> bytes:
         """Nothing."""
@@ -35,8 +36,15 @@ class HashWriter:
 
     def part(self, rows: Sequence[Row]) -> bytes:
         """The hashes themselves, one behind the other."""
-        addresses = (row[self._place] for row in rows)
-        return b"".join(self._hash(address.encode("utf-8")) for address in addresses if isinstance(address, str))
+        address, known_as = self._places
+        return b"".join(self._of(row[address], row[known_as]) for row in rows)
+
+    def _of(self, address: Value, known_as: Value) -> bytes:
+        if isinstance(address, str):
+            return self._hash(address.encode("utf-8"))
+        if isinstance(known_as, str) and known_as.startswith(self._known_prefix):
+            return bytes.fromhex(known_as.removeprefix(self._known_prefix))
+        return b""
 
     def finish(self, draft: Path, target: Path, rows: int, breathe: Breathe) -> int:
         """Sort them, each once; how many there are."""

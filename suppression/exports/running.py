@@ -1,6 +1,7 @@
 """Making an export: rows into a draft, part by part; of the draft the file; beside it the manifest, last of all.
 
     FILE.part            the draft. After each part it is synced, and then the checkpoint says how long it is
+    FILE.part.lock       held by whoever makes it: a process that was given up for dead may only have slept
     FILE.ready           the file, before its facts are known
     FILE                 the file
     FILE.manifest.json   the manifest. Only with it the export is complete
@@ -19,6 +20,8 @@ from typing import IO, NamedTuple, Protocol
 import msgspec
 
 from nullsender.clock import Clock
+from nullsender.errors import Transient
+from nullsender.file_lock import locked
 from nullsender.limits import EXPORT_PART_ROWS
 from suppression.exports.columns import Row, place_of
 from suppression.exports.formats import Writer, writer_for
@@ -62,6 +65,11 @@ class Files(NamedTuple):
         return self.target.with_name(f"{self.target.name}.part")
 
     @property
+    def lock(self) -> Path:
+        """Held by whoever makes it."""
+        return self.target.with_name(f"{self.target.name}.part.lock")
+
+    @property
     def ready(self) -> Path:
         """The whole of it, before its name says so."""
         return self.target.with_name(f"{self.target.name}.ready")
@@ -99,8 +107,18 @@ class Export:
     def run(self, cursor: str | None, steps: Steps) -> Document:
         """Make it, from `cursor` on; its manifest.
 
-        `Invalid` where it can not be made as of one moment, `Transient` where the store is away, `OSError` where the disk is.
+        `Invalid` where it can not be made as of one moment. `Transient` where the store is away or another process makes it;
+        `OSError`: the disk is full or away.
         """
+        lock = locked(self._files.lock)
+        if lock is None:
+            raise Transient(f"another process is at {self._files.target} already")
+        with lock:
+            manifest = self._make(cursor, steps)
+            self._files.lock.unlink()
+        return manifest
+
+    def _make(self, cursor: str | None, steps: Steps) -> Document:
         reached = self._reached(cursor)
         self._read(reached, steps)
         self._files.ready.unlink(missing_ok=True)  # of a run that ended here
@@ -158,7 +176,7 @@ class Export:
             "requested_at": _text(self._order.requested),
             "completed_at": _text(self._clock.now()),
             "as_of": {"position": cut.position, "at": _text(cut.at)},
-            "audit": {"number": cut.audit_number, "chain": cut.audit_chain},
+            "audit_head": cut.audit_head,
             "what": request.what.value,
             "filters": filters_of(request),
             "format": request.format.value,

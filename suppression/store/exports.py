@@ -16,10 +16,11 @@ from sqlalchemy import ColumnElement, Connection, Select, Text, case, exists, fu
 
 from nullsender.address import domain_of
 from suppression.audit.chain import Act
+from suppression.audit.verifying import Link
 from suppression.engine import reading
 from suppression.exports.columns import COLUMNS, Column, Kind, Row, place_of
 from suppression.exports.request import ExportRequest, What
-from suppression.models import addresses, audit, changes, entries, erased, numbering, unsubscribes
+from suppression.models import addresses, audit, changes, entries, erased, numbering, prehashed, unsubscribes
 from suppression.store.bulk import is_postgresql
 from suppression.store.meanwhile import Meanwhile, Place, Stood
 from suppression.store.rows import is_live
@@ -31,8 +32,7 @@ class Cut(msgspec.Struct, frozen=True, kw_only=True):
 
     position: int
     at: datetime
-    audit_number: int | None
-    audit_chain: str | None  # hexadecimal digits
+    audit_head: str | None  # as `nullsender audit head` prints it
 
 
 class Read(NamedTuple):
@@ -71,12 +71,8 @@ class StoreExports(StoreTurns):
             # Whatever has a number up to this one can be seen from now on: numbers become visible in their order.
             position = connection.execute(select(numbering.c.last)).scalar_one()
             head = connection.execute(newest.where(audit.c.seq <= position)).one_or_none()
-        return Cut(
-            position=position,
-            at=self._clock.now(),
-            audit_number=None if head is None else head.seq,
-            audit_chain=None if head is None else head.chain.hex(),
-        )
+        link = None if head is None else str(Link(head.seq, head.chain))
+        return Cut(position=position, at=self._clock.now(), audit_head=link)
 
     def count(self, request: ExportRequest, cut: Cut) -> int:
         """About how many rows there are: those that change meanwhile may make it a few more or less."""
@@ -110,7 +106,8 @@ class StoreExports(StoreTurns):
 
     def _filtered(self, asked: Select[Any], request: ExportRequest, cut: Cut) -> Select[Any]:
         table, time, scopes = _TABLES[request.what], _TIMES[request.what], request.scopes(self.policy)
-        asked = asked.select_from(table.outerjoin(addresses, table.c.address_hash == addresses.c.address_hash))
+        named = table.outerjoin(addresses, table.c.address_hash == addresses.c.address_hash)
+        asked = asked.select_from(named.outerjoin(prehashed, table.c.address_hash == prehashed.c.address_hash))
         asked = asked.where(_NUMBERS[request.what] <= cut.position)
         if request.tenant is not None:
             asked = asked.where(table.c.tenant == request.tenant)
@@ -162,6 +159,8 @@ def _columns(connection: Connection, what: What) -> Iterator[ColumnElement[Any]]
     for column in COLUMNS[what]:
         if column.name == "address":
             yield case((_was_erased(table), None), else_=addresses.c.address)
+        elif column.name == "known_as":
+            yield prehashed.c.name
         else:
             value = sources[column.name] if column.name in sources else table.c[column.name]
             yield _written(connection, column, value).label(column.name)

@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Column, Connection, select
 
 from nullsender.errors import Invalid
 from nullsender.limits import EXPORT_MEANWHILE_MAX
 from suppression.exports.columns import COLUMNS, Row, Value
 from suppression.exports.request import What
-from suppression.models import addresses, changes
+from suppression.models import addresses, changes, prehashed
 from suppression.records import Entry
 from suppression.store.erased import erased_of
 from suppression.store.rows import Person, one_of
@@ -89,25 +89,37 @@ class Meanwhile:
             for place, was in self.changed.items()
             if place > after and (last is None or place <= last)
         ]
-        names = _names_of(connection, {person for person, _ in there})
-        return [Stood(entry, names.get(person), _row_of(person, entry, names.get(person))) for person, entry in there]
+        people = {person for person, _ in there}
+        names = _names_of(connection, people)
+        known_as = _found(connection, prehashed.c.address_hash, prehashed.c.name, people)
+        return [
+            Stood(entry, names.get(person), _row_of(person, entry, names.get(person), known_as.get(person.address_hash)))
+            for person, entry in there
+        ]
 
 
 def _names_of(connection: Connection, people: set[Person]) -> dict[Person, str]:
     """The plain addresses of those of `people` who were not erased."""
-    known: dict[bytes, str] = {}
-    for these in one_of(connection, addresses.c.address_hash, {person.address_hash for person in people}):
-        for address_hash, address in connection.execute(select(addresses.c.address_hash, addresses.c.address).where(these)):
-            known[address_hash] = address
+    known = _found(connection, addresses.c.address_hash, addresses.c.address, people)
     named = {person for person in people if person.address_hash in known}
     return {person: known[person.address_hash] for person in named - erased_of(connection, named)}
 
 
-def _row_of(person: Person, entry: Entry, address: str | None) -> Row:
+def _found(connection: Connection, key: Column[bytes], value: Column[str], people: set[Person]) -> dict[bytes, str]:
+    """What a table has for the hashes of these people."""
+    return {
+        address_hash: found
+        for these in one_of(connection, key, {person.address_hash for person in people})
+        for address_hash, found in connection.execute(select(key, value).where(these))
+    }
+
+
+def _row_of(person: Person, entry: Entry, address: str | None, known_as: str | None) -> Row:
     values: dict[str, Value] = {
         "tenant": person.tenant,
         "address": address,
         "address_hash": person.address_hash.hex(),
+        "known_as": known_as,
         "scope": entry.scope,
         "cause": entry.cause.value,
         "category": entry.category,

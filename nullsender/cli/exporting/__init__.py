@@ -1,0 +1,1 @@
+"""What `nullsender export` keeps in mind while it works."""
