@@ -615,6 +615,8 @@ IMPORT_PART_ROWS_HELD = 250
 IMPORT_PEOPLE_A_TURN = 5_000
 # How many refused rows are shown; all of them stand in a file.
 IMPORT_REFUSED_SHOWN_MAX = 20
+# How many different reasons a report counts; the file of refused rows has them all.
+IMPORT_REASONS_MAX = 50
 # How long the file of an import and its refused rows are kept once it is done: time to look, and it names people.
 IMPORT_KEPT_DAYS = 7
 
