@@ -130,6 +130,7 @@ outcomes = Table(
     Index("outcomes_of_address", "tenant", "address_hash", "seq"),
     Index("outcomes_of_span", "received_at"),
 )
+    Column("policy", Text),  # the version of the policy that decided what it did; None: from before versions
 #: Reports that changed nothing, and those of them whose words are kept still. As text, because a partial index is used only
 #: where a question repeats its words.
 changed_nothing = text("did IN ('kept', 'counted', 'capped', 'recorded')")
@@ -157,6 +158,7 @@ changes = Table(
     Index("changes_of_address", "tenant", "address_hash", "seq"),
 )
 
+    Column("policy", Text),
 strikes = Table(
     "strikes",
     metadata,

@@ -69,6 +69,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     """One report with its outcome, and what it did to the list."""
 
     seq: int
+    policy: str | None = None  # the version of the policy that was in force; None: from before versions
     report_id: str
     received_at: datetime
     outcome: Outcome | None  # None where it was erased
@@ -77,10 +78,15 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     entry_id: int | None
 
 
+    reading: "Reading"
+    proof: Proof
+    proven: bool
+    stream: str | None
 class Reading(NamedTuple):
     """What a report was read as."""
 
     outcome: str
+    policy: str | None = None  # the version of the policy that said what it did; None: from before versions
     category: str
     rule: str
 

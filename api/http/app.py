@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.routing import APIRoute
 
-from api.http import batches, checks, operations, scrub, suppressions, unsubscribe, unsubscribes
+from api.http import batches, checks, history, operations, scrub, suppressions, unsubscribe, unsubscribes
 from api.http.auth import TENANT_HEADER
 from api.http.clients import WrongKeys
 from api.http.edge import Edge
@@ -50,7 +50,7 @@ _TAGS = {
     "operations": "For those who run the system. No key is needed.",
 }
 
-_MODULES = (checks, batches, scrub, suppressions, unsubscribe, unsubscribes, operations)
+_MODULES = (checks, batches, scrub, suppressions, history, unsubscribe, unsubscribes, operations)
 
 
 class Api(NamedTuple):

@@ -7,7 +7,6 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-import msgspec
 from fastapi import Path
 from pydantic import (
     AfterValidator,
@@ -24,7 +23,6 @@ from nullsender import limits
 from nullsender.errors import Invalid
 from nullsender.names import canonical_name
 from suppression.policy import EVERYWHERE, LIST_PREFIX, NOT_TRANSACTIONAL, Cause, Did
-from suppression.records import Change, Told
 
 # RFC 3339 5.6. Left alone, pydantic reads a bare number as seconds or milliseconds since 1970, and `2026` is one of these.
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
@@ -281,15 +279,6 @@ class ListQuery(Question):
     """How many entries to a page."""
 
 
-class HistoryQuery(Question):
-    """Which page of the history."""
-
-    cursor: Cursor | None = None
-    """`next` of the page before."""
-    limit: PageSize = limits.API_PAGE_ITEMS_DEFAULT
-    """How many items to a page."""
-
-
 class EntryReply(Reply):
     """One suppression."""
 
@@ -345,92 +334,6 @@ class ListReply(Reply):
     """One page of the list, newest entries first."""
 
     entries: list[EntryReply]
-    """The page."""
-    next: int | None
-    """The `cursor` of the next page; null: this was the last."""
-
-
-class ReportItem(Reply):
-    """A report about the address, what the rules made of it, and what that did to the list."""
-
-    what: Literal["report"] = "report"
-    seq: int
-    """Its place in the history."""
-    at: datetime
-    """When we received it."""
-    report: str
-    """The report's id."""
-    did: Did
-    """What it did to the list, in one word."""
-    why: str
-    """Why it did that."""
-    entry: int | None
-    """The id of the entry that it made or changed."""
-    outcome: dict[str, Any] | None
-    """The report and the decision on it, whole; null where it was erased."""
-
-    @classmethod
-    def of(cls, told: Told) -> "ReportItem":
-        """As the store tells it."""
-        return cls(
-            seq=told.seq,
-            at=told.received_at,
-            report=told.report_id,
-            did=told.did,
-            why=told.why,
-            entry=told.entry_id,
-            outcome=msgspec.to_builtins(told.outcome),
-        )
-
-
-class ChangeItem(Reply):
-    """A change of an entry: who, when, why."""
-
-    what: Literal["change"] = "change"
-    seq: int
-    """Its place in the history."""
-    at: datetime
-    """When it was made."""
-    action: Changed
-    """What was done to the entry, in one word."""
-    entry: int
-    """The entry's id."""
-    cause: Cause
-    """The entry's cause."""
-    scope: str
-    """The entry's scope."""
-    actor: str
-    """Who did it: a key or a stage of the pipeline."""
-    reason: str
-    """Why, in words."""
-    consent: str | None
-    """How the person agreed, where a complaint or an unsubscribe was lifted."""
-    report: str | None
-    """The id of the report behind it, if one was."""
-
-    @classmethod
-    def of(cls, change: Change) -> "ChangeItem":
-        """As the store tells it."""
-        return cls(
-            seq=change.seq,
-            at=change.at,
-            action=change.action,
-            entry=change.entry_id,
-            cause=change.cause,
-            scope=change.scope,
-            actor=change.actor,
-            reason=change.reason,
-            consent=change.consent,
-            report=change.report_id,
-        )
-
-
-class HistoryReply(Reply):
-    """One page of an address's history, newest first."""
-
-    address: str
-    """The address in its canonical form."""
-    items: list[ReportItem | ChangeItem]
     """The page."""
     next: int | None
     """The `cursor` of the next page; null: this was the last."""

@@ -1,4 +1,4 @@
-"""/v1/suppressions and /v1/addresses: what people do to the list, and what they see of it."""
+"""/v1/suppressions: what people do to the list, and what they see of it."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -13,23 +13,19 @@ from api.http.auth import MayRead, MayWrite
 from api.http.parts import Parts, UsedParts
 from api.http.problems import POSSIBLE_WITH_BODIES, POSSIBLE_WITH_KEYS, Problem, ProblemKind, documented, require_json
 from api.http.schemas import (
-    ChangeItem,
     DeleteSuppression,
     EntriesReply,
     EntryReply,
-    HistoryQuery,
-    HistoryReply,
     LiftedReply,
     LiftQuery,
     ListQuery,
     ListReply,
     PathAddress,
     PutSuppression,
-    ReportItem,
     ScopeQuery,
 )
 from nullsender.limits import TABLE_SETTLE_POLL_SECONDS
-from suppression.records import Change, Entry, Told
+from suppression.records import Entry
 from suppression.store.read import Filters
 
 
@@ -153,21 +149,6 @@ async def list_entries(query: Annotated[ListQuery, Query()], caller: MayRead, pa
     return ListReply(entries=_shown(page.items), next=page.cursor)
 
 
-@routes.get(
-    "/v1/addresses/{address:address}/history",
-    operation_id="history",
-    response_description="One page of the history.",
-    responses=documented(*POSSIBLE_WITH_KEYS),
-)
-async def history(
-    address: PathAddress, query: Annotated[HistoryQuery, Query()], caller: MayRead, parts: UsedParts
-) -> HistoryReply:
-    """Every report, outcome and change of one address, newest first, a page at a time."""
-    name = asked_about(address)
-    page = await parts.threads.run(parts.store.history, caller.tenant, name, limit=query.limit, cursor=query.cursor)
-    return HistoryReply(address=name, items=[_item(item) for item in page.items], next=page.cursor)
-
-
 async def until_visible(parts: Parts) -> None:
     """Wait until every process of this machine answers with what was written; see `Lookup.is_visible` for why this ends."""
     sequence = await parts.threads.run(parts.store.feed_head)
@@ -184,7 +165,3 @@ def _some(entries: Sequence[Entry]) -> Sequence[Entry]:
 
 def _shown(entries: Sequence[Entry]) -> list[EntryReply]:
     return [EntryReply.model_validate(entry) for entry in entries]
-
-
-def _item(item: Told | Change) -> ReportItem | ChangeItem:
-    return ReportItem.of(item) if isinstance(item, Told) else ChangeItem.of(item)

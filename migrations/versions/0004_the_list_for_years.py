@@ -92,6 +92,8 @@ def _incidents() -> None:
 
     op.create_table(
         "incidents",
+    op.add_column("outcomes", sa.Column("policy", sa.Text))
+    op.add_column("changes", sa.Column("policy", sa.Text))
         sa.Column("id", _NUMBER, primary_key=True, autoincrement=False),
         sa.Column("tenant", sa.Text(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
@@ -119,6 +121,8 @@ def _incidents() -> None:
         sa.Column("report_id", sa.Text(), primary_key=True),
         sa.Column("proven", sa.Boolean(), primary_key=True),
         sa.Column("tenant", sa.Text(), nullable=False),
+    op.drop_column("changes", "policy")
+    op.drop_column("outcomes", "policy")
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("address_hash", sa.LargeBinary(), nullable=False),
         sa.Column("held_at", _TIME, nullable=False),

@@ -5,15 +5,14 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import Select, func, select
 
 from nullsender.address import canonical, domain_to_ascii
-from nullsender.events import Outcome, decode
 from nullsender.log import Partition, Position
 from suppression.engine import reading
-from suppression.models import addresses, changes, entries, outcomes
-from suppression.policy import EVERYWHERE, GRAVITY, Cause, Did
-from suppression.records import Change, Entry, Page, Told
+from suppression.models import addresses, changes, entries
+from suppression.policy import EVERYWHERE, GRAVITY, Cause
+from suppression.records import Change, Entry, Page
 from suppression.schema import require_schema
 from suppression.store.rows import change_of, entry_of, is_live
 from suppression.store.standing import StandingReader
@@ -84,19 +83,6 @@ class StoreReader(StandingReader):
             rows = connection.execute(asked.order_by(entries.c.id.desc()).limit(limit + 1)).all()
         return Page([entry_of(row, row.address) for row in rows[:limit]], rows[limit - 1].id if len(rows) > limit else None)
 
-    def history(self, tenant: str, address: str, *, cursor: int | None, limit: int) -> Page[Told | Change]:
-        """Every report on an address and every change of its entries, newest first. `Invalid` where it is no address."""
-        address_hash = self._hasher.hash(canonical(address))
-        items: list[Told | Change] = []
-        with reading(self._engine) as connection:
-            for table, item_of in ((outcomes, _told_of), (changes, change_of)):
-                asked = select(table).where(table.c.tenant == tenant, table.c.address_hash == address_hash)
-                if cursor is not None:
-                    asked = asked.where(table.c.seq < cursor)
-                items += [item_of(row) for row in connection.execute(asked.order_by(table.c.seq.desc()).limit(limit + 1))]
-        items.sort(key=lambda item: item.seq, reverse=True)
-        return Page(items[:limit], items[limit - 1].seq if len(items) > limit else None)
-
     def feed(self, after_seq: int, limit: int) -> Sequence[Change]:
         """The changes after that number, oldest first. Whoever has asked up to a number has missed none before it."""
         asked = select(changes).where(changes.c.seq > after_seq).order_by(changes.c.seq).limit(limit)
@@ -136,15 +122,3 @@ def _filtered(asked: Select[Any], filters: Filters) -> Select[Any]:
     if filters.domain is not None:
         asked = asked.where(addresses.c.domain == domain_to_ascii(filters.domain))
     return asked
-
-
-def _told_of(row: Row[Any]) -> Told:
-    return Told(
-        seq=row.seq,
-        report_id=row.report_id,
-        received_at=row.received_at,
-        outcome=row.body and decode(Outcome, row.body),
-        did=Did(row.did),
-        why=row.why,
-        entry_id=row.entry_id,
-    )

@@ -29,10 +29,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import UserDefinedType
 
+from nullsender.events import Outcome, Proof, decode
 from nullsender.limits import STORE_IN_MAX
 from suppression.models import entries, numbering
 from suppression.policy import Cause, Did
-from suppression.records import Change, Entry
+from suppression.records import Change, Entry, Reading, Told
 from suppression.store.bulk import Columns, is_postgresql
 
 
@@ -186,6 +187,25 @@ def change_of(row: Row[Any]) -> Change:
         after=_ENTRY.decode(row.after),
     )
 
+        policy=row.policy,
+    )
+
+
+def told_of(row: Row[Any]) -> Told:
+    """The report of a row of `outcomes`."""
+    return Told(
+        seq=row.seq,
+        report_id=row.report_id,
+        received_at=row.received_at,
+        reading=Reading(row.outcome, row.category, row.rule),
+        proof=Proof(row.proof),
+        proven=row.proven,
+        stream=row.stream,
+        outcome=row.body and decode(Outcome, row.body),
+        did=Did(row.did),
+        why=row.why,
+        entry_id=row.entry_id,
+        policy=row.policy,
 
 def take_pen(connection: Connection) -> int:
     """Wait for the turn to write, which lasts until the transaction ends; the last number that was given."""

@@ -28,6 +28,7 @@ from suppression.store.names import StoreNames
 from suppression.store.preview import StorePreview
 from suppression.store.read import StoreReader
 from suppression.store.rows import Key, Person
+from suppression.store.stories import StoreStories
 from suppression.store.text import clean_name, clean_words, require_name
 from suppression.store.turn import Grounds, Turn
 from suppression.store.turns import StoreTurns
@@ -37,7 +38,7 @@ _log = logging.getLogger("store")
 _CLOCK_ACTOR = "clock"  # who ends an entry that expires, as the history names it
 
 
-class Store(StoreReader, StoreNames, StoreKeys, StorePreview, StoreTurns):
+class Store(StoreReader, StoreStories, StoreNames, StoreKeys, StorePreview, StoreTurns):
     """The suppression list. Safe to share between threads; every process opens its own.
 
     All of it raises `Transient` for the database's trouble, and then nothing was done. After an `UnknownCommit` it may have

@@ -82,13 +82,16 @@ _STRIKES = msgspec.json.Decoder(tuple[Strike, ...])
 class Turn:
     """A write that is under way: all that it reads and changes. Lives inside one `engine.writing` block."""
 
-    def __init__(self, connection: Connection, *, last: int, now: datetime, deadlines: Deadlines) -> None:
+    def __init__(
+        self, connection: Connection, *, last: int, now: datetime, deadlines: Deadlines, policy_version: str = BUILT_IN
+    ) -> None:
         self.now = now
         self.connection = connection  # for what has tables of its own
         self._began_after = last
         self._last = last
         self._entries = Held(entries, entry_columns)
         self._strikes = Held(strikes, _strikes_columns)
+        self._policy_version = policy_version
         self._made = Held(provisional_counts, _made_columns)
         self._positions = Held(consumer_offsets, _position_columns)
         self._names: dict[Person, str] = {}
@@ -181,6 +184,7 @@ class Turn:
         )
         return after
 
+                "policy": self._policy_version,
     def changed(self) -> list[tuple[Did, Cause, bytes]]:
         """What was done to which kind of entry, of which address's hash, so far; in its order."""
         return self._changed
@@ -204,11 +208,11 @@ class Turn:
 
     def record(self, outcome: Columns) -> None:
         """Write a row of `outcomes`."""
-        self._outcomes.append(outcome)
+        self._outcomes.append({**outcome, "policy": self._policy_version})
 
     def rewrite(self, outcome: Columns) -> None:
         """Let the row of `outcomes` that has this key be like that from now on."""
-        self._rewritten.append(outcome)
+        self._rewritten.append({**outcome, "policy": self._policy_version})
 
     def recorded(self, report_ids: Collection[str]) -> list[Columns]:
         """The rows of `outcomes` for these reports, as they were before this turn."""

@@ -25,7 +25,13 @@ class StoreTurns(StoreBase):
             if tried is not None and was_committed(connection, tried[0]):
                 return tried[1]
             # The time is taken with the pen in hand, so that the times of changes follow their numbers.
-            turn = Turn(connection, last=last, now=now or self._clock.now(), deadlines=self._deadlines)
+            turn = Turn(
+                connection,
+                last=last,
+                now=now or self._clock.now(),
+                deadlines=self._deadlines,
+                policy_version=self.policy.version,
+            )
             done = work(turn)
             receipt = turn.finish()
             tried = receipt and (receipt, done)
