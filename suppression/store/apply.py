@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from nullsender.address import AddressHasher
+from nullsender.events import Outcome
 from suppression.incidents.breaker import BreakerSettings
 from suppression.incidents.incident import Incident
-from nullsender.events import Outcome
 from suppression.policy import (
     Cause,
     Claim,
@@ -21,12 +21,12 @@ from suppression.policy import (
     Strike,
     add_strike,
     claim_of_strikes,
-from suppression.store.aside import Holding
-from suppression.store.breaker import Breaking
     decide,
     source_of,
 )
 from suppression.records import Applied
+from suppression.store.aside import Holding
+from suppression.store.breaker import Breaking
 from suppression.store.rejudge import Rejudger
 from suppression.store.reported import NAMED, Reported, columns_of, read_outcome
 from suppression.store.rows import Key
@@ -45,10 +45,9 @@ class Applier:
         self._hasher = hasher
         self._policy = policy
         self._rejudger = Rejudger(turn, policy)
-        self._strikes = Strikes(turn, policy)
         self._holding = Holding(turn)
         self.breaking = Breaking(turn, breaker)
-        self._known: set[tuple[str, bool]] = set()  # reports that were applied
+        self._known: dict[tuple[str, bool], datetime] = {}  # reports that were applied, and when they had come
 
     def apply(self, batch: Sequence[Outcome]) -> list[Applied]:
         """What each of them did, in their order."""
@@ -71,14 +70,12 @@ class Applier:
 
     def _load(self, reports: Sequence[Reported]) -> None:
         """Read all that there is of the people whom these reports concern."""
-        soft = (report for report in reports if report.key and report.key.cause is Cause.SOFT)
-        self._strikes.load({report.key.person for report in soft if report.key and not self._is_known(report)})
-        self._holding.load({report.tenant for report in reports})
-        hard = [report for report in reports if report.key and report.key.cause is Cause.HARD and report.proven]
-        self.breaking.load((report.tenant, report.outcome) for report in hard if not self._is_known(report))
         new = {report.person for report in reports if report.person and not self._is_known(report)}
         read_anew = [report for report in reports if report.outcome.rejudged is not None and self._is_known(report)]
         self._turn.load(new | self._rejudger.people_of(read_anew))
+        self._holding.load({report.tenant for report in reports})
+        hard = [report for report in reports if report.key and report.key.cause is Cause.HARD and report.proven]
+        self.breaking.load((report.tenant, report.outcome) for report in hard if not self._is_known(report))
 
     def _is_known(self, report: Reported) -> bool:
         """It was applied as it is, or with proof, which is more than it brings."""
@@ -127,20 +124,10 @@ class Applier:
         place = Place(key.person, key.scope)
         came_at = self._known.get((report.id, False))
         before = None if came_at is None else Strike(came_at, proven=False)
-        if did is Did.ADDED and claim.proven and claim.cause is Cause.HARD:
-            held_by = self.breaking.key_holding(report.tenant, report.outcome)
-            if held_by is not None:
-                why = f"held for review: {held_by} makes far more new entries than its usual share"
-                return Applied(report_id=report.id, did=Did.HELD, why=clean_words(why), held_by=held_by)
         settings = self._policy.settings_of_scope(key.person.tenant, key.scope)
         newest = add_strike(self._turn.strikes(place), claim, self._turn.standing(key), settings, instead_of=before)
         self._turn.keep_strikes(place, newest)
         return claim_of_strikes(newest, claim, settings)
-
-def _set_aside(report: Reported, holding: Sequence[Incident]) -> Applied:
-    why = "; ".join(incident.words for incident in holding)
-    return Applied(report_id=report.id, did=Did.RECORDED, why=clean_words(f"set aside by {why}"))
-
 
     def _claim(self, report: Reported, key: Key, claim: Claim) -> Applied:
         turn, policy = self._turn, self._policy.settings_for(report.tenant, report.outcome.report.stream)
@@ -155,9 +142,19 @@ def _set_aside(report: Reported, holding: Sequence[Incident]) -> Applied:
             if not turn.take_provisional(source, report.received_at, made_max):
                 why = f"{source} has made {made_max} provisional entries within the hour"
                 return Applied(report_id=report.id, did=Did.CAPPED, why=why)
+        if did is Did.ADDED and claim.proven and claim.cause is Cause.HARD:
+            held_by = self.breaking.key_holding(report.tenant, report.outcome)
+            if held_by is not None:
+                why = f"held for review: {held_by} makes far more new entries than its usual share"
+                return Applied(report_id=report.id, did=Did.HELD, why=clean_words(why), held_by=held_by)
         entry = turn.put(key, did, standing, _grounds(report))
         why = f"{claim.cause}, proof: {report.outcome.report.proof}"
         return Applied(report_id=report.id, did=did, why=why, entry_id=entry.id)
+
+
+def _set_aside(report: Reported, holding: Sequence[Incident]) -> Applied:
+    why = "; ".join(incident.words for incident in holding)
+    return Applied(report_id=report.id, did=Did.RECORDED, why=clean_words(f"set aside by {why}"))
 
 
 def _grounds(report: Reported) -> Grounds:
