@@ -31,6 +31,7 @@ from suppression.models import (
     strikes,
 )
 from suppression.policy import ENDS, Cause, Did, Standing, Strike
+from suppression.policy.in_force import BUILT_IN
 from suppression.records import Entry
 from suppression.store.asked import Asked
 from suppression.store.audit import chained
