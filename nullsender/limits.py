@@ -638,8 +638,8 @@ IMPORT_PART_BYTES = 2 * 2**20
 IMPORT_PART_ROWS_HELD = 250
 # How many rows are sorted in memory at once, should a part have more: a list of one address a million times is one part.
 IMPORT_SORTED_ROWS_MAX = 200_000
-# How many people one turn of an import is about: it has the pen for a few tenths of a second, and a commit is a small part of it.
-IMPORT_PEOPLE_A_TURN = 5_000
+# How many rows one turn of an import is about: it has the pen for a few tenths of a second, and a commit is a small part of it.
+IMPORT_ROWS_A_TURN = 5_000
 # How many refused rows are shown; all of them stand in a file.
 IMPORT_REFUSED_SHOWN_MAX = 20
 # How long the file of an import and its refused rows are kept once it is done: time to look, and it names people.
