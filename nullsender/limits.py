@@ -338,8 +338,10 @@ UNSUBSCRIBE_LINKS_MAX = 1_000
 # What the API and the doors remember of people whose mail was refused until it is written down, at 200 bytes each, and how
 # often that is: the first refusal is told in days, and a crash that loses some seconds of them loses nothing that matters.
 REFUSALS_WAITING_MAX = 10_000
-REFUSALS_KNOWN_MAX = 100_000
 REFUSALS_WRITE_SECONDS = 5.0
+# People whose first refusal is written, so that it is not asked about again; and for how long, for they may come back.
+REFUSALS_KNOWN_MAX = 100_000
+REFUSALS_KNOWN_SECONDS = 3_600.0
 # How far before its end the time of an unsubscribe that stops nothing yet raises an alarm: a quarter of it is left.
 UNSUBSCRIBE_ALARM_SHARE = 0.25
 # How long one that was in vain is told of; nobody mends what is older, and its words on the log are gone by then.
@@ -582,33 +584,6 @@ DUTY_POLL_SECONDS = 5.0
 # How long the row of a job that has ended is kept: a year's questions can be answered, and the audit trail keeps the rest.
 JOBS_KEPT_DAYS = 366
 
-# --- exports -----------------------------------------------------------------------------------------------------------
-# Rows that are read, written and made durable together: some 10 MB in hand, and what an interruption costs is under a second.
-EXPORT_PART_ROWS = 20_000
-# Rows of a row group in Parquet: enough to compress well, few enough to be held.
-EXPORT_ROW_GROUP_ROWS = 100_000
-# Hashes that are held while they are dealt into piles: some 30 MB.
-EXPORT_HASHES_IN_HAND_MAX = 2**18
-# Entries that may change while an export runs and still be shown as they stood when it began: some 700 bytes each.
-EXPORT_MEANWHILE_MAX = 100_000
-# What an export is for, and who gets it: a sentence each.
-EXPORT_WORDS_CHARACTERS_MAX = 500
-# A manifest is some 3 KB; what is larger is none.
-MANIFEST_BYTES_MAX = 2**16
-# How long the file of an export can be fetched, unless set otherwise.
-EXPORT_KEPT_DAYS = 7
-
-# --- the embedded log --------------------------------------------------------------------------------------------------
-# Partitions of each topic: as many processes of one role can share its work. More would only be more places to look at.
-LOG_PARTITIONS = 8
-# What one commit carries: enough that the disk's wait is shared by all who wait, few enough that the next need not wait long.
-LOG_COMMIT_RECORDS_MAX = 1_000
-LOG_COMMIT_BYTES_MAX = 32 * 2**20
-# What may wait for a commit in one process, for each topic; past it the disk is too slow for us, and saying so (451) is kinder.
-LOG_QUEUE_RECORDS_MAX = 10_000
-LOG_QUEUE_BYTES_MAX = 128 * 2**20
-# Bytes a consumer takes at once, however many records that is (it always takes one).
-LOG_POLL_BYTES_MAX = 16 * 2**20
 # --- imports -----------------------------------------------------------------------------------------------------------
 # A list of 50 million rows with reasons beside them, unpacked; what unpacks to more is a mistake, or meant to fill the disk.
 IMPORT_BYTES_MAX = 8 * 2**30
@@ -642,6 +617,8 @@ IMPORT_SORTED_ROWS_MAX = 200_000
 IMPORT_ROWS_A_TURN = 5_000
 # How many refused rows are shown; all of them stand in a file.
 IMPORT_REFUSED_SHOWN_MAX = 20
+# How many different reasons a report counts; the file of refused rows has them all.
+IMPORT_REASONS_MAX = 50
 # How long the file of an import and its refused rows are kept once it is done: time to look, and it names people.
 IMPORT_KEPT_DAYS = 7
 
@@ -685,6 +662,33 @@ BREAKER_REVIEW_DAYS = 7
 # Keys of the breaker that `review list` shows.
 BREAKER_KEYS_SHOWN_MAX = 200
 
+# --- exports -----------------------------------------------------------------------------------------------------------
+# Rows that are read, written and made durable together: some 10 MB in hand, and what an interruption costs is under a second.
+EXPORT_PART_ROWS = 20_000
+# Rows of a row group in Parquet: enough to compress well, few enough to be held.
+EXPORT_ROW_GROUP_ROWS = 100_000
+# Hashes that are held while they are dealt into piles: some 30 MB.
+EXPORT_HASHES_IN_HAND_MAX = 2**18
+# Entries that may change while an export runs and still be shown as they stood when it began: some 700 bytes each.
+EXPORT_MEANWHILE_MAX = 100_000
+# What an export is for, and who gets it: a sentence each.
+EXPORT_WORDS_CHARACTERS_MAX = 500
+# A manifest is some 3 KB; what is larger is none.
+MANIFEST_BYTES_MAX = 2**16
+# How long the file of an export can be fetched, unless set otherwise.
+EXPORT_KEPT_DAYS = 7
+
+# --- the embedded log --------------------------------------------------------------------------------------------------
+# Partitions of each topic: as many processes of one role can share its work. More would only be more places to look at.
+LOG_PARTITIONS = 8
+# What one commit carries: enough that the disk's wait is shared by all who wait, few enough that the next need not wait long.
+LOG_COMMIT_RECORDS_MAX = 1_000
+LOG_COMMIT_BYTES_MAX = 32 * 2**20
+# What may wait for a commit in one process, for each topic; past it the disk is too slow for us, and saying so (451) is kinder.
+LOG_QUEUE_RECORDS_MAX = 10_000
+LOG_QUEUE_BYTES_MAX = 128 * 2**20
+# Bytes a consumer takes at once, however many records that is (it always takes one).
+LOG_POLL_BYTES_MAX = 16 * 2**20
 # Records taken from one partition before the next has its turn.
 LOG_TURN_RECORDS = 32
 # How soon a waiting consumer looks again: at first, and at most. The second is the delay that an idle log adds to a record.
