@@ -127,10 +127,10 @@ outcomes = Table(
     Column("why", Text, nullable=False),
     Column("entry_id", _Number),
     Column("body", Text),  # the whole Outcome as JSON; None once it was erased
+    Column("policy", Text),  # the version of the policy that decided what it did; None: from before versions
     Index("outcomes_of_address", "tenant", "address_hash", "seq"),
     Index("outcomes_of_span", "received_at"),
 )
-    Column("policy", Text),  # the version of the policy that decided what it did; None: from before versions
 #: Reports that changed nothing, and those of them whose words are kept still. As text, because a partial index is used only
 #: where a question repeats its words.
 changed_nothing = text("did IN ('kept', 'counted', 'capped', 'recorded')")
@@ -155,10 +155,10 @@ changes = Table(
     Column("report_id", Text),
     Column("before", Text),
     Column("after", Text, nullable=False),
+    Column("policy", Text),
     Index("changes_of_address", "tenant", "address_hash", "seq"),
 )
 
-    Column("policy", Text),
 strikes = Table(
     "strikes",
     metadata,

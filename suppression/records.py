@@ -63,30 +63,30 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     report_id: str | None
     before: Entry | None
     after: Entry
+    policy: str | None = None  # the version of the policy that was in force; None: from before versions
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
     """One report with its outcome, and what it did to the list."""
 
     seq: int
-    policy: str | None = None  # the version of the policy that was in force; None: from before versions
     report_id: str
     received_at: datetime
-    outcome: Outcome | None  # None where it was erased
-    did: Did
-    why: str
-    entry_id: int | None
-
-
     reading: "Reading"
     proof: Proof
     proven: bool
     stream: str | None
+    outcome: Outcome | None  # None where it was erased
+    did: Did
+    why: str
+    entry_id: int | None
+    policy: str | None = None  # the version of the policy that said what it did; None: from before versions
+
+
 class Reading(NamedTuple):
     """What a report was read as."""
 
     outcome: str
-    policy: str | None = None  # the version of the policy that said what it did; None: from before versions
     category: str
     rule: str
 

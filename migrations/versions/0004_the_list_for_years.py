@@ -57,6 +57,8 @@ def _without_policy() -> None:
 def _audit() -> None:
     """The chain of all that was done."""
     op.add_column("numbering", sa.Column("link", sa.LargeBinary))
+    op.add_column("outcomes", sa.Column("policy", sa.Text))
+    op.add_column("changes", sa.Column("policy", sa.Text))
     op.create_table(
         "audit",
         sa.Column("seq", _NUMBER, primary_key=True, autoincrement=False),
@@ -84,6 +86,8 @@ def _audit() -> None:
 def _without_audit() -> None:
     op.drop_table("erased")
     op.drop_table("audit")
+    op.drop_column("changes", "policy")
+    op.drop_column("outcomes", "policy")
     op.drop_column("numbering", "link")
 
 
@@ -92,8 +96,6 @@ def _incidents() -> None:
 
     op.create_table(
         "incidents",
-    op.add_column("outcomes", sa.Column("policy", sa.Text))
-    op.add_column("changes", sa.Column("policy", sa.Text))
         sa.Column("id", _NUMBER, primary_key=True, autoincrement=False),
         sa.Column("tenant", sa.Text(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
@@ -121,8 +123,6 @@ def _incidents() -> None:
         sa.Column("report_id", sa.Text(), primary_key=True),
         sa.Column("proven", sa.Boolean(), primary_key=True),
         sa.Column("tenant", sa.Text(), nullable=False),
-    op.drop_column("changes", "policy")
-    op.drop_column("outcomes", "policy")
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("address_hash", sa.LargeBinary(), nullable=False),
         sa.Column("held_at", _TIME, nullable=False),

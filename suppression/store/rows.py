@@ -185,8 +185,6 @@ def change_of(row: Row[Any]) -> Change:
         report_id=row.report_id,
         before=row.before and _ENTRY.decode(row.before),
         after=_ENTRY.decode(row.after),
-    )
-
         policy=row.policy,
     )
 
@@ -206,6 +204,8 @@ def told_of(row: Row[Any]) -> Told:
         why=row.why,
         entry_id=row.entry_id,
         policy=row.policy,
+    )
+
 
 def take_pen(connection: Connection) -> int:
     """Wait for the turn to write, which lasts until the transaction ends; the last number that was given."""

@@ -30,8 +30,7 @@ from suppression.models import (
     provisional_counts,
     strikes,
 )
-from suppression.policy import ENDS, Cause, Did, Standing, Strike
-from suppression.policy.in_force import BUILT_IN
+from suppression.policy import BUILT_IN, ENDS, Cause, Did, Standing, Strike
 from suppression.records import Entry
 from suppression.store.asked import Asked
 from suppression.store.audit import chained
@@ -88,11 +87,11 @@ class Turn:
     ) -> None:
         self.now = now
         self.connection = connection  # for what has tables of its own
+        self._policy_version = policy_version
         self._began_after = last
         self._last = last
         self._entries = Held(entries, entry_columns)
         self._strikes = Held(strikes, _strikes_columns)
-        self._policy_version = policy_version
         self._made = Held(provisional_counts, _made_columns)
         self._positions = Held(consumer_offsets, _position_columns)
         self._names: dict[Person, str] = {}
@@ -181,11 +180,11 @@ class Turn:
                 "report_id": grounds.evidence,
                 "before": before and msgspec.json.encode(before).decode(),
                 "after": msgspec.json.encode(after).decode(),
+                "policy": self._policy_version,
             }
         )
         return after
 
-                "policy": self._policy_version,
     def changed(self) -> list[tuple[Did, Cause, bytes]]:
         """What was done to which kind of entry, of which address's hash, so far; in its order."""
         return self._changed
