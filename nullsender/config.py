@@ -208,12 +208,15 @@ class PolicySection(Section):
     """How long an entry from an unproven report lasts, in days."""
     provisional_per_source_and_hour_max: int = Field(default=limits.PROVISIONAL_PER_SOURCE_AND_HOUR_MAX, ge=0)
     """How many provisional entries one source (IP address) may make within an hour."""
-    soft_limit: int = Field(default=limits.SOFT_BOUNCES_MAX, ge=2, le=100)
-    """How many soft bounces of the recipient's own fault within the window make an entry."""
+    file: OptionalPathSetting = None
+    """The policy file (docs/policy.md): scopes by cause, and all of this by tenant and stream. It wins over what is set here."""
+    soft_limit: int = Field(default=limits.SOFT_BOUNCES_MAX, ge=2, le=limits.SOFT_LIMIT_MAX)
+    """How many failed sends of the recipient's own fault within the window make an entry (docs/policy.md: some categories
+    have limits of their own)."""
     soft_window_days: int = Field(default=limits.SOFT_WINDOW_DAYS, ge=1, le=365)
     """How long a soft bounce counts, in days."""
-    soft_entry_days: int = Field(default=limits.SOFT_ENTRY_DAYS, ge=1, le=365)
-    """How long an entry from soft bounces lasts, in days."""
+    soft_lifetimes: WordsSetting = limits.SOFT_LIFETIMES
+    """How long the entries from soft bounces last, one after the other: days such as 7d, at the end forever."""
 
 
 class LookupSection(Section):

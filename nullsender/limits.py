@@ -132,11 +132,13 @@ MESSAGE_BYTES_MAX = 10 * 2**20
 PROVISIONAL_DAYS = 7
 # What one source may do unproven within an hour; more is a broken MTA or an attack on the list.
 PROVISIONAL_PER_SOURCE_AND_HOUR_MAX = 1000
-# Soft bounces within the window that make an entry: systems in the field use three to five (one bad day is not enough).
-SOFT_BOUNCES_MAX = 5
+# Failed sends within the window that make an entry: systems in the field use three to five (one bad day is not enough).
+SOFT_BOUNCES_MAX = 4
 SOFT_WINDOW_DAYS = 14
-# A mailbox that was full may be emptied: ask again after a week.
-SOFT_ENTRY_DAYS = 7
+# A mailbox that was full may be emptied: ask again after a day, then ever later; who never answers is let alone.
+SOFT_LIFETIMES = ("1d", "7d", "30d", "forever")
+# Who made no soft entry for a season starts with the shortest again.
+SOFT_QUIET_DAYS = 90
 # How old the lookup table may be before lookups ask the store itself.
 LOOKUP_STALENESS_SECONDS_MAX = 1.0
 
@@ -562,6 +564,25 @@ OUTCOME_BODIES_KEPT_DAYS = 30
 # it, and the law may have a say; at least longer than bounces are believed (TOKEN_DAYS) and records can be replayed.
 HISTORY_KEPT_DAYS = UNSUBSCRIBE_DAYS + 30
 HISTORY_KEPT_DAYS_MIN = TOKEN_DAYS + 10
+# How late a bounce or a delivery may be told of and still be put where it belongs among the others: the queues of mail servers
+# and the jobs that read their logs are done within days. Deliveries of everybody are kept for so long, so every day costs disk.
+SOFT_LATE_DAYS = 3
+# Strikes and deliveries of one address on one scope that are kept one by one, older ones as what they came to: many times a
+# limit. Of unproven strikes, which anybody can send, a part of that, so that they never push out the others.
+SOFT_EVENTS_KEPT_MAX = 64
+UNPROVEN_STRIKES_KEPT_MAX = 16
+# The largest limit of soft bounces: what is kept has to hold it.
+SOFT_LIMIT_MAX = 10
+# How long nothing has to happen before the strikes of an address are forgotten: past the longest lifetime and quiet time there
+# may be, after which they would count for nothing.
+SOFT_LIFETIME_DAYS_MAX = 366
+SOFT_QUIET_DAYS_MAX = 366
+STRIKES_KEPT_DAYS = SOFT_LIFETIME_DAYS_MAX + SOFT_QUIET_DAYS_MAX
+# Deliveries that one call may report, and that are written in one turn: others wait for a tenth of a second.
+DELIVERIES_PER_CALL_MAX = 10_000
+DELIVERIES_PER_TURN_MAX = 2_000
+# How far ahead of ours the clock of whoever reports a delivery may be.
+DELIVERY_AHEAD_SECONDS_MAX = 300
 # How long the count of a source's provisional entries is kept: a report that comes late still finds its hour.
 PROVISIONAL_COUNTS_KEPT_DAYS = 7
 

@@ -34,6 +34,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     created_by: str
     ended: datetime | None = None  # when it was lifted, or its expiry noted
     ended_by: Did | None = None
+    lifted: datetime | None = None  # when it was lifted last, though it stands again
 
     def is_live(self, now: datetime) -> bool:
         """Neither lifted nor expired by then: it stops mail."""
@@ -42,7 +43,12 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     def standing(self) -> Standing:
         """The entry as the policy sees it."""
         return Standing(
-            since=self.since, expires=self.expires, provisional=self.provisional, ended=self.ended, ended_by=self.ended_by
+            since=self.since,
+            expires=self.expires,
+            provisional=self.provisional,
+            ended=self.ended,
+            ended_by=self.ended_by,
+            lifted=self.lifted,
         )
 
 
@@ -99,6 +105,7 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True):
     why: str
     entry_id: int | None = None
     before: Reading | None = None
+    held_by: str | None = None  # the key of the breaker that holds it for a review
 
 
 class Changed(NamedTuple):
@@ -111,7 +118,6 @@ class Changed(NamedTuple):
 
 class Preview(msgspec.Struct, frozen=True, kw_only=True):
     """What outcomes would do: each of them, and every change of the list that would come of them together."""
-    held_by: str | None = None  # the key of the breaker that holds it for a review
 
     applied: Sequence[Applied]
     changed: Sequence[Changed]

@@ -6,24 +6,22 @@ which it came, with each report as it is read today. What comes out is what woul
 first place, whatever was read anew when, how often, and in which order.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import product
 from typing import Generic, NamedTuple, TypeVar
 
-import msgspec
-
 from suppression.policy import (
-    Cause,
     Claim,
     Did,
     PolicySettings,
+    SoftHistory,
     Standing,
     Strike,
-    add_strike,
-    claim_of_strikes,
     decide,
+    fold_soft,
 )
+from suppression.policy.soft import Word, compacted
 
 #: What was said, as the caller knows it; the fold hands it back as what an entry rests on.
 Words = TypeVar("Words")
@@ -35,6 +33,7 @@ class Heard(NamedTuple, Generic[Words]):
     report_id: str
     claim: Claim
     words: Words
+    strike: Strike  # what it counts as where it is soft
 
 
 class Asked(NamedTuple, Generic[Words]):
@@ -57,12 +56,12 @@ class Folded(NamedTuple, Generic[Words]):
 
     standing: Standing | None
     rests_on: Words | None
-    strikes: tuple[Strike, ...]
+    soft: SoftHistory
     did: Mapping[tuple[str, bool], Did]  # by report id and whether it is proven
 
     def is_like(self, other: "Folded[Words]") -> bool:
         """Whether the list is the same either way."""
-        return self[:3] == other[:3]
+        return self[:2] == other[:2]
 
 
 #: What brings an entry to where it should stand, by whether it stops mail now and whether it should; None: it is there.
@@ -76,35 +75,58 @@ CORRECTIONS: Mapping[tuple[bool, bool], Did | None] = {
 assert CORRECTIONS.keys() == set(product((True, False), repeat=2))
 
 
-def fold(history: Iterable[Heard[Words] | Asked[Words] | Ended], settings: PolicySettings) -> Folded[Words]:
-    """What `history`, all that was said of one entry in its order, comes to."""
+def fold(history: Sequence[Heard[Words] | Asked[Words] | Ended]) -> Folded[Words]:
+    """What `history`, all that was said of one entry in its order, comes to. For all causes but soft."""
     standing: Standing | None = None
     rests_on: Words | None = None
-    strikes: tuple[Strike, ...] = ()
     done: dict[tuple[str, bool], Did] = {}
-    weak: dict[str, Strike] = {}
     for said in history:
         if isinstance(said, Ended):
             standing = _end(standing, said)
             continue
-        claim: Claim | None = said.claim
-        if isinstance(said, Heard) and said.claim.cause is Cause.SOFT:
-            strikes = add_strike(strikes, said.claim, standing, settings, instead_of=weak.get(said.report_id))
-            if not said.claim.proven:
-                weak[said.report_id] = Strike(said.claim.at, proven=False)
-            claim = claim_of_strikes(strikes, said.claim, settings)
-        did, after = (Did.COUNTED, standing) if claim is None else decide(standing, claim)
+        did, after = decide(standing, said.claim)
         if after is not standing:
             standing, rests_on = after, said.words
         if isinstance(said, Heard):
             done[said.report_id, said.claim.proven] = did
-    return Folded(standing, rests_on, strikes, done)
+    return Folded(standing, rests_on, SoftHistory(), done)
+
+
+def fold_strikes(
+    history: Sequence[Heard[Words] | Asked[Words] | Ended], deliveries: Iterable[datetime], settings: PolicySettings
+) -> Folded[Words]:
+    """The same for a soft entry, where `deliveries` stand between the strikes: all of it in the order in which it happened."""
+    heard = [said for said in history if isinstance(said, Heard)]
+    soft = SoftHistory(strikes=tuple(said.strike for said in heard), deliveries=tuple(deliveries))
+    words = words_of(history)
+    folded = fold_soft(soft, words, settings)
+    grounds: dict[object, Words] = {(said.report_id, said.claim.proven): said.words for said in heard}
+    grounds |= {said.claim.at: said.words for said in history if isinstance(said, Asked)}
+    because = folded.rests_on
+    rests_on = None if because is None else grounds[_named(because)]
+    done = {(said.report_id, said.claim.proven): Did.COUNTED for said in heard} | dict(folded.did)
+    return Folded(folded.standing, rests_on, compacted(soft.with_strikes(soft.strikes), words, settings), done)
+
+
+def words_of(history: Iterable[Heard[Words] | Asked[Words] | Ended]) -> Sequence[Word]:
+    """What operators said; that an entry's time was over follows from the rest."""
+    words: list[Word] = []
+    for said in history:
+        if isinstance(said, Asked):
+            words.append(said.claim)
+        elif isinstance(said, Ended) and said.by is Did.LIFTED:
+            words.append(said.standing.end(said.at, Did.LIFTED))
+    return words
+
+
+def _named(because: Strike | Claim) -> object:
+    return because.at if isinstance(because, Claim) else (because.report_id, because.proven)
 
 
 def _end(standing: Standing | None, end: Ended) -> Standing | None:
     """A lift holds against all that came before it, though nothing had to be lifted; an expiry only where its time is over."""
     if end.by is Did.LIFTED:
-        return msgspec.structs.replace(standing or end.standing, ended=end.at, ended_by=Did.LIFTED)
+        return (standing or end.standing).end(end.at, Did.LIFTED)
     if standing is None or standing.ended is not None or standing.expires is None or standing.expires > end.at:
         return standing
-    return msgspec.structs.replace(standing, ended=end.at, ended_by=Did.EXPIRED)
+    return standing.end(end.at, Did.EXPIRED)

@@ -59,6 +59,7 @@ def an_outcome(
         tenant=tenant,
         stream=stream,
         proof=proof,
+        original_message_id=f"<{report_id}@mail.example>",  # each is about a send of its own
         withheld=withheld,
         source=Source(ip=ip),
     )

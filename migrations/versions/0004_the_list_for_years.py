@@ -48,10 +48,45 @@ def _policy() -> None:
         f"UPDATE outcomes SET scope = CASE WHEN {by_stream} THEN substr(stream, 1, 200) ELSE '*' END "
         "WHERE outcome <> 'none' AND address_hash IS NOT NULL AND did NOT IN ('recorded', 'released')"
     )
+    op.add_column("outcomes", sa.Column("send", sa.Text))
+    op.add_column("entries", sa.Column("lifted_at", _TIME))
+    op.execute("UPDATE entries SET lifted_at = ended_at WHERE ended_by = 'lifted'")
+    _strikes()
+    op.create_table(
+        "deliveries",
+        sa.Column("tenant", sa.Text(), primary_key=True),
+        sa.Column("address_hash", sa.LargeBinary(), primary_key=True),
+        sa.Column("stream", sa.Text(), primary_key=True),
+        sa.Column("mailing_list", sa.Text(), primary_key=True),
+        sa.Column("delivered_at", _TIME, primary_key=True),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("deliveries_to_drop", "deliveries", ["delivered_at"])
+
+
+def _strikes() -> None:
+    """Deliveries between the strikes; those that are kept age from today."""
+    op.add_column("strikes", sa.Column("delivered", sa.Text))
+    op.add_column("strikes", sa.Column("before", sa.Text))
+    op.add_column("strikes", sa.Column("newest_at", _TIME))
+    op.execute("UPDATE strikes SET newest_at = CURRENT_TIMESTAMP")
+    with op.batch_alter_table("strikes") as table:
+        table.alter_column("newest_at", nullable=False)
+    op.create_index("strikes_to_drop", "strikes", ["newest_at"])
 
 
 def _without_policy() -> None:
-    op.drop_column("outcomes", "scope")
+    op.drop_table("deliveries")
+    op.drop_index("strikes_to_drop", "strikes")
+    for table, column in (
+        ("strikes", "newest_at"),
+        ("strikes", "before"),
+        ("strikes", "delivered"),
+        ("entries", "lifted_at"),
+        ("outcomes", "send"),
+        ("outcomes", "scope"),
+    ):
+        op.drop_column(table, column)
 
 
 def _audit() -> None:
@@ -93,7 +128,6 @@ def _without_audit() -> None:
 
 def _incidents() -> None:
     """Incidents, and what is held for review."""
-
     op.create_table(
         "incidents",
         sa.Column("id", _NUMBER, primary_key=True, autoincrement=False),

@@ -1,7 +1,6 @@
 """What commands are put together from: settings, keys and log, each opened in one way (the store: `store_parts.py`)."""
 
 import argparse
-
 from typing import TYPE_CHECKING
 
 from nullsender import config, secret_keys
@@ -11,6 +10,7 @@ from nullsender.errors import Invalid, Misconfigured
 from nullsender.log import Log, Topic
 from nullsender.secret_keys import SecretKeys
 from suppression.policy import Policy, PolicySettings
+from suppression.policy.settings import lifetimes_of
 
 if TYPE_CHECKING:
     from suppression.exports.signing import DocumentSigner
@@ -34,7 +34,12 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
 
 def policy_of(settings: Settings) -> Policy:
     """The policy as the operator set it."""
-    return Policy(PolicySettings(**settings.policy.model_dump()))
+    set_here = settings.policy.model_dump(exclude={"file", "soft_lifetimes"})
+    try:
+        default = PolicySettings(**set_here, soft_lifetimes=lifetimes_of(settings.policy.soft_lifetimes))
+    except Invalid as mistake:
+        raise Misconfigured(f"policy.soft_lifetimes: {mistake}") from mistake
+    return Policy(default)
 
 
 def open_log(settings: Settings) -> Log:

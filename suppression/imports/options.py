@@ -1,6 +1,6 @@
 """What the operator says about a list, and what follows from it for a row: its cause, its scope, and since when it holds."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 
@@ -43,8 +43,8 @@ def claim_of_row(said: Said, options: Options, settings: PolicySettings, now: da
         raise Invalid("the row does not say why: name the cause of such rows, with --cause")
     at = min(said.since, now) if said.since else now
     expires = None if cause in PROTECTED else said.expires
-    if cause is Cause.SOFT and expires is None:
-        expires = at + timedelta(days=settings.soft_entry_days)
+    if cause is Cause.SOFT and expires is None and settings.soft_lifetimes[0] is not None:
+        expires = at + settings.soft_lifetimes[0]
     if expires is not None and expires <= now:
         raise Invalid(f"not a suppression any more: it ended at {expires:%Y-%m-%d %H:%M} UTC")
     return Claim(cause=cause, scope=_scope_of(said, cause, options, settings), at=at, proven=True, expires=expires)

@@ -44,7 +44,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
 def claim_of(outcome: Outcome, received_at: datetime, policy: Policy) -> Claim | str:
     """What `outcome` asks of the list, or in words why it asks for nothing.
 
-    A soft outcome's claim is that of its strike alone: see `claim_of_strikes`.
+    A soft outcome asks for nothing alone; its claim says on which scope it is a strike (`soft.py`).
     """
     report, decision = outcome.report, outcome.decision
     settings = policy.settings_for(report.tenant, report.stream)
@@ -55,6 +55,8 @@ def claim_of(outcome: Outcome, received_at: datetime, policy: Policy) -> Claim |
         return f"withheld: {report.withheld}"
     if reach.only_for_fault not in (None, decision.fault):
         return f"the fault is the {decision.fault}'s" if decision.fault else "nobody knows whose fault it is"
+    if reach.cause is Cause.SOFT and not settings.soft_limit_of(decision.category):
+        return f"the policy does not count {decision.category}"
     proven = counts_as_proven(report, settings)
     if not proven and settings.unproven == "ignore":
         return "nothing ties the report to mail that we sent"

@@ -1,55 +1,177 @@
-"""Soft reports. One alone suppresses nobody: it is a *strike*; when enough of them fall within a window, they are one claim.
+"""What soft reports, deliveries and an operator's words about a soft entry come to together.
 
-The newest `soft_limit` strikes are all that is kept of an address, however many come.
+One soft report suppresses nobody. Strikes on one scope, with no delivery between them and within the window, are a *run*. Each
+weighs one over the limit of its category; a run that weighs one makes an entry. Each further entry lives longer than the one
+before; a delivery after its end, a lift, or a long quiet time lets that start over.
+
+All of it is put in the order in which it happened. So what it comes to does not hang on the order in which it arrives, as long
+as nothing comes later than what was let go of (`compacted`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from fractions import Fraction
+from math import ceil
 from typing import NamedTuple
 
 import msgspec
 
+from nullsender.limits import SOFT_EVENTS_KEPT_MAX, SOFT_LATE_DAYS
 from suppression.policy.claims import Claim
+from suppression.policy.scopes import EVERYWHERE
 from suppression.policy.settings import PolicySettings
-from suppression.policy.transitions import Standing
-from suppression.policy.words import Did
+from suppression.policy.strikes import Before, SoftHistory, Strike, distinct
+from suppression.policy.transitions import Standing, decide
+from suppression.policy.words import Cause, Did
+
+ReportKey = tuple[str, bool]  # a report's id, and whether it is proven
+
+#: What an operator said of a soft entry: let it stand (the claim), or lift it (how it stood then).
+Word = Claim | Standing
 
 
-class Strike(NamedTuple):
-    """One soft report that counts."""
+class SoftFold(NamedTuple):
+    """What a history comes to."""
 
-    at: datetime
-    proven: bool
-
-
-def add_strike(
-    strikes: Sequence[Strike],
-    claim: Claim,
-    standing: Standing | None,
-    settings: PolicySettings,
-    *,
-    instead_of: Strike | None = None,
-) -> tuple[Strike, ...]:
-    """The newest `soft_limit` strikes, this one among them; those from before a lift no longer count.
-
-    `instead_of` is the strike of the same report, which came without proof before.
-    """
-    others = list(strikes)
-    if instead_of in others:
-        others.remove(instead_of)
-    counting = sorted((*others, Strike(claim.at, claim.proven)))
-    if standing is not None and standing.ended is not None and standing.ended_by is Did.LIFTED:
-        counting = [strike for strike in counting if strike.at >= standing.ended]
-    return tuple(counting[-settings.soft_limit :])
+    standing: Standing | None
+    rests_on: Strike | Claim | None
+    run: tuple[Strike, ...]  # the strikes that count
+    level: int  # how many entries in a row
+    asked: bool  # whether an operator's word holds the entry
+    did: Mapping[ReportKey, Did]
 
 
-def claim_of_strikes(strikes: Sequence[Strike], claim: Claim, settings: PolicySettings) -> Claim | None:
-    """What the strikes ask for together, `claim` being that of the one that came last; None while there are too few."""
-    window = timedelta(days=settings.soft_window_days)
-    if len(strikes) < settings.soft_limit or strikes[-1].at - strikes[0].at > window:
-        return None
-    return msgspec.structs.replace(
-        claim,
-        proven=all(strike.proven for strike in strikes),
-        expires=strikes[-1].at + timedelta(days=settings.soft_entry_days),
+def fold_soft(history: SoftHistory, words: Iterable[Word], settings: PolicySettings) -> SoftFold:
+    """How the soft entry stands after all of `history` and of `words`, and why."""
+    walk = _Walk(settings, history.before)
+    after = history.before.until if history.before else None
+    events = [event for event in _in_order(history, words) if after is None or event[0] > after]
+    for at, _, event in events:
+        if isinstance(event, Strike):
+            walk.strike(event)
+        elif isinstance(event, Claim):
+            walk.ask(event)
+        elif isinstance(event, Standing):
+            walk.lift(at, event)
+        else:
+            walk.deliver(at)
+    return SoftFold(walk.standing, walk.rests_on, tuple(walk.run), walk.level, walk.asked, walk.did)
+
+
+def compacted(history: SoftHistory, words: Sequence[Word], settings: PolicySettings) -> SoftHistory:
+    """The same without what nothing can come before any more, and of the rest the newest; the words so far are in it too."""
+    times = sorted([*(strike.at for strike in history.strikes), *history.deliveries])
+    if not times:
+        return history
+    cut = times[-1] - timedelta(days=settings.soft_window_days + SOFT_LATE_DAYS)
+    if len(times) > SOFT_EVENTS_KEPT_MAX:
+        cut = max(cut, times[-SOFT_EVENTS_KEPT_MAX - 1])
+    if times[0] > cut:
+        return history
+    gone = msgspec.structs.replace(
+        history,
+        strikes=tuple(strike for strike in history.strikes if strike.at <= cut),
+        deliveries=tuple(at for at in history.deliveries if at <= cut),
     )
+    fold = fold_soft(gone, [word for word in words if _time_of(word) <= cut], settings)
+    return SoftHistory(
+        strikes=tuple(strike for strike in history.strikes if strike.at > cut),
+        deliveries=tuple(at for at in history.deliveries if at > cut),
+        before=Before(until=cut, standing=fold.standing, level=fold.level, asked=fold.asked),
+    )
+
+
+def weight(strikes: Iterable[Strike], settings: PolicySettings) -> Fraction:
+    """What strikes weigh together; one is enough for an entry."""
+    limits = (settings.soft_limit_of(strike.category) for strike in strikes)
+    return sum((Fraction(1, limit) for limit in limits if limit), Fraction(0))
+
+
+def missing(strikes: Iterable[Strike], category: str, settings: PolicySettings) -> int:
+    """How many more reports of that category make an entry."""
+    return max(0, ceil((1 - weight(strikes, settings)) * (settings.soft_limit_of(category) or settings.soft_limit)))
+
+
+def _in_order(history: SoftHistory, words: Iterable[Word]) -> list[tuple[datetime, int, Strike | Word | None]]:
+    """Everything by the time when it happened. Of one moment a lift comes first, and a delivery resets nothing."""
+    events: list[tuple[datetime, int, Strike | Word | None]] = [
+        *((_time_of(word), 0 if isinstance(word, Standing) else 2, word) for word in words),
+        *((at, 1, None) for at in history.deliveries),
+        *((strike.at, 3, strike) for strike in distinct(history.strikes)),
+    ]
+    return sorted(events, key=lambda event: event[:2])  # strikes are in their order already
+
+
+def _time_of(word: Word) -> datetime:
+    if isinstance(word, Claim):
+        return word.at
+    assert word.ended is not None, "a lift has its time"
+    return word.ended
+
+
+class _Walk:
+    """How things stand after the events so far."""
+
+    def __init__(self, settings: PolicySettings, before: Before | None) -> None:
+        self._settings = settings
+        self._window = timedelta(days=settings.soft_window_days)
+        self._quiet = timedelta(days=settings.soft_quiet_days)
+        self.standing = before.standing if before else None
+        self.level = before.level if before else 0
+        self.asked = before.asked if before else False
+        self.run: list[Strike] = []
+        self.rests_on: Strike | Claim | None = None
+        self.did: dict[ReportKey, Did] = {}
+
+    def strike(self, strike: Strike) -> None:
+        """One more failed send."""
+        self.run = [*(earlier for earlier in self.run if strike.at - earlier.at <= self._window), strike]
+        claim = self._claim(strike)
+        did = Did.COUNTED
+        if claim is not None:
+            did = self._decide(claim, strike)
+            self.asked = self.asked and did is not Did.ADDED
+        self.did[strike.report_id, strike.proven] = did
+
+    def ask(self, claim: Claim) -> None:
+        """An operator lets it stand."""
+        self._decide(claim, claim)
+        self.asked = True
+
+    def lift(self, at: datetime, stood: Standing) -> None:
+        """A lift holds against all that came before it, though nothing had to be lifted."""
+        self.standing = (self.standing or stood).end(at, Did.LIFTED)
+        self.run, self.level, self.asked = [], 0, False
+
+    def deliver(self, at: datetime) -> None:
+        """The mailbox took mail: what failed before counts no more."""
+        self.run = []
+        if self.standing is None or not self.standing.stops(at):
+            self.level = 0
+        elif self._settings.delivery_ends_soft and not self.asked:
+            self.standing, self.level = self.standing.end(at, Did.RELEASED), 0
+
+    def _decide(self, claim: Claim, because: Strike | Claim) -> Did:
+        did, self.standing = decide(self.standing, claim)
+        if did is not Did.KEPT:
+            self.rests_on = because
+        return did
+
+    def _claim(self, strike: Strike) -> Claim | None:
+        """What the run asks for; None while it is too light. Without proof it is provisional, and no step to a longer one."""
+        proven = weight((one for one in self.run if one.proven), self._settings) >= 1
+        if not proven and weight(self.run, self._settings) < 1:
+            return None
+        lifetime = self._lifetime(strike.at) if proven else timedelta(days=self._settings.provisional_days)
+        expires = None if lifetime is None else strike.at + lifetime
+        return Claim(cause=Cause.SOFT, scope=EVERYWHERE, at=strike.at, proven=proven, expires=expires)
+
+    def _lifetime(self, at: datetime) -> timedelta | None:
+        """How long an entry lives from now on; one that begins is a step further than the one before."""
+        standing, lifetimes = self.standing, self._settings.soft_lifetimes
+        if standing is None or standing.provisional or not standing.stops(at):
+            over = None if standing is None else standing.ended or standing.expires
+            if over is not None and at - over >= self._quiet:
+                self.level = 0
+            self.level = min(self.level + 1, len(lifetimes))
+        return lifetimes[max(self.level, 1) - 1]

@@ -1,8 +1,9 @@
-"""The table: what a claim does to the entry of its key.
+"""The table: what happens to an entry, by how it stands, by its cause, and by what is said. Total, and the only place for it.
 
 An *entry* is what stops mail to one address: tenant, scope, address and cause make its key, so causes never overwrite each
-other. Two principles are behind the table. Nothing but a lift and time weakens an entry. And a report that came in before a
-lift was part of what the operator judged, so it changes nothing afterwards.
+other. Two principles are behind the table. Nothing but a lift and time weakens an entry (and a delivery, where the policy says
+so, a soft one). And a report that came in before a lift was part of what the operator judged, so it changes nothing afterwards,
+whatever stands there by then.
 """
 
 from collections.abc import Mapping
@@ -13,7 +14,18 @@ from itertools import product
 import msgspec
 
 from suppression.policy.claims import Claim
-from suppression.policy.words import Did, State
+from suppression.policy.words import PROTECTED, Cause, Did, State
+
+
+class Word(StrEnum):
+    """What is said of an entry."""
+
+    PROVEN = "a proven report, or an operator's word"
+    UNPROVEN = "an unproven report"
+    LIFT = "a lift"
+    CONSENT = "a lift with the person's consent"
+    DELIVERY = "a delivery"
+    TIME = "its time is over"
 
 
 class Move(StrEnum):
@@ -21,23 +33,38 @@ class Move(StrEnum):
 
     ADD = "add"  # a new period begins
     STRENGTHEN = "strengthen"  # as strong as the entry and the claim together
+    PROLONG = "prolong"  # until the later of both ends, and no stronger
     KEEP = "keep"
+    END = "end"
+    MAY_END = "may end"  # where the policy says `delivery_ends_soft`
+    REFUSE = "refuse"
 
 
-_BY_STATE: Mapping[State, tuple[Move, Move]] = {
-    #                   the claim is: proven   unproven
-    State.CLEAR: (Move.ADD, Move.ADD),
-    State.PROVISIONAL: (Move.STRENGTHEN, Move.KEEP),
-    State.TEMPORARY: (Move.STRENGTHEN, Move.KEEP),
-    State.SUPPRESSED: (Move.KEEP, Move.KEEP),
-    State.EXPIRED: (Move.ADD, Move.ADD),
-    State.LIFTED: (Move.ADD, Move.ADD),
-    State.OVERRULED: (Move.KEEP, Move.KEEP),
+_ADD, _STRENGTHEN, _PROLONG, _KEEP, _END = Move.ADD, Move.STRENGTHEN, Move.PROLONG, Move.KEEP, Move.END
+
+_BY_STATE: Mapping[State, tuple[Move, ...]] = {
+    #                   PROVEN       UNPROVEN  LIFT   CONSENT DELIVERY TIME
+    State.CLEAR: (_ADD, _ADD, _KEEP, _KEEP, _KEEP, _KEEP),
+    State.PROVISIONAL: (_STRENGTHEN, _PROLONG, _END, _END, _KEEP, _END),
+    State.TEMPORARY: (_STRENGTHEN, _KEEP, _END, _END, _KEEP, _END),
+    State.SUPPRESSED: (_KEEP, _KEEP, _END, _END, _KEEP, _KEEP),
+    State.EXPIRED: (_ADD, _ADD, _KEEP, _KEEP, _KEEP, _KEEP),
+    State.LIFTED: (_ADD, _ADD, _KEEP, _KEEP, _KEEP, _KEEP),
+    State.OVERRULED: (_KEEP, _KEEP, _KEEP, _KEEP, _KEEP, _KEEP),
 }
-TRANSITIONS: Mapping[tuple[State, bool], Move] = {
-    (state, proven): moves[0] if proven else moves[1] for state, moves in _BY_STATE.items() for proven in (True, False)
+#: How an entry stands that stops mail.
+STANDING = (State.PROVISIONAL, State.TEMPORARY, State.SUPPRESSED)
+_EXCEPTIONS: Mapping[tuple[State, Cause, Word], Move] = {
+    **{(state, cause, Word.LIFT): Move.REFUSE for state in STANDING for cause in PROTECTED},
+    **{(state, Cause.SOFT, Word.DELIVERY): Move.MAY_END for state in STANDING},
 }
-assert TRANSITIONS.keys() == set(product(State, (True, False)))
+TRANSITIONS: Mapping[tuple[State, Cause, Word], Move] = {
+    (state, cause, word): _EXCEPTIONS.get((state, cause, word), move)
+    for state, moves in _BY_STATE.items()
+    for word, move in zip(Word, moves, strict=True)
+    for cause in Cause
+}
+assert TRANSITIONS.keys() == set(product(State, Cause, Word))
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,19 +75,27 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     provisional: bool
     ended: datetime | None = None
     ended_by: Did | None = None  # one of ENDS; EXPIRED once the expiry was noted
+    lifted: datetime | None = None  # when it was lifted last, though it stands again
 
     def stops(self, now: datetime) -> bool:
         """It has neither ended nor expired by then."""
         return self.ended is None and (self.expires is None or self.expires > now)
+
+    def end(self, at: datetime, by: Did) -> "Standing":
+        """How it stands once it was ended."""
+        lifted = at if by is Did.LIFTED else self.lifted
+        return msgspec.structs.replace(self, ended=at, ended_by=by, lifted=lifted)
 
 
 def state_of(standing: Standing | None, at: datetime) -> State:
     """How an entry stands for a claim of that time."""
     if standing is None:
         return State.CLEAR
-    if standing.ended is not None and standing.ended_by is Did.LIFTED:
-        return State.LIFTED if at >= standing.ended else State.OVERRULED
-    if standing.ended is not None or (standing.expires is not None and standing.expires <= at):
+    if standing.lifted is not None and at < standing.lifted:
+        return State.OVERRULED
+    if standing.ended is not None:
+        return State.LIFTED if standing.ended_by is Did.LIFTED else State.EXPIRED
+    if standing.expires is not None and standing.expires <= at:
         return State.EXPIRED
     if standing.provisional:
         return State.PROVISIONAL
@@ -72,15 +107,18 @@ def decide(standing: Standing | None, claim: Claim) -> tuple[Did, Standing | Non
 
     `Did` is one of ADDED, HARDENED, RENEWED and KEPT; with KEPT the entry stands as it did.
     """
-    move = TRANSITIONS[state_of(standing, claim.at), claim.proven]
+    word = Word.PROVEN if claim.proven else Word.UNPROVEN
+    move = TRANSITIONS[state_of(standing, claim.at), claim.cause, word]
     if move is Move.ADD:
-        return Did.ADDED, Standing(since=claim.at, expires=claim.expires, provisional=not claim.proven)
+        lifted = standing.lifted if standing else None
+        return Did.ADDED, Standing(since=claim.at, expires=claim.expires, provisional=not claim.proven, lifted=lifted)
     if move is Move.KEEP:
         return Did.KEPT, standing
     assert standing is not None, "only an entry that there is can be strengthened"
     expires = _later(standing.expires, claim.expires)
-    stronger = msgspec.structs.replace(standing, provisional=False, expires=expires)
-    if standing.provisional or (standing.expires is not None and expires is None):
+    provisional = standing.provisional and move is Move.PROLONG
+    stronger = msgspec.structs.replace(standing, provisional=provisional, expires=expires)
+    if standing.provisional > provisional or (standing.expires is not None and expires is None):
         return Did.HARDENED, stronger
     return (Did.KEPT, standing) if stronger == standing else (Did.RENEWED, stronger)
 

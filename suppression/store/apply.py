@@ -7,7 +7,6 @@ One that is known does nothing more, unless its outcome says that the report was
 """
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from nullsender.address import AddressHasher
 from nullsender.events import Outcome
@@ -18,9 +17,6 @@ from suppression.policy import (
     Claim,
     Did,
     Policy,
-    Strike,
-    add_strike,
-    claim_of_strikes,
     decide,
     source_of,
 )
@@ -30,8 +26,9 @@ from suppression.store.breaker import Breaking
 from suppression.store.rejudge import Rejudger
 from suppression.store.reported import NAMED, Reported, columns_of, read_outcome
 from suppression.store.rows import Key
+from suppression.store.strikes import Strikes
 from suppression.store.text import clean_words
-from suppression.store.turn import Grounds, Place, Turn
+from suppression.store.turn import Grounds, Turn
 from suppression.unsubscribes.asking import asking_of
 
 ACTOR = "suppress"  # the stage, as the history names it
@@ -45,9 +42,10 @@ class Applier:
         self._hasher = hasher
         self._policy = policy
         self._rejudger = Rejudger(turn, policy)
+        self._strikes = Strikes(turn, policy)
         self._holding = Holding(turn)
         self.breaking = Breaking(turn, breaker)
-        self._known: dict[tuple[str, bool], datetime] = {}  # reports that were applied, and when they had come
+        self._known: set[tuple[str, bool]] = set()  # reports that were applied
 
     def apply(self, batch: Sequence[Outcome]) -> list[Applied]:
         """What each of them did, in their order."""
@@ -59,7 +57,7 @@ class Applier:
         for place, report in enumerate(reports):
             if not self._is_known(report):
                 applied.append(self._apply_new(report))
-                self._known[report.id, report.proven] = report.received_at
+                self._known.add((report.id, report.proven))
                 continue
             applied.append(Applied(report_id=report.id, did=Did.REPEATED, why="the report was applied before"))
             if report.outcome.rejudged is not None:
@@ -73,6 +71,8 @@ class Applier:
         new = {report.person for report in reports if report.person and not self._is_known(report)}
         read_anew = [report for report in reports if report.outcome.rejudged is not None and self._is_known(report)]
         self._turn.load(new | self._rejudger.people_of(read_anew))
+        soft = (report for report in reports if report.key and report.key.cause is Cause.SOFT)
+        self._strikes.load({report.key.person for report in soft if report.key and not self._is_known(report)})
         self._holding.load({report.tenant for report in reports})
         hard = [report for report in reports if report.key and report.key.cause is Cause.HARD and report.proven]
         self.breaking.load((report.tenant, report.outcome) for report in hard if not self._is_known(report))
@@ -111,23 +111,8 @@ class Applier:
         if isinstance(claim, str) or key is None:
             return Applied(report_id=report.id, did=Did.RECORDED, why=report.why_nothing())
         if claim.cause is Cause.SOFT:
-            together = self._strike(report, key, claim)
-            if together is None:
-                policy = self._policy.settings_of_scope(key.person.tenant, key.scope)
-                why = f"a soft report alone; {policy.soft_limit} within {policy.soft_window_days} days make an entry"
-                return Applied(report_id=report.id, did=Did.COUNTED, why=why)
-            claim = together
+            return self._strikes.strike(report, key, _grounds(report))
         return self._claim(report, key, claim)
-
-    def _strike(self, report: Reported, key: Key, claim: Claim) -> Claim | None:
-        """Count a soft report; the claim of all that count together, where they are enough."""
-        place = Place(key.person, key.scope)
-        came_at = self._known.get((report.id, False))
-        before = None if came_at is None else Strike(came_at, proven=False)
-        settings = self._policy.settings_of_scope(key.person.tenant, key.scope)
-        newest = add_strike(self._turn.strikes(place), claim, self._turn.standing(key), settings, instead_of=before)
-        self._turn.keep_strikes(place, newest)
-        return claim_of_strikes(newest, claim, settings)
 
     def _claim(self, report: Reported, key: Key, claim: Claim) -> Applied:
         turn, policy = self._turn, self._policy.settings_for(report.tenant, report.outcome.report.stream)

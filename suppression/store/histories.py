@@ -11,7 +11,8 @@ from typing import Any, NamedTuple, TypeAlias
 import msgspec
 
 from nullsender.events import Result
-from suppression.policy import REACH, Cause, Claim, Did, Policy, claim_for
+from suppression.policy import REACH, Cause, Claim, Did, Policy, Strike, claim_for
+from suppression.policy.strikes import event_time
 from suppression.records import Entry
 from suppression.refold import Asked, Ended, Heard
 from suppression.store.rows import Key, Person
@@ -34,6 +35,8 @@ REPORTED_COLUMNS = (
     "scope",
     "address_hash",
     "received_at",
+    "occurred_at",
+    "send",
     "outcome",
     "category",
     "rule",
@@ -81,13 +84,18 @@ def histories(reported: Iterable[Row], changed: Iterable[Row], policy: Policy) -
         if asked is not None and row["did"] != Did.CAPPED:  # its source had made too many: it was heard and no more
             key, claim = asked
             basis = Basis(row["report_id"], row["category"], row["rule"], row["category"])
-            said[key].append((row["seq"], Heard(row["report_id"], claim, basis)))
+            said[key].append((row["seq"], Heard(row["report_id"], claim, basis, _strike_of(row))))
     for row in changed:
         key = Key(Person(row["tenant"], row["address_hash"]), row["scope"], Cause(row["cause"]))
         told = _told_by(row, key)
         if told is not None:
             said[key].append((row["seq"], told))
     return {key: [one for _, one in sorted(items, key=lambda item: item[0])] for key, items in said.items()}
+
+
+def _strike_of(row: Row) -> Strike:
+    at = event_time(row["occurred_at"], row["received_at"])
+    return Strike(at, row["proven"], row["send"] or "", row["category"], row["report_id"])
 
 
 def _told_by(row: Row, key: Key) -> Said | None:

@@ -6,7 +6,8 @@ from typing import NamedTuple
 from nullsender.address import AddressHasher, canonical
 from nullsender.errors import Invalid
 from nullsender.events import Outcome
-from suppression.policy import Claim, Did, Policy, claim_of, counts_as_proven
+from suppression.policy import Claim, Did, Policy, Strike, claim_of, counts_as_proven
+from suppression.policy.strikes import event_time, send_of
 from suppression.records import Applied
 from suppression.store.bulk import Columns
 from suppression.store.rows import Key, Person
@@ -27,6 +28,14 @@ class Reported(NamedTuple):
     person: Person | None
     address: str  # canonical; "" where the report names none
     claim: Claim | str  # a text says why there is none
+
+    @property
+    def strike(self) -> Strike:
+        """What it counts as where it is soft."""
+        told = self.outcome.report
+        occurred_at = told.occurred_at and clean_time(told.occurred_at)
+        at = event_time(occurred_at, self.received_at)
+        return Strike(at, self.proven, send_of(told), clean_words(self.outcome.decision.category), self.id)
 
     @property
     def key(self) -> Key | None:
@@ -71,6 +80,7 @@ def columns_of(seq: int, report: Reported, applied: Applied) -> Columns:
         "tenant": report.tenant,
         "stream": told.stream and clean_words(told.stream),
         "scope": report.key and report.key.scope,
+        "send": send_of(told) or None,
         "address_hash": report.person and report.person.address_hash,
         "received_at": report.received_at,
         "occurred_at": told.occurred_at and clean_time(told.occurred_at),

@@ -136,6 +136,7 @@ def entry_of(row: Row[Any], address: str | None = None) -> Entry:
         created_by=row.created_by,
         ended=row.ended_at,
         ended_by=row.ended_by and Did(row.ended_by),
+        lifted=row.lifted_at,
     )
 
 
@@ -157,6 +158,7 @@ def entry_columns(key: Key, entry: Entry) -> Columns:
         "provisional": entry.provisional,
         "ended_at": entry.ended,
         "ended_by": entry.ended_by and entry.ended_by.value,
+        "lifted_at": entry.lifted,
         "reason": entry.reason,
         "evidence": entry.evidence,
         "category": entry.category,

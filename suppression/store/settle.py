@@ -5,16 +5,14 @@ speaks of are folded, and one that comes to the same either way is left alone, w
 the reports change.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
-
-import msgspec
 
 from nullsender.events import Outcome, decode
 from suppression.policy import Cause, Did, Policy, Standing
 from suppression.records import Applied, Entry, Reading
-from suppression.refold import CORRECTIONS, Folded, fold
-from suppression.store.histories import Basis, Row, histories
+from suppression.refold import CORRECTIONS, Folded, fold, fold_strikes
+from suppression.store.histories import Basis, Row, Said, histories
 from suppression.store.reported import NAMED
 from suppression.store.rows import Key, Person
 from suppression.store.text import clean_words
@@ -66,17 +64,18 @@ class Settling:
         """Let the list and the rows of the reports be what the new readings make of them; what each did."""
         before = self._fold(self._rows.values())
         folded = self._fold_within_caps()
-        corrected = {
-            key: None if before[key].is_like(folded[key]) else self._correct(key, folded[key]) for key in sorted(folded)
-        }
+        corrected = {key: self._correct(key, before[key], folded[key]) for key in sorted(folded)}
         return {report_key: self._finish(report_key, folded, corrected) for report_key in self._anew}
 
     def _fold(self, rows: Iterable[Row]) -> dict[Key, Folded[Basis]]:
         told = histories(rows, self._changed, self._policy)
-        return {
-            key: fold(told.get(key, ()), self._policy.settings_of_scope(key.person.tenant, key.scope))
-            for key in self._concerned
-        }
+        return {key: self._fold_one(key, told.get(key, ())) for key in self._concerned}
+
+    def _fold_one(self, key: Key, told: Sequence[Said]) -> Folded[Basis]:
+        if key.cause is not Cause.SOFT:
+            return fold(told)
+        deliveries = self._turn.soft_history(Place(key.person, key.scope)).deliveries
+        return fold_strikes(told, deliveries, self._policy.settings_of_scope(key.person.tenant, key.scope))
 
     def _fold_within_caps(self) -> dict[Key, Folded[Basis]]:
         """Fold with the new readings; those of a source that has made too many provisional entries are heard and no more."""
@@ -97,11 +96,13 @@ class Settling:
         made_max = self._policy.settings_for(one.row["tenant"], one.row["stream"]).provisional_per_source_and_hour_max
         return one.source is None or self._turn.take_provisional(one.source, one.row["received_at"], made_max)
 
-    def _correct(self, key: Key, folded: Folded[Basis]) -> Did | None:
+    def _correct(self, key: Key, before: Folded[Basis], folded: Folded[Basis]) -> Did | None:
         """Bring the entry to where its history says that it stands; what that did, if anything had to be done."""
         turn, standing = self._turn, folded.standing
         if key.cause is Cause.SOFT:
-            turn.keep_strikes(Place(key.person, key.scope), folded.strikes)
+            turn.keep_soft(Place(key.person, key.scope), folded.soft)
+        if before.is_like(folded):
+            return None
         entry = turn.entry(key)
         did = CORRECTIONS[entry is not None and entry.is_live(turn.now), standing is not None and standing.stops(turn.now)]
         if did is Did.RELEASED:
@@ -174,7 +175,7 @@ def _released(entry: Entry, standing: Standing | None, turn: Turn) -> Standing:
     """How a released entry stands. Where an operator had lifted it before, that lift holds again."""
     if standing is not None and standing.ended_by is Did.LIFTED:
         return standing
-    return msgspec.structs.replace(entry.standing(), ended=turn.now, ended_by=Did.RELEASED)
+    return entry.standing().end(turn.now, Did.RELEASED)
 
 
 def _rests_so(entry: Entry, standing: Standing, basis: Basis) -> bool:

@@ -204,5 +204,4 @@ def _add(turn: Turn, person: Person, address: str, addition: Addition, actor: st
 
 
 def _end(turn: Turn, key: Key, entry: Entry, did: Did, grounds: Grounds) -> Entry:
-    standing = msgspec.structs.replace(entry.standing(), ended=turn.now, ended_by=did)
-    return turn.put(key, did, standing, grounds)
+    return turn.put(key, did, entry.standing().end(turn.now, did), grounds)

@@ -30,7 +30,8 @@ from suppression.models import (
     provisional_counts,
     strikes,
 )
-from suppression.policy import BUILT_IN, ENDS, Cause, Did, Standing, Strike
+from suppression.policy import BUILT_IN, ENDS, Cause, Did, SoftHistory, Standing, Strike
+from suppression.policy.strikes import Before
 from suppression.records import Entry
 from suppression.store.asked import Asked
 from suppression.store.audit import chained
@@ -77,6 +78,9 @@ class Grounds(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _STRIKES = msgspec.json.Decoder(tuple[Strike, ...])
+_TIMES = msgspec.json.Decoder(tuple[datetime, ...])
+_BEFORE = msgspec.json.Decoder(Before)
+_NOTHING_SOFT = SoftHistory()
 
 
 class Turn:
@@ -118,7 +122,7 @@ class Turn:
         for row in about(self.connection, entries, people):
             self._entries.read(key_of(row), entry_of(row))
         for row in about(self.connection, strikes, people):
-            self._strikes.read(Place(Person(row.tenant, row.address_hash), row.scope), _STRIKES.decode(row.newest))
+            self._strikes.read(Place(Person(row.tenant, row.address_hash), row.scope), _soft_history_of(row))
 
     def number(self) -> int:
         """The next number: of an outcome, or of a change and of the period of an entry that it begins."""
@@ -195,15 +199,13 @@ class Turn:
 
     # --- reports ---
 
-    def known_reports(self, report_ids: Collection[str]) -> dict[tuple[str, bool], datetime]:
-        """Those of `report_ids` that were applied in an earlier turn, by whether they were proven; when they had come."""
+    def known_reports(self, report_ids: Collection[str]) -> set[tuple[str, bool]]:
+        """Those of `report_ids` that were applied in an earlier turn, with whether they were proven."""
         row = outcomes.c
         return {
-            (report_id, proven): received_at
+            (report_id, proven)
             for these in one_of(self.connection, row.report_id, report_ids)
-            for report_id, proven, received_at in self.connection.execute(
-                select(row.report_id, row.proven, row.received_at).where(these)
-            )
+            for report_id, proven in self.connection.execute(select(row.report_id, row.proven).where(these))
         }
 
     def record(self, outcome: Columns) -> None:
@@ -238,13 +240,17 @@ class Turn:
         changed = list(map(_columns_of, about(self.connection, changes, people, CHANGED_COLUMNS)))
         return reported + _about(people, self._outcomes), changed + _about(people, self._changes)
 
-    def strikes(self, place: Place) -> tuple[Strike, ...]:
-        """The strikes that are kept there."""
-        return self._strikes.get(place) or ()
+    def soft_history(self, place: Place) -> SoftHistory:
+        """The strikes that are kept there, and the deliveries between them."""
+        return self._strikes.get(place) or _NOTHING_SOFT
 
-    def keep_strikes(self, place: Place, newest: tuple[Strike, ...]) -> None:
+    def soft_places(self) -> list[Place]:
+        """Where strikes are kept, of those that were loaded."""
+        return [place for place, _ in self._strikes.items()]
+
+    def keep_soft(self, place: Place, history: SoftHistory) -> None:
         """Keep these instead."""
-        self._strikes.put(place, newest)
+        self._strikes.put(place, history)
 
     def take_provisional(self, source: str, at: datetime, made_max: int) -> bool:
         """Count one more provisional entry of `source` in the hour of `at`; False, and not counted, where that is too many."""
@@ -342,6 +348,7 @@ def _changed(key: Key, before: Entry | None, seq: int, did: Did, standing: Stand
             since=standing.since,
             expires=standing.expires,
             provisional=standing.provisional,
+            lifted=standing.lifted,
             reason=grounds.reason,
             evidence=grounds.evidence,
             category=grounds.category,
@@ -356,10 +363,25 @@ def _changed(key: Key, before: Entry | None, seq: int, did: Did, standing: Stand
     return msgspec.structs.replace(after, **because)
 
 
-def _strikes_columns(place: Place, newest: tuple[Strike, ...]) -> Columns:
+def _strikes_columns(place: Place, history: SoftHistory) -> Columns:
     tenant, address_hash = place.person
-    text = msgspec.json.encode(newest).decode()
-    return {"tenant": tenant, "address_hash": address_hash, "scope": place.scope, "newest": text}
+    return {
+        "tenant": tenant,
+        "address_hash": address_hash,
+        "scope": place.scope,
+        "newest": msgspec.json.encode(history.strikes).decode(),
+        "delivered": msgspec.json.encode(history.deliveries).decode() if history.deliveries else None,
+        "before": msgspec.json.encode(history.before).decode() if history.before else None,
+        "newest_at": history.newest(),
+    }
+
+
+def _soft_history_of(row: Row[Any]) -> SoftHistory:
+    return SoftHistory(
+        strikes=_STRIKES.decode(row.newest),
+        deliveries=_TIMES.decode(row.delivered) if row.delivered else (),
+        before=_BEFORE.decode(row.before) if row.before else None,
+    )
 
 
 def _made_columns(slot: Slot, made: int) -> Columns:

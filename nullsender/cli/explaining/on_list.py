@@ -1,5 +1,7 @@
 """What an outcome would do to the list: asked of the policy itself, or of the list as it stands, and told in a sentence."""
 
+from datetime import timedelta
+
 import msgspec
 
 from classifiers.outcome import Category
@@ -20,13 +22,14 @@ def on_the_list(outcome: Outcome, policy: Policy, *, proof_is_known: bool) -> st
         return "stays as it is: nothing was tried, so nothing new is known"
     proven, unproven = _both_ways(outcome, policy)
     settings = policy.settings_for(outcome.report.tenant, outcome.report.stream)
+    if_proven, if_not = (_sentence(asked, outcome.decision.category, settings) for asked in (proven, unproven))
     if proof_is_known:
-        return _sentence(unproven if outcome.report.proof is Proof.NONE else proven, settings)
-    if _sentence(proven, settings) == _sentence(unproven, settings):
-        return _sentence(proven, settings)
+        return if_not if outcome.report.proof is Proof.NONE else if_proven
+    if if_proven == if_not:
+        return if_proven
     if isinstance(unproven, Claim):
-        return f"{_sentence(proven, settings)} if the report is proven, {_for_how_long(unproven)} if not"
-    return f"{_sentence(proven, settings)} if the report is proven; if not, {_sentence(unproven, settings)}"
+        return f"{if_proven} if the report is proven, {_for_how_long(unproven)} if not"
+    return f"{if_proven} if the report is proven; if not, {if_not}"
 
 
 def on_the_list_today(outcome: Outcome, judge: Judge) -> str:
@@ -50,16 +53,22 @@ def _asked(outcome: Outcome, proof: Proof, policy: Policy) -> Claim | str:
     return claim_of(msgspec.structs.replace(outcome, report=report), report.received_at, policy)
 
 
-def _sentence(asked: Claim | str, policy: PolicySettings) -> str:
+def _sentence(asked: Claim | str, category: str, policy: PolicySettings) -> str:
     if isinstance(asked, str):
         return f"stays as it is: {asked}"
     if asked.cause is Cause.SOFT:
         return (
-            f"counts one soft bounce; {policy.soft_limit} within {policy.soft_window_days} days stop {mail_of(asked.scope)} "
-            f"to the address for {policy.soft_entry_days} days"
+            f"counts one soft bounce; {policy.soft_limit_of(category)} within {policy.soft_window_days} days stop "
+            f"{mail_of(asked.scope)} to the address {_lifetime(policy.soft_lifetimes[0])}"
         )
     return f"stops {mail_of(asked.scope)} to the address {_for_how_long(asked)}"
 
 
 def _for_how_long(claim: Claim) -> str:
-    return "for good" if claim.expires is None else f"for {(claim.expires - claim.at).days} days"
+    return _lifetime(None if claim.expires is None else claim.expires - claim.at)
+
+
+def _lifetime(lifetime: timedelta | None) -> str:
+    if lifetime is None:
+        return "for good"
+    return "for a day" if lifetime.days == 1 else f"for {lifetime.days} days"

@@ -89,9 +89,7 @@ class Unread(NamedTuple):
 class Page:
     """Makes lines for a person."""
 
-    def __init__(
-        self, look: Look, policy: Policy, ties: Ties, *, judge: Judge | None = None, verbose: bool = False
-    ) -> None:
+    def __init__(self, look: Look, policy: Policy, ties: Ties, *, judge: Judge | None = None, verbose: bool = False) -> None:
         """`judge` knows the list as it stands, where somebody asked for that."""
         self._look = look
         self._policy = policy
