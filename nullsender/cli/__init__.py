@@ -41,6 +41,8 @@ COMMANDS = {
     "audit": "prove that the trail of all that was done is whole, and read in it",
     "return-path": "make a signed return path and token for mail to one recipient",
     "export": "write rows of the list into a file with a signed manifest, check such a file",
+    "unsubscribe-link": "make the unsubscribe link and header fields for mail to one recipient",
+    "deadlines": "show when each unsubscribe came, since when it is heeded and by when it had to be",
     "scrub": "say which addresses of a list may be sent to, without a server",
     "address-file": "write a file of the addresses that mail may not go to, for a mail server that can not ask",
     "explain": "say what each message means, what it would do and why",

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, Select, bindparam, select, update
 
 from nullsender.address import canonical
 from suppression.engine import reading
-from suppression.models import addresses, outcomes, unsubscribes, waits_for_effect
+from suppression.models import addresses, unsubscribes, waits_for_effect
 from suppression.records import Page
 from suppression.store.rows import Person, one_of
 from suppression.store.turns import StoreTurns
@@ -56,16 +56,6 @@ class StoreUnsubscribes(StoreTurns):
         row = unsubscribes.c
         asked = _WITH_ADDRESS.where(waits_for_effect, row.received_at >= since)
         return self._read(asked.order_by(row.received_at).limit(limit))
-
-    def known_reports(self, report_ids: Collection[str]) -> frozenset[str]:
-        """Those of these reports that the list has heard of."""
-        row = outcomes.c
-        with reading(self._engine) as connection:
-            return frozenset(
-                report_id
-                for these in one_of(connection, row.report_id, report_ids)
-                for report_id in connection.execute(select(row.report_id).where(these)).scalars()
-            )
 
     def note_refused(self, refused: Mapping[Person, datetime]) -> None:
         """Write down of these people that a lookup was first refused then, where that is not written yet."""
