@@ -7,7 +7,8 @@
     outcomes           every report that was applied, whole; its id is the key that makes the second time a no-op, together with
                        whether it was proven, since the same bytes may come from a stranger first
     changes            every change of the list, numbered in the order in which they became visible
-    strikes            the newest soft reports of an address
+    strikes            the newest soft reports of an address, and the deliveries between them
+    deliveries         what was delivered to whom of late: a bounce may come later than the delivery that followed it
     provisional_counts how many provisional entries a source made within an hour
     consumer_offsets   how far a consumer group has come (`nullsender.log.Position`), in the same transaction as what it did
     api_keys           who may ask
@@ -88,6 +89,7 @@ entries = Table(
     Column("provisional", Boolean, nullable=False),
     Column("ended_at", UtcTime),  # lifted, or its expiry noted in `changes`
     Column("ended_by", Text),
+    Column("lifted_at", UtcTime),  # when it was lifted last, though it stands again
     Column("reason", Text, nullable=False),
     Column("evidence", Text),
     Column("category", Text),
@@ -115,6 +117,7 @@ outcomes = Table(
     Column("seq", _Number, nullable=False),
     Column("tenant", Text, nullable=False),
     Column("stream", Text),
+    Column("send", Text),  # which send it is about, as a short name; None: nothing but its day can say
     Column("scope", Text),  # of the entry that it asked for; None: it asked for none
     Column("address_hash", LargeBinary),  # None: the report names no address
     Column("received_at", UtcTime, nullable=False),
@@ -165,7 +168,23 @@ strikes = Table(
     Column("tenant", Text, primary_key=True),
     Column("address_hash", LargeBinary, primary_key=True),
     Column("scope", Text, primary_key=True),
-    Column("newest", Text, nullable=False),  # JSON: [[time, proven], …], oldest first
+    Column("newest", Text, nullable=False),  # JSON: strikes (`policy/strikes.py`), oldest first
+    Column("delivered", Text),  # JSON: times of deliveries, oldest first
+    Column("before", Text),  # JSON: what all came to that is not kept any more
+    Column("newest_at", UtcTime, nullable=False),
+    Index("strikes_to_drop", "newest_at"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("address_hash", LargeBinary, primary_key=True),
+    Column("stream", Text, primary_key=True),  # "": none
+    Column("mailing_list", Text, primary_key=True),  # "": none
+    Column("delivered_at", UtcTime, primary_key=True),
+    Index("deliveries_to_drop", "delivered_at"),
+    sqlite_with_rowid=False,
 )
 
 provisional_counts = Table(
