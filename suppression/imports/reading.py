@@ -11,11 +11,12 @@ from typing import NamedTuple, TypeAlias
 
 from nullsender.errors import Invalid
 from nullsender.limits import IMPORT_LOOKED_AT_BYTES, IMPORT_WORDS_CHARACTERS_MAX
+from suppression.exports.cells import unguarded
 from suppression.imports.detect import is_comment, layout_of, shape_of
 from suppression.imports.lines import lines_of, utf8_of
 from suppression.imports.objects import objects_of
 from suppression.imports.row import Refused, Row, address_of
-from suppression.imports.systems import Fields, Shape
+from suppression.imports.systems import OURS, Fields, Shape
 from suppression.imports.table import Records, single_fields
 
 _OBJECTS_LOOKED_AT = 50
@@ -52,20 +53,24 @@ def _read_objects(sample: bytes, whole: Iterable[bytes], chosen: str | None) -> 
     if not names:
         raise Invalid("this looks like JSON, and no object near its beginning names an address")
     shape, why = shape_of(names, chosen)
-    return Reading(shape.name, why, _rows(objects_of(whole), shape))
+    return Reading(shape.name, why, rows_of(objects_of(whole), shape))
 
 
 def _read_table(sample: bytes, whole: Iterable[bytes], chosen: str | None) -> Reading:
     layout = layout_of([line for line in lines_of([sample]) if line is not None], chosen)
     lines = lines_of(whole)
     records = single_fields(lines) if layout.separator is None else Records(lines, layout.separator)
-    return Reading(layout.shape.name, layout.why, _rows(_named(records, layout.names, layout.has_header), layout.shape))
+    items = _named(records, layout.names, layout.has_header, is_ours=layout.shape.name == OURS)
+    return Reading(layout.shape.name, layout.why, rows_of(items, layout.shape))
 
 
 def _named(
-    records: Iterable[tuple[int, list[str]] | Refused], names: Sequence[str], has_header: bool
+    records: Iterable[tuple[int, list[str]] | Refused], names: Sequence[str], has_header: bool, *, is_ours: bool
 ) -> Iterator[tuple[int, Fields] | Refused]:
-    """Records with the names of their columns; without blank lines, comments and the header."""
+    """Records with the names of their columns; without blank lines, comments and the header.
+
+    Our own exports guard cells against spreadsheets: that is undone.
+    """
     for record in records:
         if isinstance(record, Refused):
             yield record
@@ -76,17 +81,18 @@ def _named(
         if has_header:
             has_header = False
             continue
-        yield line, dict(zip(names, cells, strict=False))
+        yield line, dict(zip(names, map(unguarded, cells) if is_ours else cells, strict=False))
 
 
-def _rows(items: Iterable[tuple[int, Fields] | Refused], shape: Shape) -> Iterator[RowOrRefused]:
+def rows_of(items: Iterable[tuple[int, Fields] | Refused], shape: Shape) -> Iterator[RowOrRefused]:
+    """What records of that shape come to."""
     field, read = shape.address, shape.read
     for item in items:
         if isinstance(item, Refused):
             yield item
             continue
         line, fields = item
-        text = fields.get(field)
+        text = fields.get(field) or fields.get("known_as")  # a hash, in an export of ours
         written = text if isinstance(text, str) else ""
         try:
             address = address_of(written)

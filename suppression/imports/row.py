@@ -55,7 +55,7 @@ def address_of(text: str) -> str:
         if text.lstrip().startswith("*@"):
             raise Invalid("a pattern for a whole domain, not an address")
         return canonical(text)
-    text = text.strip()
+    text = text.strip().removeprefix("md5:").removeprefix("sha256:")
     if not looks_like_hash(text):
         raise Invalid("not an address: it has no @" if text else "there is no address in this row")
     if len(text) not in _HASHES:

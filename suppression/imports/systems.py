@@ -164,8 +164,16 @@ def _mautic(fields: Fields) -> Iterable[Said]:
     return (Said(f"mautic: {word}", cause_for("mautic", word), None, time_of(fields.get("date_added"))),)
 
 
-def read_ours(fields: Fields) -> Iterable[Said]:
-    """A row of our own exports, or of a list that names its columns as we do. What it does not have is left open."""
+def _ours(fields: Fields) -> Iterable[Said]:
+    """A row of our own exports. What has ended stops nobody there, and what is provisional ends by itself."""
+    for field, word in (("ended", "ended"), ("provisional", "provisional")):
+        if _text(fields, field) not in {"", "false", "False"}:
+            cause_for("nullsender", word)
+    return _plainly(fields)
+
+
+def _plainly(fields: Fields) -> Iterable[Said]:
+    """A row of a list that names its columns as we do, as far as it does. What it does not have is left open."""
     word, status = _text(fields, "cause"), _text(fields, "status").strip().lower()
     cause = cause_for("plain", word) if word else None
     if cause is None and (why_not := WORDS["plain"].get(status)) is not None and not isinstance(why_not, Cause):
@@ -212,14 +220,15 @@ SHAPES: Final = (
     _shape("listmonk", "email uuid status", _listmonk),
     _shape("listmonk-bounces", "email type subscriber_uuid", _listmonk_bounce),
     _shape("mautic", "email reason channel", _mautic),
-    _shape("nullsender", "address cause scope", read_ours),
+    _shape("nullsender", "address known_as cause scope", _ours),
 )
 
 #: What `--format` takes. A plain list has addresses or hashes, one a line or in a column, and says little else.
 PLAIN: Final = "plain"
+OURS: Final = "nullsender"
 FORMATS: Final = tuple(dict.fromkeys((*(shape.name for shape in SHAPES), PLAIN)))
 
 
 def plain_shape(address_field: str) -> Shape:
     """Of a list of no known system that has its addresses there."""
-    return Shape(PLAIN, frozenset({address_field}), address_field, read_ours)
+    return Shape(PLAIN, frozenset({address_field}), address_field, _plainly)

@@ -15,6 +15,8 @@ def time_of(value: object) -> datetime | None:
         return None
     if isinstance(value, int | float):
         return _of_seconds(value)
+    if isinstance(value, datetime):
+        return _in_utc(value)
     text = str(value).strip()[:_CHARACTERS_MAX]
     if not text:
         return None
@@ -38,6 +40,10 @@ def _of_text(text: str) -> datetime | None:
             moment = parsedate_to_datetime(text)
         except (ValueError, TypeError, IndexError, OverflowError):
             return None
+    return _in_utc(moment)
+
+
+def _in_utc(moment: datetime) -> datetime | None:
     try:
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         return moment.astimezone(UTC) if 1970 <= moment.year < 3000 else None

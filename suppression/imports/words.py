@@ -110,7 +110,11 @@ WORDS: Final[Mapping[str, Mapping[str, Meaning]]] = {
         "contactable": _ACTIVE,
         "not email": f"{NOT_A_SUPPRESSION}: it is about another channel than mail",
     },
-    "nullsender": {cause.value: cause for cause in Cause},
+    "nullsender": {
+        **{cause.value: cause for cause in Cause},
+        "ended": f"{NOT_A_SUPPRESSION} any more: it had ended there",
+        "provisional": f"{NOT_A_SUPPRESSION} for good: nothing tied it to mail that was sent",
+    },
     "plain": {
         **{cause.value: cause for cause in Cause},
         **dict.fromkeys(("active", "enabled", "subscribed", "confirmed", "cleaned-active", "deliverable", "valid"), _ACTIVE),
