@@ -15,6 +15,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from importlib import import_module
+from keyword import iskeyword
 from pathlib import Path
 
 from nullsender.errors import Invalid, Misconfigured, Transient
@@ -43,6 +44,7 @@ COMMANDS = {
     "export": "write rows of the list into a file with a signed manifest, check such a file",
     "unsubscribe-link": "make the unsubscribe link and header fields for mail to one recipient",
     "deadlines": "show when each unsubscribe came, since when it is heeded and by when it had to be",
+    "import": "take the list of another system, of partners, or of one's own",
     "scrub": "say which addresses of a list may be sent to, without a server",
     "address-file": "write a file of the addresses that mail may not go to, for a mail server that can not ask",
     "explain": "say what each message means, what it would do and why",
@@ -96,7 +98,7 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     for name, does in COMMANDS.items():
         command = commands.add_parser(name, help=does, description=f"{does[0].upper()}{does[1:]}.")
         if name == called:
-            module = import_module(f"nullsender.cli.{name.replace('-', '_')}")
+            module = import_module(f"nullsender.cli.{name.replace('-', '_')}{'_' * iskeyword(name)}")
             _add_settings(command)
             module.add_arguments(command)
             for action in _actions_of(command):  # of `keys list --data DIR` too
