@@ -1,7 +1,6 @@
 """`nullsender unsubscribe-link`: link and header fields for mail to one recipient, or the key to make them elsewhere."""
 
 import argparse
-import base64
 import json
 
 from nullsender.cli import parts
@@ -29,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     links = UnsubscribeLinks(SigningKeys(parts.keys_of(settings).signing_keys))
     if arguments.show_key:
         key_id, key = links.key_of(arguments.tenant)
-        print(f"{key_id} {base64.urlsafe_b64encode(key).decode().rstrip('=')}")
+        print(f"{key_id} {key.hex()}")
         return 0
     if arguments.recipient is None:
         raise Invalid("name the recipient of the mail (or ask for the key with --show-key)")
