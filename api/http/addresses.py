@@ -10,6 +10,7 @@ from typing import Final
 
 import email_validator
 from email_validator import EmailNotValidError, validate_email
+from starlette.convertors import Convertor, register_url_convertor
 
 from nullsender.address import canonical
 from nullsender.errors import Invalid
@@ -54,3 +55,20 @@ def _with_lawful_dots(address: str) -> str:
     if local.startswith('"'):
         return address
     return re.sub(r"\.+", ".", local).strip(".") + "@" + domain
+
+
+class _AddressInPath(Convertor[str]):
+    """Any text. Starlette's own `path` ends at a newline, so that a bad address would be no path instead of no address."""
+
+    regex = "(?s:.*)"
+
+    def convert(self, value: str) -> str:
+        """What stood in the path."""
+        return value
+
+    def to_string(self, value: str) -> str:
+        """What is put into a path."""
+        return value
+
+
+register_url_convertor("address", _AddressInPath())

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import anyio
 from fastapi import APIRouter, Depends, Query, Response
-from starlette.convertors import Convertor, register_url_convertor
 
 from api.http.addresses import asked_about, to_be_added
 from api.http.auth import MayRead, MayWrite
@@ -28,22 +27,6 @@ from nullsender.limits import TABLE_SETTLE_POLL_SECONDS
 from suppression.records import Entry
 from suppression.store.read import Filters
 
-
-class _AddressInPath(Convertor[str]):
-    """Any text. Starlette's own `path` ends at a newline, so that a bad address would be no path instead of no address."""
-
-    regex = "(?s:.*)"
-
-    def convert(self, value: str) -> str:
-        """What stood in the path."""
-        return value
-
-    def to_string(self, value: str) -> str:
-        """What is put into a path."""
-        return value
-
-
-register_url_convertor("address", _AddressInPath())
 routes = APIRouter(tags=["the list"])
 
 
