@@ -219,6 +219,19 @@ class PolicySection(Section):
     """How long the entries from soft bounces last, one after the other: days such as 7d, at the end forever."""
 
 
+class BreakerSection(Section):
+    """The circuit breaker, which holds a flood of new hard entries for a review (docs/incidents.md)."""
+
+    enabled: bool = True
+    """Whether new hard entries are held when one cause, source or rule makes far more than its usual share."""
+    hour_min: int = Field(default=limits.BREAKER_HOUR_MIN, ge=1)
+    """How many new hard entries an hour of one cause, source or rule nobody has to look at."""
+    times: int = Field(default=limits.BREAKER_TIMES, ge=2, le=1000)
+    """How many times its usual busiest hour one cause, source or rule has to make before its entries are held."""
+    review_days: int = Field(default=limits.BREAKER_REVIEW_DAYS, ge=1, le=365)
+    """After how many days it is said louder that reports are held still."""
+
+
 class LookupSection(Section):
     """Pre-send lookups."""
 
@@ -344,6 +357,7 @@ class Settings(Section):
     kafka: KafkaSection = KafkaSection()
     store: StoreSection = StoreSection()
     policy: PolicySection = PolicySection()
+    breaker: BreakerSection = BreakerSection()
     lookup: LookupSection = LookupSection()
     api: ApiSection = ApiSection()
     exports: ExportsSection = ExportsSection()

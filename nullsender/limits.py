@@ -648,8 +648,6 @@ IMPORT_KEPT_DAYS = 7
 INCIDENT_FILTER_CHARACTERS_MAX = 500
 # How much of a reply is searched for an incident's text or expression: more than RFC 5321's lines and the longest that we met.
 INCIDENT_TEXT_CHARACTERS_MAX = 8_192
-# How long before its report came a failure may have been: MTAs try for five days (RFC 5321 4.5.4.1), some for a week.
-INCIDENT_FAILED_EARLIER_DAYS_MAX = 7
 # Incidents that hold at once for one tenant: each is compared with each report that comes.
 INCIDENTS_HOLDING_MAX = 200
 # People whose entries are settled in one turn of an incident: the turn is others' again after some tenths of a second.

@@ -7,6 +7,7 @@ from nullsender.cli import parts
 from nullsender.config import Settings
 from nullsender.errors import Invalid, Misconfigured
 from suppression.engine import open_engine, opened
+from suppression.incidents.breaker import BreakerSettings
 from suppression.store.store import Store
 from suppression.unsubscribes.deadlines import Deadlines, Jurisdiction
 
@@ -32,6 +33,7 @@ def open_store(settings: Settings) -> Store:
         policy=policy,
         history_days=history_days,
         deadlines=deadlines_of(settings),
+        breaker=BreakerSettings(**settings.breaker.model_dump()),
     )
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeAlias
 from nullsender.address import domain_of, domain_to_ascii
 from nullsender.errors import Invalid, Misconfigured
 from nullsender.events import Decision, Outcome, Report
-from nullsender.limits import INCIDENT_FAILED_EARLIER_DAYS_MAX, INCIDENT_TEXT_CHARACTERS_MAX
+from nullsender.limits import INCIDENT_TEXT_CHARACTERS_MAX, SOFT_LATE_DAYS
 from nullsender.matching import CASELESS, Patterns
 from suppression.incidents.incident import Marks
 
@@ -32,7 +32,6 @@ class Match(Enum):
 class Words(NamedTuple):
     """What a report said, as far as marks ask for it."""
 
-    failed_at: datetime
     sending_ips: tuple[str, ...]
     providers: tuple[str, ...]  # domains
     text: str
@@ -42,7 +41,7 @@ class Words(NamedTuple):
 class Facts(NamedTuple):
     """One report: what its row has, and what it said while that is there."""
 
-    received_at: datetime
+    failed_at: datetime
     rule: str
     category: str
     stream: str | None
@@ -50,10 +49,10 @@ class Facts(NamedTuple):
     held: str | None = None
 
 
-def facts_of(outcome: Outcome, received_at: datetime, held: str | None = None) -> Facts:
-    """The facts of a report whose words are there; `received_at` as the store has it."""
+def facts_of(outcome: Outcome, failed_at: datetime, held: str | None = None) -> Facts:
+    """The facts of a report whose words are there; `failed_at` as the store has it."""
     decision, report = outcome.decision, outcome.report
-    return Facts(received_at, decision.rule, decision.category, report.stream, _words_of(report, decision), held)
+    return Facts(failed_at, decision.rule, decision.category, report.stream, _words_of(report, decision), held)
 
 
 class Matcher:
@@ -77,8 +76,7 @@ class Matcher:
             return Match.NO
         if marks.stream not in (None, facts.stream) or marks.held not in (None, facts.held):
             return Match.NO
-        failed_at = facts.words.failed_at if facts.words else facts.received_at
-        if (marks.since and failed_at < marks.since) or (marks.until and failed_at >= marks.until):
+        if (marks.since and facts.failed_at < marks.since) or (marks.until and facts.failed_at >= marks.until):
             return Match.NO
         if not self._asks_words:
             return Match.YES
@@ -99,17 +97,8 @@ class Matcher:
 
 
 def latest_arrival(until: datetime) -> datetime:
-    """When the last report came of what failed before `until`."""
-    return until + timedelta(days=INCIDENT_FAILED_EARLIER_DAYS_MAX)
-
-
-def failed_at(report: Report, received_at: datetime) -> datetime:
-    """When it failed: as the report says, where that can be; else when the report came."""
-    said = report.occurred_at
-    if said is None or said.tzinfo is None:
-        return received_at
-    earliest = received_at - timedelta(days=INCIDENT_FAILED_EARLIER_DAYS_MAX)
-    return said if earliest <= said <= received_at else received_at
+    """When the last report came of what failed before `until` (`event_time`)."""
+    return until + timedelta(days=SOFT_LATE_DAYS)
 
 
 def parent_domain(host: str) -> str:
@@ -131,7 +120,6 @@ def sending_ip_of(report: Report, decision: Decision) -> str:
 
 def _words_of(report: Report, decision: Decision) -> Words:
     return Words(
-        failed_at=failed_at(report, report.received_at),
         sending_ips=tuple(filter(None, (report.original_source_ip, decision.ip, report.source.ip))),
         providers=tuple(filter(None, (_host(report.remote_mta), _recipient_domain(report)))),
         text=(report.diagnostic or decision.words or "")[:INCIDENT_TEXT_CHARACTERS_MAX],

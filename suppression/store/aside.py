@@ -55,7 +55,7 @@ class Holding:
         candidates = self._incidents.get(report.tenant, ())
         if not candidates or report.key is None or report.key.cause in PROTECTED:
             return ()
-        facts = facts_of(report.outcome, report.received_at)
+        facts = facts_of(report.outcome, report.strike.at)
         return [incident for incident in candidates if matcher_of(incident.marks).match(facts) is Match.YES]
 
     def note(self, row: Row, holding: Sequence[Incident]) -> None:
@@ -176,9 +176,10 @@ def _known(said: Said, earlier: Iterable[Decision]) -> Decision:
 
 def facts_of_row(row: Row, held: str | None) -> Facts:
     """What the store has of a report still."""
+    failed_at = event_time(row["occurred_at"], row["received_at"])
     if row["body"] is not None:
-        return facts_of(decode(Outcome, row["body"]), row["received_at"], held)
-    return Facts(row["received_at"], row["rule"], row["category"], row["stream"], None, held)
+        return facts_of(decode(Outcome, row["body"]), failed_at, held)
+    return Facts(failed_at, row["rule"], row["category"], row["stream"], None, held)
 
 
 def too_many_said(turn: Turn, people: Iterable[Person]) -> set[Person]:
