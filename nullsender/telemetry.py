@@ -196,6 +196,23 @@ JOBS = counter(
     remedy="`broken`: the job says why (`GET /v1/jobs/{id}`). Many `tried-again`: the log of `jobs` says what is in the way.",
 )
 
+HELD_REPORTS = gauge(
+    "nullsender_held_reports",
+    "Reports of hard failures that the breaker holds for a review.",
+    remedy="`nullsender review list` shows by what they are held; release or reject them (docs/incidents.md).",
+)
+HELD_OLDEST = gauge(
+    "nullsender_held_oldest_seconds",
+    "How long the oldest of them has been held.",
+    remedy="Nothing is applied or dropped by itself: somebody has to look, with `nullsender review list`.",
+)
+BREAKER_OPEN = gauge(
+    "nullsender_breaker_open",
+    "Rules, providers, sending addresses, sources and categories whose new hard entries are held now.",
+    ("by",),
+    remedy="Something makes far more of them than usual: a mistake of ours, an outage, or a rule that is wrong.",
+)
+
 # --- supervision -------------------------------------------------------------------------------------------------------
 
 ROLE_RESTARTS = counter(

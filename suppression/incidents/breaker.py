@@ -25,6 +25,8 @@ from suppression.incidents.matching import provider_of, sending_ip_of
 
 #: The tally of all keys together.
 ALL = "all"
+#: What keys are of, the most telling first.
+KINDS = ("rule", "provider", "sending-ip", "source", "category")
 
 _HOUR = timedelta(hours=1)
 
@@ -59,14 +61,8 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 def keys_of(outcome: Outcome) -> Iterator[str]:
     """The keys of a hard outcome, the most telling first: `rule NAME`, `provider DOMAIN`, `sending-ip IP` and so on."""
     report, decision = outcome.report, outcome.decision
-    named = {
-        "rule": decision.rule,
-        "provider": provider_of(report),
-        "sending-ip": sending_ip_of(report, decision),
-        "source": report.source.ip,
-        "category": decision.category,
-    }
-    return (f"{kind} {name}" for kind, name in named.items() if name)
+    names = decision.rule, provider_of(report), sending_ip_of(report, decision), report.source.ip, decision.category
+    return (f"{kind} {name}" for kind, name in zip(KINDS, names, strict=True) if name)
 
 
 def rolled(tally: Tally | None, now: datetime, settings: BreakerSettings) -> Tally:

@@ -17,6 +17,7 @@ from suppression.incidents.incident import Held, Incident, IncidentKind, Marks, 
 from suppression.incidents.matching import Facts, Match, Matcher, facts_of
 from suppression.models import held_reports, incidents
 from suppression.policy import PROTECTED, Did, Policy
+from suppression.policy.strikes import event_time
 from suppression.records import Applied
 from suppression.store.breaker import held_columns, let_go
 from suppression.store.bulk import Columns, insert_rows

@@ -88,6 +88,14 @@ class StoreReview(StoreIncidents):
             self._require_held(connection, tenant, [key])
         return self.make(tenant, kind, Marks(held=key), reason=reason, actor=actor)
 
+    def tidy(self, now: datetime) -> None:
+        """Close the keys that are calm again, and forget the tallies of those that made nothing for weeks."""
+
+        def tidy(turn: Turn) -> None:
+            breaking.tidy(turn.connection, now, self._breaker)
+
+        self._turn(tidy, now, patient=True)
+
     def _require_held(self, connection: Connection, tenant: str, keys: Sequence[str]) -> None:
         row = held_reports.c
         asked = select(row.key).distinct().where(row.tenant == tenant, row.key.in_(keys))

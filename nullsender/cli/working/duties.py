@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from nullsender.cli import parts
+from nullsender.cli.working.review_clock import ReviewClock
 from nullsender.cli.working.unsubscribe_clock import UnsubscribeClock
 from nullsender.config import Settings
 from suppression.exports.jobs import Broom
 from suppression.jobs.worker import Duty
+from suppression.store.held_reports import StoreReview
 from suppression.store.jobs import StoreJobs
 from suppression.store.store import Store
 from suppression.store.unsubscribes import StoreUnsubscribes
@@ -16,8 +18,10 @@ from suppression.store.unsubscribes import StoreUnsubscribes
 def duties_of(settings: Settings, store: Store) -> Sequence[Duty]:
     """Every duty."""
     jobs, unsubscribes = StoreJobs.beside(store), StoreUnsubscribes.beside(store)
+    review = StoreReview.beside(store)
     return [
         Duty("old exports leave", Broom(settings.exports_folder, jobs, timedelta(days=settings.exports.days)).sweep),
+        Duty("what is held is reviewed", ReviewClock(review, review_days=settings.breaker.review_days).look),
         Duty("old jobs leave", jobs.forget_jobs),
         Duty("unsubscribes are in time", UnsubscribeClock(lambda: parts.open_log(settings), unsubscribes).look),
     ]
