@@ -7,13 +7,16 @@ and go in the order of their keys.
 """
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import Connection, Table, and_, bindparam, insert, update
+from sqlalchemy import Column, Connection, Table, and_, bindparam, insert, update
 from sqlalchemy.dialects import postgresql, sqlite
+
+from suppression.models import UtcTime
 
 Columns = dict[str, object]  # one row: every column of the table by its name
 
@@ -65,8 +68,17 @@ def _psycopg(connection: Connection) -> psycopg.Connection[Any]:
 def _inserting(table: Table) -> tuple[str, Sequence[tuple[str, Callable[[Any], Any] | None]]]:
     """The statement for SQLite, and for each of its parameters the column and what makes the driver's value of ours."""
     dialect = sqlite.dialect()
-    columns = [(column.name, column.type.dialect_impl(dialect).bind_processor(dialect)) for column in table.c]
-    return str(insert(table).compile(dialect=dialect)), columns
+    return str(insert(table).compile(dialect=dialect)), [(column.name, _binding(column)) for column in table.c]
+
+
+def _binding(column: Column[Any]) -> Callable[[Any], Any] | None:
+    """What SQLAlchemy would do to a value of that column, in as few steps as there can be; the driver takes most as they are."""
+    return _time_text if isinstance(column.type, UtcTime) else None
+
+
+def _time_text(moment: datetime | None) -> str | None:
+    """A moment as SQLAlchemy writes it for SQLite: in UTC, with microseconds and without a zone."""
+    return moment and moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 @cache
