@@ -351,6 +351,9 @@ UNSUBSCRIBE_WAITING_DAYS = 30
 # Unsubscribes on the log that are looked at one by one, the oldest first: more are a pipeline that stands still.
 UNSUBSCRIBES_STUCK_MAX = 10_000
 
+# What is read of a file at once while somebody fetches it.
+API_FILE_PIECE_BYTES = 2**18
+
 # --- doors for mail servers ---------------------------------------------------------------------------------------------
 # Connections of the process: a mail server keeps one for each of its own processes, a few hundred on a large machine. Each
 # costs a file descriptor and, while it says nothing, 3 KB; one that floods us with questions holds 256 KB.

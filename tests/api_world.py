@@ -62,6 +62,7 @@ class World:
         self._engine = engine
         self.store = store = _store_on(engine, clock)
         self.clock = clock
+        self.exports_folder = folder / "exports"
         self.index_folder = folder / "index"
         self.index_folder.mkdir()
         self.follower = Follower(store, self.index_folder, clock)
@@ -91,7 +92,14 @@ class World:
     def api(self, *further_checks: Check, allow_unknown: Collection[View] = ()) -> Api:
         """The whole API."""
         lookup = self.lookup(allow_unknown=allow_unknown)
-        return open_api(self.store, lookup, clock=self.clock, unsubscribing=UNSUBSCRIBING, further_checks=further_checks)
+        return open_api(
+            self.store,
+            lookup,
+            clock=self.clock,
+            unsubscribing=UNSUBSCRIBING,
+            exports_folder=self.exports_folder,
+            further_checks=further_checks,
+        )
 
     def suppress(self, address: str, *, scope: str = "*", cause: str = "hard", tenant: str = "default") -> None:
         """Put an address on the list."""

@@ -52,7 +52,7 @@ class Served:
 
 def api_of(store: Store, folder: Path) -> Api:
     lookup = open_lookup(store, HASHER, folder, clock=CLOCK, staleness_seconds_max=STALENESS_SECONDS_MAX)
-    return open_api(store, lookup, clock=CLOCK, unsubscribing=UNSUBSCRIBING)
+    return open_api(store, lookup, clock=CLOCK, unsubscribing=UNSUBSCRIBING, exports_folder=folder / "exports")
 
 
 @contextmanager

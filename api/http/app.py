@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Sequence
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.routing import APIRoute
 
-from api.http import batches, checks, history, operations, scrub, suppressions, unsubscribe, unsubscribes
+from api.http import batches, checks, exports, history, jobs, operations, scrub, suppressions, unsubscribe, unsubscribes
 from api.http.auth import TENANT_HEADER
 from api.http.clients import WrongKeys
 from api.http.edge import Edge
@@ -34,6 +35,7 @@ from api.threads import StoreThreads
 from nullsender.clock import Clock
 from nullsender.limits import API_RATE_PER_SECOND, API_STORE_THREADS_MAX, API_STORE_WAITING_MAX
 from nullsender.signing.unsubscribe_headers import ONE_CLICK_PATH
+from suppression.store.jobs import StoreJobs
 from suppression.store.store import Store
 
 _ABOUT = """May I send to this address? Which addresses may I not send to, why, and who decided?
@@ -47,10 +49,11 @@ _TAGS = {
     "lookups": "May I send? For keys with the scope `check`.",
     "the list": "What stands on the list, and what people do to it. For keys with the scopes `read` and `write`.",
     "unsubscribing": "Links for mail, where they lead, and how each person asked. `/u/…` needs no key.",
+    "long work": "Exports, and how far they and other jobs have come. For keys with the scopes `export`, and `read` and `write`.",
     "operations": "For those who run the system. No key is needed.",
 }
 
-_MODULES = (checks, batches, scrub, suppressions, history, unsubscribe, unsubscribes, operations)
+_MODULES = (checks, batches, scrub, suppressions, history, unsubscribe, unsubscribes, exports, jobs, operations)
 
 
 class Api(NamedTuple):
@@ -66,6 +69,7 @@ def open_api(
     *,
     clock: Clock,
     unsubscribing: UnsubscribeSettings,
+    exports_folder: Path,
     rate_per_second: int = API_RATE_PER_SECOND,
     processes: int = 1,
     further_checks: Sequence[Check] = (),
@@ -85,6 +89,9 @@ def open_api(
         wrong_keys=WrongKeys(clock),
         threads=threads,
         unsubscribing=Unsubscribing(unsubscribing, clock),
+        jobs=StoreJobs.beside(store),
+        exports_folder=exports_folder,
+        clock=clock,
         checks=further_checks,
     )
     return Api(create_app(parts), QuickCheck(lookup, parts.hits, parts.keys, clock))

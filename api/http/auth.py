@@ -28,6 +28,7 @@ class Scope(StrEnum):
     READ = "read"  # see entries and histories
     LINKS = "links"  # make unsubscribe links
     WRITE = "write"  # add and lift entries
+    EXPORT = "export"  # take the list, or a part of it, away as a file
     ADMIN = "admin"  # all of these
 
 
@@ -58,7 +59,8 @@ _bearer = HTTPBearer(
     auto_error=False,
     description=(
         "A key that `nullsender keys create` printed. It belongs to one tenant or to all. Scopes: `check` (lookups), `read` "
-        "(entries and histories), `links` (make unsubscribe links), `write` (add and lift), `admin` (all of these)."
+        "(entries and histories), `links` (make unsubscribe links), `write` (add and lift), `export` (files of "
+        "the list), `admin` (all of these)."
     ),
 )
 
@@ -136,4 +138,5 @@ def _forbidden(kind: ProblemKind, detail: str, scope: Scope) -> Problem:
 MayCheck = Annotated[Caller, Depends(_guard(Scope.CHECK, addresses=0))]  # the route knows how many
 MayRead = Annotated[Caller, Depends(_guard(Scope.READ))]
 MayMakeLinks = Annotated[Caller, Depends(_guard(Scope.LINKS))]
+MayExport = Annotated[Caller, Depends(_guard(Scope.EXPORT))]
 MayWrite = Annotated[Caller, Depends(_guard(Scope.WRITE))]

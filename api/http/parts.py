@@ -1,6 +1,7 @@
 """What the routes work with. `create_app` puts it into the application, a route asks for it by `parts: UsedParts`."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Annotated, NamedTuple
 
 from fastapi import Depends, Request
@@ -11,6 +12,8 @@ from api.http.keys import Keys
 from api.http.unsubscribing import Unsubscribing
 from api.lookup import Lookup
 from api.threads import StoreThreads
+from nullsender.clock import Clock
+from suppression.store.jobs import StoreJobs
 from suppression.store.store import Store
 
 #: Says what is wrong with one part of the system, or None. May block.
@@ -27,6 +30,9 @@ class Parts(NamedTuple):
     wrong_keys: WrongKeys
     threads: StoreThreads
     unsubscribing: Unsubscribing
+    jobs: StoreJobs
+    exports_folder: Path  # where the role `jobs` puts them
+    clock: Clock
     checks: Sequence[Check]  # of other parts of the system; /readyz repeats what they say
 
 

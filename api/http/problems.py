@@ -40,12 +40,16 @@ class ProblemKind(StrEnum):
     NETWORK_REFUSED = "network-refused"
     NO_SUCH_PATH = "no-such-path"
     NOT_ON_THE_LIST = "not-on-the-list"
+    NO_SUCH_JOB = "no-such-job"
     WRONG_METHOD = "wrong-method"
     REQUEST_TIMEOUT = "request-timeout"
     PROTECTED_CAUSE = "protected-cause"
+    NOT_COMPLETE = "not-complete"
+    GONE = "gone"
     BODY_TOO_LARGE = "body-too-large"
     TOO_MANY_ADDRESSES = "too-many-addresses"
     UNSUPPORTED_MEDIA_TYPE = "unsupported-media-type"
+    NO_SUCH_RANGE = "no-such-range"
     INVALID = "invalid"
     INVALID_REQUEST = "invalid-request"
     RATE_EXCEEDED = "rate-exceeded"
@@ -69,6 +73,7 @@ KINDS: Mapping[ProblemKind, tuple[HTTPStatus, str]] = {
     ),
     ProblemKind.NO_SUCH_PATH: (HTTPStatus.NOT_FOUND, "There is nothing at this path."),
     ProblemKind.NOT_ON_THE_LIST: (HTTPStatus.NOT_FOUND, "The list has no such entry of the address in force."),
+    ProblemKind.NO_SUCH_JOB: (HTTPStatus.NOT_FOUND, "Your tenant has no such job or export."),
     ProblemKind.WRONG_METHOD: (
         HTTPStatus.METHOD_NOT_ALLOWED,
         "The path does not know this method; the header `Allow` names those that it knows.",
@@ -77,6 +82,12 @@ KINDS: Mapping[ProblemKind, tuple[HTTPStatus, str]] = {
     ProblemKind.PROTECTED_CAUSE: (
         HTTPStatus.CONFLICT,
         "The entry is a person's wish or complaint: lifting it needs that person's consent.",
+    ),
+    ProblemKind.NOT_COMPLETE: (HTTPStatus.CONFLICT, "The job is not complete yet: ask for its state, and come again."),
+    ProblemKind.GONE: (HTTPStatus.GONE, "What the job made was removed, or it never became complete: ask for it anew."),
+    ProblemKind.NO_SUCH_RANGE: (
+        HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
+        "The range lies behind the end of the file; `Content-Range` says where that is.",
     ),
     ProblemKind.BODY_TOO_LARGE: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body has too many bytes."),
     ProblemKind.TOO_MANY_ADDRESSES: (

@@ -48,6 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
                 proxies=settings.unsubscribe.proxies,
                 requests_per_second=settings.unsubscribe.rate / processes,
             ),
+            exports_folder=settings.exports_folder,
             rate_per_second=settings.api.rate,
             processes=processes,
             further_checks=[pipeline.trouble],

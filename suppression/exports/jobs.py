@@ -14,13 +14,13 @@ import msgspec
 from nullsender.clock import Clock
 from suppression.audit.chain import Act
 from suppression.exports.manifest import FileFacts, filters_of
-from suppression.exports.request import ExportRequest
+from suppression.exports.request import ExportRequest, checked
 from suppression.exports.running import Export, Files, Order
 from suppression.exports.signing import Document, DocumentSigner
 from suppression.jobs.job import OPEN, Job, JobState
 from suppression.jobs.worker import Work
 from suppression.store.exports import StoreExports
-from suppression.store.jobs import StoreJobs
+from suppression.store.jobs import StoreJobs, new_id
 
 KIND = "export"
 
@@ -71,6 +71,22 @@ def _act(kind: str, order: Order, told: dict[str, Any]) -> Act:
     )
 
 
+def submit(jobs: StoreJobs, request: ExportRequest, *, requested_by: str, now: datetime) -> Job:
+    """Ask for an export; the job as it waits. `Invalid` where the request makes no sense, or too many wait already."""
+    request = checked(request, now)
+    assert request.tenant is not None, "a key belongs to one tenant, or names one"
+    order = Order(id=new_id(), request=request, requested_by=requested_by, requested=now)
+    return jobs.submit(
+        KIND,
+        request.tenant,
+        msgspec.json.encode(request).decode(),
+        reason=request.purpose,
+        requested_by=requested_by,
+        job_id=order.id,
+        acts=[asked_for(order)],
+    )
+
+
 class ExportRunner:
     """Makes the exports that were asked for."""
 
@@ -92,6 +108,17 @@ class ExportRunner:
         return Made(file=msgspec.convert(manifest["file"], FileFacts), rows=manifest["counts"]["rows"])
 
 
+def remove(folder: Path, jobs: StoreJobs, job: Job) -> None:
+    """Cancel an export, or remove what it made: first its state says so, then the files go.
+
+    A worker that still writes there stops at its next step, and the duty removes what it left.
+    """
+    jobs.cancel(job.tenant, job.id)
+    if job.state is JobState.COMPLETE:
+        jobs.expire_job(job)
+    shutil.rmtree(folder / job.id, ignore_errors=True)
+
+
 class Broom:
     """Removes the files of exports whose time is over, and what is left of those that did not become complete."""
 
@@ -104,16 +131,11 @@ class Broom:
         """Look at every folder."""
         for folder in self._folder.iterdir() if self._folder.is_dir() else ():
             job = self._jobs.job(None, folder.name)
-            if job is None or job.kind != KIND or self._is_over(job, now):
-                self.remove(job, folder)
-
-    def remove(self, job: Job | None, folder: Path) -> None:
-        """Remove what an export made: first its state says so, then the files go."""
-        if job is not None and job.state is JobState.COMPLETE:
-            self._jobs.expire_job(job)
-        shutil.rmtree(folder, ignore_errors=True)  # a worker that still writes there is told to stop: then the next time
+            if job is None:
+                shutil.rmtree(folder, ignore_errors=True)
+            elif job.state not in OPEN and self._is_over(job, now):
+                remove(self._folder, self._jobs, job)
 
     def _is_over(self, job: Job, now: datetime) -> bool:
-        if job.state is JobState.COMPLETE:
-            return job.finished is not None and job.finished + self._kept <= now
-        return job.state not in OPEN
+        kept = self._kept if job.state is JobState.COMPLETE else timedelta(0)
+        return job.finished is not None and job.finished + kept <= now
