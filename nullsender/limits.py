@@ -576,6 +576,13 @@ SOFT_EVENTS_KEPT_MAX = 64
 UNPROVEN_STRIKES_KEPT_MAX = 16
 # The largest limit of soft bounces: what is kept has to hold it.
 SOFT_LIMIT_MAX = 10
+# What a policy may say at most: what counts for longer than a year says nothing of today, and what nobody has proven may not
+# stop mail for a season.
+SOFT_WINDOW_DAYS_MAX = 365
+PROVISIONAL_DAYS_MAX = 90
+# A name of a policy stands in every row of the history; a file of policies for thousands of tenants is smaller than this.
+POLICY_NAME_CHARACTERS_MAX = 40
+POLICY_FILE_BYTES_MAX = 4 * 2**20
 # How long nothing has to happen before the strikes of an address are forgotten: past the longest lifetime and quiet time there
 # may be, after which they would count for nothing.
 SOFT_LIFETIME_DAYS_MAX = 366
@@ -584,8 +591,6 @@ STRIKES_KEPT_DAYS = SOFT_LIFETIME_DAYS_MAX + SOFT_QUIET_DAYS_MAX
 # Deliveries that one call may report, and that are written in one turn: others wait for a tenth of a second.
 DELIVERIES_PER_CALL_MAX = 10_000
 DELIVERIES_PER_TURN_MAX = 2_000
-# How far ahead of ours the clock of whoever reports a delivery may be.
-DELIVERY_AHEAD_SECONDS_MAX = 300
 # How long the count of a source's provisional entries is kept: a report that comes late still finds its hour.
 PROVISIONAL_COUNTS_KEPT_DAYS = 7
 

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from types import MappingProxyType
 from typing import Literal
 
 import msgspec
@@ -17,13 +16,11 @@ FOREVER = "forever"
 _DAYS = re.compile(r"([1-9][0-9]{0,3})d")
 
 #: Where the limit of a category is not `soft_limit`; 0: reports of it are no strikes.
-SOFT_LIMITS: Mapping[str, int] = MappingProxyType(
-    {
-        "mailbox-full": 5,  # people empty them
-        "mailbox-disabled": 3,  # few come back
-        "recipient-rate-limited": 0,  # somebody is there, and gets more mail than others
-    }
-)
+SOFT_LIMITS: Mapping[str, int] = {
+    "mailbox-full": 5,  # people empty them
+    "mailbox-disabled": 3,  # few come back
+    "recipient-rate-limited": 0,  # somebody is there, and gets more mail than others
+}
 
 
 def lifetimes_of(words: Iterable[str]) -> tuple[timedelta | None, ...]:
@@ -58,7 +55,7 @@ class PolicySettings(msgspec.Struct, frozen=True, kw_only=True):
     provisional_days: int = limits.PROVISIONAL_DAYS
     provisional_per_source_and_hour_max: int = limits.PROVISIONAL_PER_SOURCE_AND_HOUR_MAX
     soft_limit: int = limits.SOFT_BOUNCES_MAX
-    soft_limits: Mapping[str, int] = SOFT_LIMITS  # by category
+    soft_limits: Mapping[str, int] = msgspec.field(default_factory=lambda: SOFT_LIMITS)  # by category
     soft_window_days: int = limits.SOFT_WINDOW_DAYS
     soft_lifetimes: tuple[timedelta | None, ...] = lifetimes_of(limits.SOFT_LIFETIMES)  # None: for good
     soft_quiet_days: int = limits.SOFT_QUIET_DAYS
