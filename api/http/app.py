@@ -9,7 +9,18 @@ from typing import Any, NamedTuple
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.routing import APIRoute
 
-from api.http import batches, checks, exports, history, jobs, operations, scrub, suppressions, unsubscribe, unsubscribes
+from api.http import (
+    batches,
+    checks,
+    exports,
+    history,
+    jobs,
+    operations,
+    scrub,
+    suppressions,
+    unsubscribe,
+    unsubscribes,
+)
 from api.http.auth import TENANT_HEADER
 from api.http.clients import WrongKeys
 from api.http.edge import Edge
@@ -49,7 +60,7 @@ _TAGS = {
     "lookups": "May I send? For keys with the scope `check`.",
     "the list": "What stands on the list, and what people do to it. For keys with the scopes `read` and `write`.",
     "unsubscribing": "Links for mail, where they lead, and how each person asked. `/u/…` needs no key.",
-    "long work": "Exports, and how far they and other jobs have come. For keys with the scopes `export`, and `read` and `write`.",
+    "long work": "Exports, and how far they and other jobs have come. For keys with the scopes `export`, `read` and `write`.",
     "operations": "For those who run the system. No key is needed.",
 }
 

@@ -41,7 +41,7 @@ class _Progress(Reply):
     id: str
     """Names the job."""
     state: JobState
-    """Where it stands. It ends as `complete`, `broken` or `cancelled`; `expired`: it was complete, and its files are removed."""
+    """Where it stands. It ends as `complete`, `broken` or `cancelled`; `expired`: it was complete, its files are removed."""
     requested_by: str
     """Who asked for it: a key."""
     created: datetime
