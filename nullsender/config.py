@@ -204,7 +204,7 @@ class PolicySection(Section):
 
     unproven: Literal["ignore", "provisional", "full"] = "provisional"
     """What a report does that nothing ties to mail that we sent (docs/guarantees.md, G5)."""
-    provisional_days: int = Field(default=limits.PROVISIONAL_DAYS, ge=1, le=90)
+    provisional_days: int = Field(default=limits.PROVISIONAL_DAYS, ge=1, le=limits.PROVISIONAL_DAYS_MAX)
     """How long an entry from an unproven report lasts, in days."""
     provisional_per_source_and_hour_max: int = Field(default=limits.PROVISIONAL_PER_SOURCE_AND_HOUR_MAX, ge=0)
     """How many provisional entries one source (IP address) may make within an hour."""
@@ -213,7 +213,7 @@ class PolicySection(Section):
     soft_limit: int = Field(default=limits.SOFT_BOUNCES_MAX, ge=2, le=limits.SOFT_LIMIT_MAX)
     """How many failed sends of the recipient's own fault within the window make an entry (docs/policy.md: some categories
     have limits of their own)."""
-    soft_window_days: int = Field(default=limits.SOFT_WINDOW_DAYS, ge=1, le=365)
+    soft_window_days: int = Field(default=limits.SOFT_WINDOW_DAYS, ge=1, le=limits.SOFT_WINDOW_DAYS_MAX)
     """How long a soft bounce counts, in days."""
     soft_lifetimes: WordsSetting = limits.SOFT_LIFETIMES
     """How long the entries from soft bounces last, one after the other: days such as 7d, at the end forever."""

@@ -175,6 +175,11 @@ APPLIED = counter(
     remedy="`capped`: a source makes more provisional entries an hour than it may; see which in the log of `suppress`, and "
     "name it in mx.trusted_sources if it is yours. Many `repeated`: a consumer starts over and over.",
 )
+DELIVERIES = counter(
+    "nullsender_deliveries_total",
+    "Deliveries that were told of at POST /v1/deliveries and counted.",
+    remedy="None for hours, though mail is sent: whatever reports them stands still, and soft bounces are never reset.",
+)
 STORE_TURN_SECONDS = histogram(
     "nullsender_store_turn_seconds",
     "How long a write to the store took, its wait for the turn and its commit included.",

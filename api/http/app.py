@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 from api.http import (
     batches,
     checks,
+    deliveries,
     exports,
     history,
     jobs,
@@ -64,7 +65,7 @@ _TAGS = {
     "operations": "For those who run the system. No key is needed.",
 }
 
-_MODULES = (checks, batches, scrub, suppressions, history, unsubscribe, unsubscribes, exports, jobs, operations)
+_MODULES = (checks, batches, scrub, suppressions, deliveries, history, unsubscribe, unsubscribes, exports, jobs, operations)
 
 
 class Api(NamedTuple):

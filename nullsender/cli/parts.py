@@ -33,13 +33,17 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
 
 
 def policy_of(settings: Settings) -> Policy:
-    """The policy as the operator set it."""
+    """The policy as the operator set it: the settings, and over them the policy file; `Misconfigured` says what is wrong."""
     set_here = settings.policy.model_dump(exclude={"file", "soft_lifetimes"})
     try:
         default = PolicySettings(**set_here, soft_lifetimes=lifetimes_of(settings.policy.soft_lifetimes))
     except Invalid as mistake:
         raise Misconfigured(f"policy.soft_lifetimes: {mistake}") from mistake
-    return Policy(default)
+    if settings.policy.file is None:
+        return Policy(default)
+    from nullsender.cli.policies import read_file  # the stages that know no list are spared it
+
+    return read_file(settings.policy.file, default)
 
 
 def open_log(settings: Settings) -> Log:

@@ -15,6 +15,7 @@ from nullsender.clock import SteadyTime
 from nullsender.errors import Transient
 from nullsender.limits import EXPIRE_BATCH_MAX, EXPIRE_EVERY_SECONDS
 from suppression.consumer import SuppressStage
+from suppression.store.policy_seen import StorePolicy
 
 _log = logging.getLogger("suppress")
 
@@ -28,6 +29,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Apply outcomes until told to stop, and keep the store's house beside that."""
     with role.running("suppress", arguments) as ours:
         store = store_parts.open_store(ours.settings)
+        if StorePolicy.beside(store).note_policy("suppress"):
+            _log.info("another policy is in force", extra={"facts": {"policy": store.policy.version}})
         stage = SuppressStage(store)
         threading.Thread(target=keep_house, args=(store, ours.stop), daemon=True, name="housekeeping").start()
         with parts.open_log(ours.settings) as log, log.producer() as producer:

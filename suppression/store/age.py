@@ -2,6 +2,7 @@
 
     after OUTCOME_BODIES_KEPT_DAYS   what a report said that changed nothing: anybody can send such, and they name people
     after `history_days`             the row of such a report, by which it was known should it come again
+    after SOFT_LATE_DAYS             who was delivered to; after STRIKES_KEPT_DAYS strikes that nothing came after
     after `history_days`             all that has to do with an entry that ended so long ago: itself, its changes, the reports
                                      behind them. What an entry that stands rests on is kept as long as the entry
 
@@ -20,6 +21,7 @@ from nullsender.limits import OUTCOME_BODIES_KEPT_DAYS, PROVISIONAL_COUNTS_KEPT_
 from suppression.audit.chain import RETENTION, UNSEALED, Act
 from suppression.models import changed_nothing, changes, entries, has_idle_words, meta, outcomes, provisional_counts
 from suppression.store.audit import unseal
+from suppression.store.soft_age import forget_soft
 from suppression.store.turn import Turn
 
 _ACTOR = "clock"  # as the history names it
@@ -40,7 +42,8 @@ def forget(turn: Turn, history: timedelta, limit: int) -> int:
     if unsealed:
         turn.tell(Act(kind=RETENTION, actor=_ACTOR, reason="its time was over", body={UNSEALED: unsealed}))
     erased = _erase_words(connection, now - timedelta(days=OUTCOME_BODIES_KEPT_DAYS), limit)
-    return max(erased, _drop_reports(connection, now - history, limit))
+    dropped = _drop_reports(connection, now - history, limit)
+    return max(erased, dropped, forget_soft(connection, now, limit))
 
 
 def _drop_counts(connection: Connection, before: datetime) -> None:

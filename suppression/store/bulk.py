@@ -37,6 +37,19 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[Columns]) -
             copy.write_row([row[name] for name in names])
 
 
+def insert_new_rows(connection: Connection, table: Table, rows: Sequence[Columns]) -> None:
+    """Insert those whose primary key is not there yet; some may be among them twice."""
+    if not rows:
+        return
+    if is_postgresql(connection):
+        arrays = [[row[name] for row in rows] for name in _names(table)]
+        _psycopg(connection).execute(_inserting_new(table), arrays)
+        return
+    statement, columns = _inserting(table)
+    values = [tuple(row[name] if bound is None else bound(row[name]) for name, bound in columns) for row in rows]
+    connection.exec_driver_sql(statement.replace("INSERT INTO", "INSERT OR IGNORE INTO", 1), values)
+
+
 def update_rows(connection: Connection, table: Table, rows: Sequence[Columns]) -> None:
     """Write every other column of the rows that have these primary keys."""
     if not rows:
@@ -91,6 +104,14 @@ def _types(table: Table) -> dict[str, str]:
 @cache
 def _copying(table: Table) -> sql.Composed:
     return sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(sql.Identifier(table.name), _listed(table))
+
+
+@cache
+def _inserting_new(table: Table) -> sql.Composed:
+    arrays = sql.SQL(", ").join(sql.SQL("%s::" + kind + "[]") for kind in _types(table).values())
+    return sql.SQL("INSERT INTO {} ({}) SELECT * FROM unnest({}) ON CONFLICT DO NOTHING").format(
+        sql.Identifier(table.name), _listed(table), arrays
+    )
 
 
 @cache

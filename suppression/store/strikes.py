@@ -7,6 +7,7 @@ done, whatever stands there; else the entry is brought to where it should stand.
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 import msgspec
 
@@ -19,6 +20,13 @@ from suppression.store.histories import CHANGED_COLUMNS, histories
 from suppression.store.reported import Reported
 from suppression.store.rows import Key, Person, about
 from suppression.store.turn import Grounds, Place, Turn
+
+
+class Reset(NamedTuple):
+    """What deliveries did: whether strikes count no more, and what became of the entry."""
+
+    reset: bool
+    did: Did | None
 
 
 class Strikes:
@@ -60,13 +68,13 @@ class Strikes:
         entry = self._bring(key, did, after, grounds)
         return _applied(report, did, entry, after, settings, self._turn.now)
 
-    def deliver(self, key: Key, times: Iterable[datetime], grounds: Grounds) -> Did | None:
-        """Count deliveries on a scope where strikes are kept; what that did to the entry, if anything."""
+    def deliver(self, key: Key, times: Iterable[datetime], grounds: Grounds) -> Reset:
+        """Count deliveries on a scope where strikes are kept; what that did."""
         place, settings, words = Place(key.person, key.scope), self._settings(key), self._words.get(key, ())
         known = self._turn.soft_history(place)
         delivered = known.delivered(times)
         if delivered == known:
-            return None
+            return Reset(reset=False, did=None)
         before, after = fold_soft(known, words, settings), fold_soft(delivered, words, settings)
         self._turn.keep_soft(place, compacted(delivered, words, settings))
         entry = self._turn.entry(key)
@@ -74,7 +82,7 @@ class Strikes:
         if entry is not None:
             kept = {"evidence": entry.evidence, "category": entry.category, "rule": entry.rule}
             self._bring(key, did, after, msgspec.structs.replace(grounds, **kept))
-        return did
+        return Reset(reset=len(after.run) < len(before.run), did=did)
 
     def _settings(self, key: Key) -> PolicySettings:
         return self._policy.settings_of_scope(key.person.tenant, key.scope)
@@ -87,18 +95,10 @@ class Strikes:
 
     def _bring(self, key: Key, did: Did | None, after: SoftFold, grounds: Grounds) -> Entry | None:
         """Do the correction; the entry as it stands then."""
-        entry, standing = self._turn.entry(key), after.standing
-        if did is None or standing is None:
+        entry = self._turn.entry(key)
+        if did is None:
             return entry
-        if did is Did.RELEASED:
-            assert entry is not None, "it stands"
-            standing = entry.standing().end(self._turn.now, Did.RELEASED)
-        elif did is not Did.ADDED:
-            assert entry is not None, "it stands"
-            standing = msgspec.structs.replace(
-                entry.standing(), expires=standing.expires, provisional=standing.provisional, lifted=standing.lifted
-            )
-        return self._turn.put(key, did, standing, grounds)
+        return self._turn.put(key, did, _corrected(did, entry, after.standing, self._turn.now), grounds)
 
 
 def _correction(entry: Entry | None, before: Standing | None, after: Standing | None, now: datetime) -> Did | None:
@@ -117,6 +117,18 @@ def _correction(entry: Entry | None, before: Standing | None, after: Standing | 
     return Did.RENEWED if later and entry.provisional == after.provisional else Did.AMENDED
 
 
+def _corrected(did: Did, entry: Entry | None, after: Standing | None, now: datetime) -> Standing:
+    """How the entry stands after the correction."""
+    if did is Did.ADDED:
+        assert after is not None, "it should stand"
+        return after
+    assert entry is not None, "it stands"
+    if did is Did.RELEASED:
+        return entry.standing().end(now, Did.RELEASED)
+    assert after is not None, "it should stand"
+    return msgspec.structs.replace(entry.standing(), expires=after.expires, provisional=after.provisional)
+
+
 def _essence(standing: Standing | None) -> object:
     """What of it stops mail; since when it stands may hang on what came first."""
     return standing and (standing.expires, standing.provisional, standing.ended, standing.ended_by)
@@ -129,6 +141,8 @@ def _applied(
     if did in (None, Did.RELEASED) and not stands:
         more = missing(after.run, report.strike.category, settings)
         why = f"a soft report alone; {more} more within {settings.soft_window_days} days make an entry"
+        if not more:
+            why = "with those before it an entry that is over by now"
         return Applied(report_id=report.id, did=Did.COUNTED, why=why)
     why = "an entry stood already" if did is None else f"soft, proof: {report.outcome.report.proof}"
     return Applied(report_id=report.id, did=did or Did.KEPT, why=why, entry_id=entry.id if entry else None)
