@@ -668,6 +668,9 @@ INCIDENT_COUNTS_MAX = 500
 INCIDENT_PREVIEW_ENTRIES_MAX = 200
 INCIDENT_COUNTS_SHOWN_MAX = 20
 
+# How often a command looks how far the job has come that it waits for.
+JOB_WATCH_SECONDS = 0.2
+
 # --- the breaker -------------------------------------------------------------------------------------------------------
 # New hard entries of one key (a rule, a provider, a sending address ...) within an hour that nobody has to look at: a sender
 # of a million a day with one hard bounce in a hundred makes 400 an hour of all keys together.

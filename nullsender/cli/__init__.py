@@ -6,7 +6,8 @@ command is made of, where that is more than one file, lies in a room of its own:
     running/       how roles run                             explaining/    what `explain` and `reply` show
     checking/      what `doctor` looks at                    replaying/     what `replay` does
     working/       what `jobs` works off                     exporting/     what `export` keeps in mind
-    ruling/        rules that are not in force                indexing/      what `index` shows meanwhile
+    ruling/        rules that are not in force               indexing/      what `index` shows meanwhile
+    reviewing/     what `incidents` and `review` share
 """
 
 import argparse
@@ -51,6 +52,8 @@ COMMANDS = {
     "reply": "decide SMTP replies, JSON lines in and out",
     "rules": "show the rules, try new ones on stored reports, show what no rule knows",
     "dead-letters": "show what could not be dealt with",
+    "incidents": "take many reports off the list that were not what they seemed, and put them back",
+    "review": "look at what is held because too much of it came at once",
     "replay": "read dead letters, or what a topic holds, again with today's readers and rules",
 }
 
