@@ -3,6 +3,7 @@
 import sys
 import threading
 from collections.abc import Mapping
+from typing import Never
 
 from tqdm import tqdm
 
@@ -22,8 +23,7 @@ def done_here(store: Store, job_id: str, runners: Mapping[str, Runner], *, what:
     thread = threading.Thread(target=_work, args=(worker, stop), name="the job")
     thread.start()
     try:
-        bar: "tqdm[None]" = tqdm(desc=what, unit=" people", file=sys.stderr, disable=None)
-        with bar:
+        with tqdm(desc=what, unit=" people", file=sys.stderr, disable=None) as bar:
             job = _watch(jobs, job_id, bar)
     finally:
         stop.set()
@@ -43,7 +43,7 @@ def _work(worker: Worker, stop: threading.Event) -> None:
         stop.wait(JOB_WATCH_SECONDS)
 
 
-def _watch(jobs: StoreJobs, job_id: str, bar: "tqdm[None]") -> Job:
+def _watch(jobs: StoreJobs, job_id: str, bar: "tqdm[Never]") -> Job:
     while True:
         job = jobs.job(None, job_id)
         assert job is not None, "it was placed just now, and jobs are kept"
