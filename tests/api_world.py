@@ -30,7 +30,9 @@ from suppression.store.store import Store
 from suppression.store.turn import Grounds, Turn
 
 STALENESS_SECONDS_MAX = 1.0
-UNSUBSCRIBING = UnsubscribeSettings(SigningKeys({"a": b"a secret of the tests, 32 bytes."}), "https://u.test")
+UNSUBSCRIBING = UnsubscribeSettings(
+    SigningKeys({"a": b"a secret of the tests, 32 bytes."}), "https://u.test", "unsubscribe@bounces.test"
+)
 HASHER = AddressHasher(b"a key that is only for tests....")
 
 
@@ -89,14 +91,19 @@ class World:
         """A lookup of its own; `options` as those of `Lookup`."""
         return Lookup(self.store, self.reader(), HASHER, clock=self.clock, **options)
 
-    def api(self, *further_checks: Check, allow_unknown: Collection[View] = ()) -> Api:
+    def api(
+        self,
+        *further_checks: Check,
+        allow_unknown: Collection[View] = (),
+        unsubscribing: UnsubscribeSettings = UNSUBSCRIBING,
+    ) -> Api:
         """The whole API."""
         lookup = self.lookup(allow_unknown=allow_unknown)
         return open_api(
             self.store,
             lookup,
             clock=self.clock,
-            unsubscribing=UNSUBSCRIBING,
+            unsubscribing=unsubscribing,
             exports_folder=self.exports_folder,
             further_checks=further_checks,
         )
