@@ -34,16 +34,21 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
 
 def policy_of(settings: Settings) -> Policy:
     """The policy as the operator set it: the settings, and over them the policy file; `Misconfigured` says what is wrong."""
-    set_here = settings.policy.model_dump(exclude={"file", "soft_lifetimes"})
-    try:
-        default = PolicySettings(**set_here, soft_lifetimes=lifetimes_of(settings.policy.soft_lifetimes))
-    except Invalid as mistake:
-        raise Misconfigured(f"policy.soft_lifetimes: {mistake}") from mistake
+    default = default_policy_of(settings)
     if settings.policy.file is None:
         return Policy(default)
-    from nullsender.cli.policies import read_file  # the stages that know no list are spared it
+    from nullsender.cli.policing.file import read_file  # the stages that know no list are spared it
 
     return read_file(settings.policy.file, default)
+
+
+def default_policy_of(settings: Settings) -> PolicySettings:
+    """What holds where the policy file says nothing else."""
+    set_here = settings.policy.model_dump(exclude={"file", "soft_lifetimes"})
+    try:
+        return PolicySettings(**set_here, soft_lifetimes=lifetimes_of(settings.policy.soft_lifetimes))
+    except Invalid as mistake:
+        raise Misconfigured(f"policy.soft_lifetimes: {mistake}") from mistake
 
 
 def open_log(settings: Settings) -> Log:

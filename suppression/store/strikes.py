@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from suppression.models import changes, deliveries
-from suppression.policy import Cause, Did, Policy, PolicySettings, Standing, fold_soft, source_of
+from suppression.policy import Cause, Did, Policy, PolicySettings, SoftHistory, Standing, fold_soft, source_of
 from suppression.policy.soft import SoftFold, Word, compacted, missing
 from suppression.records import Applied, Entry
 from suppression.refold import CORRECTIONS, words_of
@@ -52,11 +52,15 @@ class Strikes:
         told = histories([], rows, self._policy)
         self._words = {key: words_of(said) for key, said in told.items() if key.cause is Cause.SOFT}
 
+    def known(self, key: Key) -> tuple[SoftHistory, Sequence[Word]]:
+        """What the next strike there would be put to."""
+        known = self._turn.soft_history(Place(key.person, key.scope))
+        return known.delivered(self._delivered.get((key.person, key.scope), ())), self._words.get(key, ())
+
     def strike(self, report: Reported, key: Key, grounds: Grounds) -> Applied:
         """Count a soft report; what that did."""
         place, settings = Place(key.person, key.scope), self._settings(key)
-        words = self._words.get(key, ())
-        known = self._turn.soft_history(place).delivered(self._delivered.get((key.person, key.scope), ()))
+        known, words = self.known(key)
         struck = known.struck(report.strike)
         before, after = fold_soft(known, words, settings), fold_soft(struck, words, settings)
         did = _correction(self._turn.entry(key), before.standing, after.standing, self._turn.now)

@@ -1,0 +1,1 @@
+"""What `nullsender policy` reads and shows."""
