@@ -51,6 +51,7 @@ COMMANDS = {
     "explain": "say what each message means, what it would do and why",
     "reply": "decide SMTP replies, JSON lines in and out",
     "rules": "show the rules, try new ones on stored reports, show what no rule knows",
+    "policy": "show and check what reports do to the list, and what that means for one address",
     "dead-letters": "show what could not be dealt with",
     "incidents": "take many reports off the list that were not what they seemed, and put them back",
     "review": "look at what is held because too much of it came at once",
