@@ -15,6 +15,7 @@ from api.http import (
     deliveries,
     exports,
     history,
+    incidents,
     jobs,
     operations,
     scrub,
@@ -61,11 +62,25 @@ _TAGS = {
     "lookups": "May I send? For keys with the scope `check`.",
     "the list": "What stands on the list, and what people do to it. For keys with the scopes `read` and `write`.",
     "unsubscribing": "Links for mail, where they lead, and how each person asked. `/u/…` needs no key.",
+    "incidents": "Many reports at once, taken off the list and put back; what is held for a review. Scopes `read` and `write`.",
     "long work": "Exports, and how far they and other jobs have come. For keys with the scopes `export`, `read` and `write`.",
     "operations": "For those who run the system. No key is needed.",
 }
 
-_MODULES = (checks, batches, scrub, suppressions, deliveries, history, unsubscribe, unsubscribes, exports, jobs, operations)
+_MODULES = (
+    checks,
+    batches,
+    scrub,
+    suppressions,
+    deliveries,
+    history,
+    unsubscribe,
+    unsubscribes,
+    exports,
+    jobs,
+    incidents,
+    operations,
+)
 
 
 class Api(NamedTuple):

@@ -41,6 +41,7 @@ class ProblemKind(StrEnum):
     NO_SUCH_PATH = "no-such-path"
     NOT_ON_THE_LIST = "not-on-the-list"
     NO_SUCH_JOB = "no-such-job"
+    NO_SUCH_INCIDENT = "no-such-incident"
     WRONG_METHOD = "wrong-method"
     REQUEST_TIMEOUT = "request-timeout"
     PROTECTED_CAUSE = "protected-cause"
@@ -74,6 +75,7 @@ KINDS: Mapping[ProblemKind, tuple[HTTPStatus, str]] = {
     ProblemKind.NO_SUCH_PATH: (HTTPStatus.NOT_FOUND, "There is nothing at this path."),
     ProblemKind.NOT_ON_THE_LIST: (HTTPStatus.NOT_FOUND, "The list has no such entry of the address in force."),
     ProblemKind.NO_SUCH_JOB: (HTTPStatus.NOT_FOUND, "Your tenant has no such job or export."),
+    ProblemKind.NO_SUCH_INCIDENT: (HTTPStatus.NOT_FOUND, "Your tenant has no such incident."),
     ProblemKind.WRONG_METHOD: (
         HTTPStatus.METHOD_NOT_ALLOWED,
         "The path does not know this method; the header `Allow` names those that it knows.",

@@ -17,6 +17,7 @@ from suppression.audit.chain import Act
 from suppression.engine import reading
 from suppression.incidents.effects import Effect, Summary
 from suppression.incidents.incident import Incident, IncidentKind, Marks, require_sense
+from suppression.jobs.job import OPEN, Job, JobState
 from suppression.jobs.worker import Work
 from suppression.models import incidents
 from suppression.records import Page
@@ -87,14 +88,14 @@ class StoreIncidents(StoreTurns):
     def undo(self, tenant: str, incident_id: int, *, reason: str, actor: str) -> Incident | None:
         """Let it hold no more; what it did is taken back by a job. None: the tenant has no such incident.
 
-        One that was undone already stays as it is.
+        One that was undone already stays as it is, unless its job was cancelled or broke: then another does the rest.
         """
         words = reason_of(reason)
 
         def undo(turn: Turn) -> Incident | None:
             this = incidents.c.tenant == tenant, incidents.c.id == incident_id
             found = turn.connection.execute(select(incidents).where(*this)).one_or_none()
-            if found is None or found.undone_at is not None:
+            if found is None or (found.undone_at is not None and self._goes_on(found.job)):
                 return None if found is None else incident_of(found)
             turn.tell(Act(kind="incident-undone", tenant=tenant, actor=actor, reason=words, subject=str(incident_id)))
             request = IncidentRequest(incident=incident_id)
@@ -104,6 +105,10 @@ class StoreIncidents(StoreTurns):
             return incident_of(turn.connection.execute(select(incidents).where(*this)).one())
 
         return self._turn(undo)
+
+    def _goes_on(self, job_id: str) -> bool:
+        job = StoreJobs.beside(self).job(None, job_id)
+        return job is None or job.state in OPEN or job.state is JobState.COMPLETE
 
     def incident(self, tenant: str | None, incident_id: int) -> Incident | None:
         """The incident of that number, where it is one of `tenant` (None: of any)."""
@@ -148,6 +153,14 @@ class StoreIncidents(StoreTurns):
         self.tried(tenant, kind, marks)
         request = json_of(IncidentRequest(kind=kind, marks=marks))
         return StoreJobs.beside(self).submit(PREVIEW, tenant, request, reason="a preview", requested_by=actor).id
+
+    def previewed(self, job: Job) -> tuple[Summary, list[Effect]] | None:
+        """What a job of `submit_preview` found, and the first entries with their addresses; None until it is complete."""
+        if job.result is None:
+            return None
+        summary = msgspec.json.decode(job.result, type=Summary)
+        with reading(self._engine) as connection:
+            return summary, names_of(connection, summary.entries)
 
     # --- the jobs ---
 
