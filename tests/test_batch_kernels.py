@@ -241,7 +241,6 @@ def test_a_table_says_what_its_gravest_entry_for_this_mail_is(slots: list[Slot],
         np.uint64(now_seconds),
         values,
         7,
-        np.zeros(7, np.int64),
     )
 
     for address in range(7):
@@ -257,7 +256,7 @@ def test_a_table_says_what_its_gravest_entry_for_this_mail_is(slots: list[Slot],
 def test_a_table_without_a_free_slot_is_looked_through_once() -> None:
     values, words = columns_of(1), np.full(2 * 8, 5, np.uint64)
 
-    probe(read_only(words), columns_of(8), np.uint64(77), np.uint64(0), np.uint64(0), values, 3, np.zeros(3, np.int64))
+    probe(read_only(words), columns_of(8), np.uint64(77), np.uint64(0), np.uint64(0), values, 3)
 
     assert not values.any()
 

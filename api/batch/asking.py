@@ -12,9 +12,10 @@ from functools import partial
 import numpy as np
 
 from api.batch.hashes import Hashes
-from api.batch.hashing import COLUMNS, Word, columns_of
+from api.batch.hashing import Word, columns_of
 from api.batch.probing import ASK, INVALID, probe
 from api.batch.reading import Spans, Text
+from api.batch.writing import Items
 from api.index.slots import CAUSE_CODES, CAUSE_MASK, CAUSES, EPOCH, SCOPE_MASK, SCOPE_SHIFT, packed, tenant_mask
 from api.index.table import Table
 from api.lookup import Lookup, Verdict
@@ -32,12 +33,13 @@ class Batch:
     def __init__(self, lookup: Lookup) -> None:
         self._lookup = lookup
         self._hashes = Hashes(lookup.hasher)
-        self._places = np.zeros(COLUMNS, np.int64)
         self._table: Table | None = None
         self._verdicts: dict[int, Verdict] = {}
         self._count = 0
         #: What is said of each item: `ALLOWED`, a slot's value, `ASK` or `INVALID`.
         self.values = columns_of(1)
+        #: What writes an answer's items about values of the table.
+        self.items = Items()
         #: The columns of those that were looked up alone.
         self.unusual: Sequence[int] = []
         #: Why an item is invalid, the canonical form of an unusual one, the hash of one of which only the store can tell.
@@ -50,17 +52,19 @@ class Batch:
         self.unusual = self._hashes.make(text, spans, count)
         self.reasons, self.addresses, self.waiting, self._verdicts = {}, {}, {}, {}
         self._count = count
-        self._table = self._lookup.table.fresh()
+        table, self._table = self._table, self._lookup.table.fresh()
+        if self._table is not table:
+            self.items.forget()  # another table gives other numbers to scopes
         if self._table is None:
             self.values[:count] = ASK
-        is_any_stopped = self._table is None or self._probe(self._table, view)
+        else:
+            self._probe(self._table, view)
         for column in self.unusual:
             raw, odd = text.raw[spans.starts[column] : spans.ends[column]], int(spans.odd[column])
             self._ask_alone(view, column, partial(item_of, raw, odd))
         waiting_before = len(self.waiting)
-        if is_any_stopped:
-            for column in np.flatnonzero(self.values[:count] == ASK).tolist():
-                self.waiting[column] = self.waiting.get(column) or self._hashes.of(column)
+        for column in np.flatnonzero(self.values[:count] == ASK).tolist():
+            self.waiting[column] = self.waiting.get(column) or self._hashes.of(column)
         self._lookup.count_from_table(count - len(self.unusual) - (len(self.waiting) - waiting_before))
 
     def tell(self, verdicts: Mapping[bytes, Verdict]) -> None:
@@ -83,13 +87,12 @@ class Batch:
         scope = self._table.scope_name(value >> SCOPE_SHIFT & SCOPE_MASK)
         return Verdict(allowed=False, cause=CAUSES[value & CAUSE_MASK], scope=scope)
 
-    def _probe(self, table: Table, view: View) -> bool:
+    def _probe(self, table: Table, view: View) -> None:
         words = np.frombuffer(table.words, np.uint64)
         now_seconds = int((self._lookup.clock.now().astimezone(UTC) - EPOCH).total_seconds())
         numbers = table.scope_numbers(self._lookup.scopes_of(view))
         scopes, mask = Word(packed(numbers)), Word(tenant_mask(view.tenant))
-        now = Word(max(now_seconds, 0))
-        return probe(words, self._hashes.words, mask, scopes, now, self.values, self._count, self._places) > 0
+        probe(words, self._hashes.words, mask, scopes, Word(max(now_seconds, 0)), self.values, self._count)
 
     def _ask_alone(self, view: View, column: int, item: Callable[[], str]) -> None:
         try:

@@ -75,7 +75,7 @@ class Checking:
         self._batch = batch
         self._view = view
         self._question = question
-        self._suppressed: list[tuple[int, bytes]] = []
+        self._suppressed: list[tuple[int, bytes]] = []  # items, each with a comma behind it, by the number of the first
         self._invalid: list[bytes] = []
         self._waiting: dict[int, tuple[bytes, bytes]] = {}
         self._known = True
@@ -84,12 +84,26 @@ class Checking:
         """Look up all items from memory, `COLUMNS` a step. `NotPlain`: this is no JSON after all."""
         question, batch = self._question, self._batch
         for begin in range(0, question.count, COLUMNS):
-            spans = question.spans.part(begin)
-            batch.ask(self._view, question.text, spans, min(COLUMNS, question.count - begin), _item)
-            for column in batch.stopped():
-                raw = question.text.raw[spans.starts[column] : spans.ends[column]]
-                self._note(begin + column, column, int(batch.values[column]), raw)
+            spans, count = question.spans.part(begin), min(COLUMNS, question.count - begin)
+            batch.ask(self._view, question.text, spans, count, _item)
+            written = 0
+            for column in sorted({*batch.unusual, *batch.waiting}):
+                self._write(spans, range(written, column), begin)
+                if batch.values[column]:
+                    self._note(begin + column, column, spans)
+                written = column + 1
+            self._write(spans, range(written, count), begin)
             yield
+
+    def _write(self, spans: Spans, columns: range, first: int) -> None:
+        """The items for those of these columns that the table stops."""
+        batch = self._batch
+        if columns:
+            items = batch.items.write(self._question.text.text, spans[:2], batch.values, columns, first, self._ending_of)
+            self._suppressed.append((first + columns.start, items))
+
+    def _ending_of(self, column: int) -> bytes:
+        return b'"' + _ending(self._batch.verdict(column))
 
     @property
     def waiting(self) -> Sequence[bytes]:
@@ -102,28 +116,30 @@ class Checking:
             verdict = verdicts[address_hash]
             self._known &= verdict.known
             if not verdict.allowed:
-                self._suppressed.append((index, start + _ending(verdict)))
+                self._suppressed.append((index, start + _ending(verdict) + b","))
         self._suppressed.sort()
 
     def answer(self) -> bytes:
         """`CheckManyAnswer` as JSON."""
         known = b"" if self._known else b'"known":false,'
-        suppressed = b",".join([item for _, item in self._suppressed])
-        parts = (self._question.count, known, suppressed, b",".join(self._invalid))
+        suppressed = b"".join([items for _, items in self._suppressed])
+        parts = (self._question.count, known, suppressed[:-1], b",".join(self._invalid))
         return b'{"checked":%d,%b"suppressed":[%b],"invalid":[%b]}' % parts
 
-    def _note(self, index: int, column: int, value: int, raw: bytes) -> None:
-        batch, code = self._batch, value & CAUSE_MASK
+    def _note(self, index: int, column: int, spans: Spans) -> None:
+        """One that was looked up alone, or of which only the store can tell."""
+        batch, code = self._batch, int(self._batch.values[column]) & CAUSE_MASK
         if code == INVALID_CODE:
             reason = _json(batch.reasons[column])
             self._invalid.append(b'{"index":%d,"address":%b,"reason":%b}' % (index, self._as_sent(index), reason))
             return
         address = batch.addresses.get(column)
+        raw = self._question.text.raw[spans.starts[column] : spans.ends[column]]
         start = b'{"index":%d,"address":%b' % (index, b'"%b"' % raw.lower() if address is None else _json(address))
         if code == ASK_CODE:
             self._waiting[index] = (batch.waiting[column], start)
         else:
-            self._suppressed.append((index, start + _ending(batch.verdict(column))))
+            self._suppressed.append((index, start + _ending(batch.verdict(column)) + b","))
 
     def _as_sent(self, index: int) -> bytes:
         """The JSON of an item that is no address; `null` where it is no text."""

@@ -1,14 +1,12 @@
 """What the lookup table says of many addresses: one value each, as in a slot (`api/index/slots.py`), or a word of our own.
 
-The table is far bigger than the processor's caches, so nearly every address waits for memory once. The first loop looks at the
-first slots of each and goes on, whatever stands there, so that the processor waits for many of them at the same time and has
-nothing to guess. That is all for most addresses, of which nothing is known; the second loop goes through the others' slots.
+The table is far bigger than the processor's caches, so nearly every address waits for memory once. The first loop only fetches
+the slots where the addresses are at home, and the processor waits for many of them at the same time.
 """
 
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from api.batch.hashing import COLUMNS, Word, Words
 from api.index import slots as layout
@@ -30,9 +28,7 @@ _EVERYWHERE, _OTHER = np.uint64(layout.EVERYWHERE_SCOPE), np.uint64(layout.OTHER
 _SCOPE_BITS, _TWO_SCOPES_BITS = np.uint64(layout.SCOPE_BITS), np.uint64(2 * layout.SCOPE_BITS)
 _CHECK_SHIFT, _CHECK_MASK = np.uint64(layout.CHECK_SHIFT), np.uint64(layout.CHECK_MASK)
 _EXPIRY_SHIFT = np.uint64(layout.EXPIRY_SHIFT)
-_ZERO, _ONE, _TWO, _THREE, _FOUR, _SIXTEEN, _HALF = (np.uint64(number) for number in (0, 1, 2, 3, 4, 16, 32))
-
-Places = NDArray[np.int64]
+_ZERO, _ONE, _TWO, _SIXTEEN, _HALF = (np.uint64(number) for number in (0, 1, 2, 16, 32))
 
 
 @inlined
@@ -69,52 +65,22 @@ def _rank(value: Word) -> Word:
     return (value & _CAUSE_MASK) * _SIXTEEN + is_full + np.uint64(is_everywhere)
 
 
-@inlined
-def _home(address_hash: Word, tenant_mask: Word, size: Word) -> tuple[Word, Word]:
-    """The key of an address, and the slot where it is looked for first."""
-    key = address_hash ^ tenant_mask
-    if key == _ZERO:
-        key = _ONE
-    return key, ((key >> _HALF) * size) >> _HALF
-
-
 @compiled
-def _sift(words: Words, hashes: Words, tenant_mask: Word, values: Words, count: int, left: Places) -> int:
-    """Make the addresses `ALLOWED` of which four slots say that the table knows nothing; how many are `left`, and which."""
-    size = np.uint64(len(words) // 2)
-    if size < _FOUR:
-        left[:count] = np.arange(count)
-        return count
-    last, found = size - _FOUR, 0
-    for i in range(count):
-        key, place = _home(hashes[i], tenant_mask, size)
-        at = _TWO * (last if place > last else place)
-        one, two, three, four = words[at], words[at + _TWO], words[at + _TWO * _TWO], words[at + _TWO * _THREE]
-        is_there = (one == key) | (two == key) | (three == key) | (four == key)
-        has_end = (one == _ZERO) | (two == _ZERO) | (three == _ZERO) | (four == _ZERO)
-        values[i] = ALLOWED
-        left[found] = i
-        found += is_there | (not has_end) | (place > last)
-    return found
-
-
-@compiled
-def probe(
-    words: Words, hashes: Words, tenant_mask: Word, scopes: Word, now: Word, values: Words, count: int, left: Places
-) -> int:
+def probe(words: Words, hashes: Words, tenant_mask: Word, scopes: Word, now: Word, values: Words, count: int) -> None:
     """Fill `values`: for each of `count` columns of `hashes` the gravest value that stops mail, `ALLOWED`, or `ASK`.
 
-    `words` is the table: the key and the value of one slot after the other. `scopes` are the numbers of those that stop the
-    mail, as `packed` makes it. `now` is in seconds since `EPOCH`. How many are not `ALLOWED`; `left` is room for a number of
-    each column.
+    `words` is the table: the key and the value of one slot after the other. `scopes` are the numbers of those
+    that stop the mail, as `packed` makes it. `now` is in seconds since `EPOCH`.
     """
-    size, stopped = np.uint64(len(words) // 2), 0
-    for which in range(_sift(words, hashes, tenant_mask, values, count, left)):
-        i = left[which]
-        key, place = _home(hashes[i], tenant_mask, size)
-        gravest = ALLOWED
+    size = np.uint64(len(words) // 2)
+    for i in range(count):
+        values[i] = words[_TWO * ((((hashes[i] ^ tenant_mask) >> _HALF) * size) >> _HALF)]
+    for i in range(count):
+        key = hashes[i] ^ tenant_mask
+        if key == _ZERO:
+            key = _ONE
+        place, found, gravest = ((key >> _HALF) * size) >> _HALF, values[i], ALLOWED
         for _ in range(size):
-            found = words[_TWO * place]
             if found == _ZERO:
                 break
             if found == key:
@@ -122,6 +88,5 @@ def probe(
             place += _ONE
             if place == size:
                 place = _ZERO
+            found = words[_TWO * place]
         values[i] = gravest
-        stopped += gravest != ALLOWED
-    return stopped
