@@ -648,7 +648,10 @@ IMPORT_ROWS_A_TURN = 5_000
 IMPORT_REFUSED_SHOWN_MAX = 20
 # How many different reasons a report counts; the file of refused rows has them all.
 IMPORT_REASONS_MAX = 50
-# How long the file of an import and its refused rows are kept once it is done: time to look, and it names people.
+# How many lists one process of the API takes in at once, and how long one may take: IMPORT_UPLOAD_BYTES_MAX over a slow line.
+IMPORT_UPLOADS_MAX = 4
+IMPORT_UPLOAD_SECONDS_MAX = 6 * 3_600.0
+# How long the refused rows of an import are kept once it is done: time to look, and they name people.
 IMPORT_KEPT_DAYS = 7
 
 # --- incidents ---------------------------------------------------------------------------------------------------------
