@@ -193,13 +193,12 @@ def test_a_hit_that_is_being_explained_is_answered_when_the_server_stops(
         assert b'"cause":"hard"' in received(connection)
 
 
-def test_packets_may_be_cut_anywhere_and_hold_several_requests(served: Served) -> None:
+@pytest.mark.parametrize("before", [WARM_ONE, HOT])
+def test_packets_may_be_cut_anywhere_and_hold_several_requests(served: Served, before: int) -> None:
     requests = [served.get(f"/v1/check?address=clean{number}@example.com") for number in range(6)]
     stream = b"".join(requests)
     for cut in range(1, len(requests[0]), 7):
-        with served.connection() as connection:
-            connection.sendall(served.get(WARM))
-            answer_of(connection)
+        with opened(served, before=before) as connection:
             for part in (stream[:cut], stream[cut : cut + len(requests[1])], stream[cut + len(requests[1]) :]):
                 connection.sendall(part)
             answers = [answer_of(connection)[2] for _ in requests]

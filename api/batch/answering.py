@@ -95,6 +95,14 @@ class Terms(NamedTuple):
     tenant_mask: Word
     seconds_each: float  # of the key's bucket, as `api/http/rates.py` explains it
     burst_seconds: float
+    staleness_seconds_max: float
+
+
+class Slots(NamedTuple):
+    """The table that is looked into."""
+
+    words: Words
+    checked_at: NDArray[np.float64]  # one number: until when it is known to have had everything, while it is the newest
 
 
 class Heads(NamedTuple):
@@ -170,8 +178,8 @@ def _is_absent(words: Words, key: Word) -> bool:
 @compiled
 def _make(room: Room, heads: Heads, row: int) -> int:
     """Write the answer to the lookup in this row; how many bytes it has."""
-    length, start = room.lengths[row], row * ANSWER_BYTES
-    at = start + heads.sizes[length]
+    length, start = int(room.lengths[row]), row * ANSWER_BYTES
+    at = start + int(heads.sizes[length])
     room.answers[start:at] = heads.heads[length, : heads.sizes[length]]
     address = row * PACKET_BYTES + len(BEFORE)
     for i in range(length):
@@ -192,12 +200,12 @@ def _receive_all(descriptor: int, room: Room, rest: Bytes) -> int:
         length = take(room.packets, start, size, rest, room.columns, row)
         room.received[row], room.lengths[row], room.answered[row], room.sent[row] = size, length, 0, 0
         room.counters[row] = np.uint64(BLOCK_BYTES + length)
-    return max(count, 0)
+    return max(int(count), 0)
 
 
 @compiled
 def answer(
-    descriptor: int, room: Room, terms: Terms, heads: Heads, words: Words, full_at_seconds: float, now_seconds: float
+    descriptor: int, room: Room, terms: Terms, heads: Heads, slots: Slots, full_at_seconds: float, now_seconds: float
 ) -> tuple[int, int, int, float]:
     """Answer what is plain on connections of the epoll `descriptor` that are ready; never waits.
 
@@ -206,9 +214,11 @@ def answer(
     """
     count, answers, gone = _receive_all(descriptor, room, terms.rest), 0, 0
     compress(room.columns, room.counters, LAST, terms.state, room.hashes, count)
+    # The requests are here: what was told to anybody before they were asked is in a table that is fresh now.
+    is_fresh = abs(now_seconds - slots.checked_at[0]) <= terms.staleness_seconds_max
     for row in range(count):
         key = room.hashes[row] ^ terms.tenant_mask
-        if room.lengths[row] == 0 or not _is_absent(words, key if key != _ZERO else _ONE):
+        if not is_fresh or room.lengths[row] == 0 or not _is_absent(slots.words, key if key != _ZERO else _ONE):
             continue
         if full_at_seconds - now_seconds > terms.burst_seconds:
             continue
@@ -224,6 +234,7 @@ def answer(
 def warm() -> None:
     """Compile everything, or load what was compiled before."""
     nothing = np.zeros(1, np.uint8)
-    terms = Terms(read_only(nothing), np.zeros(8, np.uint64), _ZERO, 0.0, 0.0)
+    terms = Terms(read_only(nothing), np.zeros(8, np.uint64), _ZERO, 0.0, 0.0, 0.0)
+    slots = Slots(read_only(np.zeros(32, np.uint64)), read_only(np.zeros(1)))
     heads = Heads(np.zeros((1, 1), np.uint8), np.zeros(1, np.int64), read_only(nothing))
-    answer(-1, Room.made(), terms, heads, read_only(np.zeros(32, np.uint64)), 0.0, 0.0)
+    answer(-1, Room.made(), terms, heads, slots, 0.0, 0.0)

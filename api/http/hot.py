@@ -16,8 +16,8 @@ from typing import Final, NamedTuple, Protocol
 import numpy as np
 from uvicorn.server import ServerState
 
-from api.batch.answering import ANSWER_BYTES, PACKET_BYTES, Heads, Room, Terms, answer
-from api.batch.hashing import BLOCK_BYTES, Words, state_of
+from api.batch.answering import ANSWER_BYTES, PACKET_BYTES, Heads, Room, Slots, Terms, answer
+from api.batch.hashing import BLOCK_BYTES, state_of
 from api.http.hits import BEHIND_CLEAN
 from api.http.keys import KnownKey
 from api.index.kernels import read_only
@@ -78,7 +78,7 @@ class HotConnections:
         heads = np.zeros((len(_LENGTHS), ANSWER_BYTES - BLOCK_BYTES - len(BEHIND_CLEAN)), np.uint8)
         self._heads = Heads(heads, np.zeros(len(_LENGTHS), np.int64), np.frombuffer(BEHIND_CLEAN, np.uint8))
         self._table: Table | None = None
-        self._words: Words = read_only(np.zeros(0, np.uint64))
+        self._slots: Slots | None = None
 
     def take(self, connection: Connection, descriptor: int, known: KnownKey, rest: bytes) -> Place | None:
         """Answer this connection from now on, whose requests end in `rest` and carry this key; None: there is no room for it.
@@ -100,11 +100,12 @@ class HotConnections:
         """No connection is of this kind any more."""
         del self._kinds[kind.rest, id(kind.known)]
 
-    def words_of(self, table: Table) -> Words:
-        """The slots of the table."""
-        if table is not self._table:
-            self._table, self._words = table, read_only(np.frombuffer(table.words, np.uint64))
-        return self._words
+    def slots_of(self, table: Table) -> Slots:
+        """The table as compiled code reads it."""
+        if self._slots is None or table is not self._table:
+            words, checked_at = np.frombuffer(table.words, np.uint64), np.asarray(table.checked_at)  # both where they lie
+            self._table, self._slots = table, Slots(read_only(words), read_only(checked_at))
+        return self._slots
 
     def heads(self) -> Heads:
         """What stands around the address of an answer; made anew when the date changes."""
@@ -137,6 +138,7 @@ class _Kind:
             np.uint64(tenant_mask(known.tenant)),
             known.bucket.seconds_each,
             API_RATE_BURST_SECONDS,
+            hot.lookup.staleness_seconds_max,
         )
         self._ready = select.epoll()
         hot.loop.add_reader(self._ready.fileno(), self._answer)
@@ -170,7 +172,7 @@ class _Kind:
             return self._give_back_unread(1)  # who asks for the key again; the others need not
         bucket = self.known.bucket
         count, answers, gone, bucket.full_at_seconds = answer(
-            self._ready.fileno(), hot.room, self._terms, hot.heads(), hot.words_of(table), bucket.full_at_seconds, now_seconds
+            self._ready.fileno(), hot.room, self._terms, hot.heads(), hot.slots_of(table), bucket.full_at_seconds, now_seconds
         )
         hot.note(count, answers, now_seconds)
         if gone != count:

@@ -29,8 +29,8 @@ from nullsender.errors import Invalid
 from nullsender.limits import ADDRESS_CHARACTERS_MAX
 from nullsender.names import canonical_name
 
-# No `+`, which means a space here, and nothing but these three parameters, once each and in this order. The method stands before
-# the target where nobody has parsed the request.
+# No `+`, which means a space here, and nothing but these three parameters, once each and in this order. The method stands
+# before the target where nobody has parsed the request.
 _TARGET = re.compile(
     rb"(?:GET )?/v1/check\?address=([\w.!$'()*,;:@/?%~-]{3,1000})(?:&stream=([\w.-]{1,64}))?(?:&list=([\w.-]{1,64}))?", re.ASCII
 )
