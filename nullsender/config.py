@@ -257,6 +257,15 @@ class ExportsSection(Section):
     """Where they lie (default: `exports` in the data folder). Several machines share it: `jobs` writes there, `api` reads."""
 
 
+class ImportsSection(Section):
+    """Lists of other systems (docs/imports.md)."""
+
+    days: int = Field(default=limits.IMPORT_KEPT_DAYS, ge=1, le=366)
+    """How long the refused rows of an import that came over the API can be fetched, in days; then they are removed."""
+    folder: OptionalPathSetting = None
+    """Where lists lie until they are taken (default: `imports` in the data folder). `api` writes there, `jobs` reads."""
+
+
 class UnsubscribeSection(Section):
     """Unsubscribe links and what the law wants of them (docs/unsubscribes.md)."""
 
@@ -361,6 +370,7 @@ class Settings(Section):
     lookup: LookupSection = LookupSection()
     api: ApiSection = ApiSection()
     exports: ExportsSection = ExportsSection()
+    imports: ImportsSection = ImportsSection()
     doors: DoorsSection = DoorsSection()
     unsubscribe: UnsubscribeSection = UnsubscribeSection()
     up: UpSection = UpSection()
@@ -404,6 +414,11 @@ class Settings(Section):
     def exports_folder(self) -> Path:
         """Where exports that the API was asked for lie."""
         return self.exports.folder or self.data / "exports"
+
+    @property
+    def imports_folder(self) -> Path:
+        """Where lists lie that were sent to the API."""
+        return self.imports.folder or self.data / "imports"
 
     @property
     def secrets_file(self) -> Path:
