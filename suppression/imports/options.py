@@ -1,6 +1,7 @@
 """What the operator says about a list, and what follows from it for a row: its cause, its scope, and since when it holds."""
 
 from datetime import datetime
+from typing import Final
 
 import msgspec
 
@@ -9,6 +10,8 @@ from nullsender.names import canonical_name
 from suppression.imports.row import Said
 from suppression.policy import EVERYWHERE, LIST_PREFIX, NOT_TRANSACTIONAL, PROTECTED, Cause, Claim, PolicySettings
 from suppression.policy.scopes import scope_for
+
+NO_CAUSE: Final = "the row does not say why it is on the list: name the cause of such rows (`cause`)"
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +43,7 @@ def claim_of_row(said: Said, options: Options, settings: PolicySettings, now: da
     """
     cause = said.cause or options.cause
     if cause is None:
-        raise Invalid("the row does not say why: name the cause of such rows, with --cause")
+        raise Invalid(NO_CAUSE)
     at = min(said.since, now) if said.since else now
     expires = None if cause in PROTECTED else said.expires
     if cause is Cause.SOFT and expires is None and settings.soft_lifetimes[0] is not None:

@@ -19,6 +19,7 @@ class Shown(msgspec.Struct, frozen=True):
 class Report(msgspec.Struct, kw_only=True):
     """The counts, as they grow. `rows` is the sum of the four below it."""
 
+    id: str  # of the import, as entries name it in their evidence
     format: str
     why: str  # how the format is known
     sha256: str  # of the file

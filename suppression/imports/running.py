@@ -18,7 +18,7 @@ from nullsender.clock import Clock
 from nullsender.errors import Invalid
 from nullsender.limits import IMPORT_ROWS_A_TURN, IMPORT_WORDS_CHARACTERS_MAX
 from suppression.audit.chain import Act
-from suppression.imports.options import Options, claim_of_row
+from suppression.imports.options import NO_CAUSE, Options, claim_of_row
 from suppression.imports.parquet import MAGIC, read_parquet
 from suppression.imports.reading import Reading, read_list
 from suppression.imports.refusals import Refusals
@@ -112,7 +112,7 @@ class Importer:
 
     def _sort(self, reading: Reading, sha256: str, progress: Progress, text: Unpacked | None) -> _Sorted:
         brief = self._brief
-        report = Report(format=reading.format, why=reading.why, sha256=sha256, dry_run=brief.dry_run)
+        report = Report(id=brief.id, format=reading.format, why=reading.why, sha256=sha256, dry_run=brief.dry_run)
         parts, rows = parts_for(self._file.stat().st_size), 0
         sorter, refusals = Sorter(self._folder, parts), Refusals(self._folder / REFUSED)
         try:
@@ -130,6 +130,8 @@ class Importer:
         finally:
             sorter.close()
             refusals.close()
+        if not rows and NO_CAUSE in report.reasons:
+            raise Invalid(NO_CAUSE)
         place = Place(part=0, refused_bytes=refused_bytes, report=report)
         return _Sorted(parts=parts, rows=rows, refused=report.refused, place=place)
 
@@ -150,6 +152,11 @@ class Importer:
             hashed = is_hash(address)
             key = hasher.hash_prehashed(address) if hashed else hasher.hash(address)
             yield Brought(line, key, address, hashed, claim, said.since is not None, said.words)
+
+    @property
+    def refused(self) -> int:
+        """How many rows were refused while the file was read."""
+        return 0 if self._sorted is None else self._sorted.refused
 
     # --- taking ---
 
