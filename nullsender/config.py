@@ -266,6 +266,17 @@ class ImportsSection(Section):
     """Where lists lie until they are taken (default: `imports` in the data folder). `api` writes there, `jobs` reads."""
 
 
+class PrivacySection(Section):
+    """How long what names people is kept (docs/privacy.md has all of it; `store.history_days` is a part of it)."""
+
+    plain_address_days: int = Field(default=limits.PLAIN_ADDRESSES_KEPT_DAYS, ge=1, le=36_500)
+    """How long a plain address is kept after the last entry of it ended, in days."""
+    unsubscribe_source_days: int = Field(default=limits.UNSUBSCRIBE_SOURCES_KEPT_DAYS, ge=1, le=36_500)
+    """How long the IP address and the browser of somebody who unsubscribed are kept, in days."""
+    audit_words_days: int = Field(default=limits.AUDIT_WORDS_KEPT_DAYS, ge=1, le=36_500)
+    """How long the reasons that people gave for what they did are kept in the audit trail, in days."""
+
+
 class UnsubscribeSection(Section):
     """Unsubscribe links and what the law wants of them (docs/unsubscribes.md)."""
 
@@ -371,6 +382,7 @@ class Settings(Section):
     api: ApiSection = ApiSection()
     exports: ExportsSection = ExportsSection()
     imports: ImportsSection = ImportsSection()
+    privacy: PrivacySection = PrivacySection()
     doors: DoorsSection = DoorsSection()
     unsubscribe: UnsubscribeSection = UnsubscribeSection()
     up: UpSection = UpSection()

@@ -825,3 +825,15 @@ KAFKA_MIN_INSYNC = 2
 AUDIT_PAGE_ROWS = 5_000
 # Rows that `nullsender audit list` shows where it is not told how many: a screen or two.
 AUDIT_LISTED_DEFAULT = 100
+
+# --- privacy -----------------------------------------------------------------------------------------------------------
+# A plain address after its last entry ended: time to notice that a lift was a mistake.
+PLAIN_ADDRESSES_KEPT_DAYS = 90
+# From where somebody unsubscribed: a year of mail and a month, in which a regulator may ask whether it was that person.
+UNSUBSCRIBE_SOURCES_KEPT_DAYS = 400
+# The reasons that people typed for what they did: as long as the history of the list.
+AUDIT_WORDS_KEPT_DAYS = HISTORY_KEPT_DAYS
+# Rows that an erasure empties in one turn: as many as an applied batch takes to write, for one person may have very many.
+ERASURE_TURN_ROWS_MAX = 2_000
+# Items of each kind that an access report tells; it says when there are more.
+ACCESS_ITEMS_MAX = 1_000

@@ -13,6 +13,7 @@ from nullsender.limits import HISTORY_KEPT_DAYS
 from suppression.engine import opened
 from suppression.migrate import upgrade
 from suppression.policy import Policy, PolicySettings
+from suppression.privacy.retention import Kept
 from suppression.store.store import Store
 from tests.missing import give_up
 from tests.servers.postgres import Postgres, PostgresUnavailable, postgres_server
@@ -100,7 +101,7 @@ def store_on(
 ) -> Store:
     """The store on `engine`, opened with the key of the tests."""
     hasher = AddressHasher(ADDRESS_KEY)
-    return Store(engine, hasher=hasher, clock=clock, policy=Policy(policy), history_days=history_days)
+    return Store(engine, hasher=hasher, clock=clock, policy=Policy(policy), kept=Kept(history_days=history_days))
 
 
 def _migrate(url: str) -> None:

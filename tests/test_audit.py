@@ -183,7 +183,7 @@ def test_what_leaves_because_its_time_is_over_is_no_breach(trail: StoreAudit, st
     store.forget(clock.now(), 100)
 
     found = verdict(trail)
-    assert (found.breach, found.erased) == (None, 2)  # Ada's entry: the two changes of it
+    assert (found.breach, found.erased) == (None, 3)  # the two changes of Ada's entry, and the words about the key
     assert listed(trail)[0].kind == "retention"
 
 

@@ -8,6 +8,7 @@ from nullsender.config import Settings
 from nullsender.errors import Invalid, Misconfigured
 from suppression.engine import open_engine, opened
 from suppression.incidents.breaker import BreakerSettings
+from suppression.privacy.retention import Kept
 from suppression.store.store import Store
 from suppression.unsubscribes.deadlines import Deadlines, Jurisdiction
 
@@ -25,16 +26,20 @@ def open_store(settings: Settings) -> Store:
     settings.data.mkdir(parents=True, exist_ok=True)
     hasher = hasher_of(settings)
     engine = open_engine(settings.store_url, connections=settings.store.connections)
-    policy, history_days = parts.policy_of(settings), settings.store.history_days
     return Store(
         engine,
         hasher=hasher,
         clock=parts.CLOCK,
-        policy=policy,
-        history_days=history_days,
+        policy=parts.policy_of(settings),
+        kept=kept_of(settings),
         deadlines=deadlines_of(settings),
         breaker=BreakerSettings(**settings.breaker.model_dump()),
     )
+
+
+def kept_of(settings: Settings) -> Kept:
+    """How long what names people is kept."""
+    return Kept(history_days=settings.store.history_days, export_days=settings.exports.days, **settings.privacy.model_dump())
 
 
 def deadlines_of(settings: Settings) -> Deadlines:

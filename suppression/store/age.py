@@ -1,13 +1,8 @@
-"""What is not kept for ever, in the order of time.
+"""What is not kept for ever leaves a bounded part at a time. `suppression/privacy/retention.py` says what is kept how long.
 
-    after OUTCOME_BODIES_KEPT_DAYS   what a report said that changed nothing: anybody can send such, and they name people
-    after `history_days`             the row of such a report, by which it was known should it come again
-    after SOFT_LATE_DAYS             who was delivered to; after STRIKES_KEPT_DAYS strikes that nothing came after
-    after `history_days`             all that has to do with an entry that ended so long ago: itself, its changes, the reports
-                                     behind them. What an entry that stands rests on is kept as long as the entry
-
-Each call does a bounded part of it. Reports are found by an index. Entries that ended are found by a sweep through the changes,
-oldest first, over and over: most changes have to stay, and whether one may go is known only when its entry has ended.
+Reports are found by an index. Entries that ended are found by a sweep through the changes, oldest first, over and over: most
+changes have to stay, and whether one may go is known only when its entry has ended. Plain addresses, the words of acts and the
+sources of unsubscribes have sweeps of their own (`store/retention.py`).
 """
 
 from collections.abc import Sequence
@@ -19,7 +14,18 @@ from sqlalchemy import Connection, Select, TextClause, delete, func, insert, or_
 
 from nullsender.limits import OUTCOME_BODIES_KEPT_DAYS, PROVISIONAL_COUNTS_KEPT_DAYS
 from suppression.audit.chain import RETENTION, UNSEALED, Act
-from suppression.models import changed_nothing, changes, entries, has_idle_words, meta, outcomes, provisional_counts
+from suppression.models import (
+    changed_nothing,
+    changes,
+    entries,
+    has_idle_words,
+    meta,
+    outcomes,
+    provisional_counts,
+    unsubscribes,
+)
+from suppression.privacy.retention import DataKind, Kept
+from suppression.store import retention
 from suppression.store.audit import unseal
 from suppression.store.soft_age import forget_soft
 from suppression.store.turn import Turn
@@ -27,27 +33,43 @@ from suppression.store.turn import Turn
 _ACTOR = "clock"  # as the history names it
 _SWEPT = "history_swept_to"  # in `meta`: the number of the change that the sweep has come to
 
+#: Of these there is more where as much was found as was looked for; the others are swept.
+_FOUND_BY_INDEX = (DataKind.REPORT_WORDS, DataKind.REPORTS, DataKind.STRIKES, DataKind.DELIVERIES)
+
 _KEY = outcomes.c.report_id, outcomes.c.proven
 _LOOKED_AT = [changes.c[name] for name in ("seq", "at", "tenant", "address_hash", "entry_id", "report_id")]
 
 
-def forget(turn: Turn, history: timedelta, limit: int) -> int:
+def forget(turn: Turn, kept: Kept, limit: int) -> int:
     """Do a part of it, at most `limit` rows of a kind; how many there were of the kind that had most.
 
-    Where that is `limit` there may be more; the sweep, which never ends, does not count.
+    Where that is `limit` there may be more; the sweeps, which never end, do not count.
     """
-    connection, now = turn.connection, turn.now
-    _drop_counts(connection, now - timedelta(days=PROVISIONAL_COUNTS_KEPT_DAYS))
-    unsealed = unseal(connection, _sweep(connection, now - history, limit))
+    connection, history = turn.connection, timedelta(days=kept.history_days)
+    soft = forget_soft(connection, turn.now, limit)
+    names = retention.drop_names(turn, kept, soft.struck, limit)
+    gone = _sweep(connection, turn.now - history, limit)
+    acts = retention.old_acts(turn, kept, limit)
+    removed = {
+        DataKind.SOURCES: _drop_counts(connection, turn.now - timedelta(days=PROVISIONAL_COUNTS_KEPT_DAYS)),
+        DataKind.ENDED_ENTRIES: len(gone),
+        DataKind.AUDIT_WORDS: len(acts),
+        DataKind.PLAIN_ADDRESSES: names,
+        DataKind.UNSUBSCRIBE_SOURCES: retention.empty_sources(turn, kept, limit),
+        DataKind.REPORT_WORDS: _erase_words(connection, turn.now - timedelta(days=OUTCOME_BODIES_KEPT_DAYS), limit),
+        DataKind.REPORTS: _drop_reports(connection, turn.now - history, limit),
+        DataKind.STRIKES: len(soft.struck),
+        DataKind.DELIVERIES: soft.deliveries,
+    }
+    retention.note(turn, removed)
+    unsealed = unseal(connection, {*gone, *acts})
     if unsealed:
         turn.tell(Act(kind=RETENTION, actor=_ACTOR, reason="its time was over", body={UNSEALED: unsealed}))
-    erased = _erase_words(connection, now - timedelta(days=OUTCOME_BODIES_KEPT_DAYS), limit)
-    dropped = _drop_reports(connection, now - history, limit)
-    return max(erased, dropped, forget_soft(connection, now, limit))
+    return max(removed[kind] for kind in _FOUND_BY_INDEX)
 
 
-def _drop_counts(connection: Connection, before: datetime) -> None:
-    connection.execute(delete(provisional_counts).where(provisional_counts.c.hour < before))
+def _drop_counts(connection: Connection, before: datetime) -> int:
+    return connection.execute(delete(provisional_counts).where(provisional_counts.c.hour < before)).rowcount
 
 
 def _erase_words(connection: Connection, before: datetime, limit: int) -> int:
@@ -98,6 +120,9 @@ def _drop_ended(connection: Connection, page: Sequence[Any], before: datetime) -
     row = outcomes.c
     theirs = row.tenant.in_(tenants) & row.address_hash.in_(hashes) & row.entry_id.in_(ids)
     connection.execute(delete(outcomes).where(theirs, text(f"NOT ({changed_nothing.text})")))
+    asked = unsubscribes.c
+    of_entry = asked.tenant.in_(tenants) & asked.address_hash.in_(hashes) & asked.entry_id.in_(ids)
+    connection.execute(delete(unsubscribes).where(of_entry))
     connection.execute(delete(entries).where(entries.c.tenant.in_(tenants), entries.c.id.in_(ids)))
     return numbers
 

@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Self, TypeVar
 
 from sqlalchemy import Connection, Engine, insert
@@ -11,12 +10,13 @@ from nullsender import telemetry
 from nullsender.address import AddressHasher
 from nullsender.clock import Clock
 from nullsender.errors import Misconfigured, Transient
-from nullsender.limits import HISTORY_KEPT_DAYS, STORE_RETRY_SECONDS, STORE_TRIES_MAX, STORE_WRITE_SECONDS_MAX
+from nullsender.limits import STORE_RETRY_SECONDS, STORE_TRIES_MAX, STORE_WRITE_SECONDS_MAX
 from suppression.engine import reading, writing
 from suppression.giving_way import GivingWay
 from suppression.incidents.breaker import BreakerSettings
 from suppression.models import meta
 from suppression.policy import Policy
+from suppression.privacy.retention import Kept
 from suppression.schema import FINGERPRINT, KNOWN_FINGERPRINT, require_schema
 from suppression.store.rows import take_pen
 from suppression.trouble import Conflict, UnknownCommit
@@ -39,9 +39,9 @@ class StoreBase:
         hasher: AddressHasher,
         clock: Clock,
         policy: Policy,
-        history_days: int = HISTORY_KEPT_DAYS,
         deadlines: Deadlines | None = None,
         breaker: BreakerSettings | None = None,
+        kept: Kept | None = None,
         chance: Callable[[], float] = random.random,  # 0 to 1
     ) -> None:
         self._engine = engine
@@ -50,7 +50,7 @@ class StoreBase:
         self.policy = policy
         self._deadlines = deadlines or Deadlines()
         self._breaker = breaker or BreakerSettings()
-        self._history = timedelta(days=history_days)
+        self.kept = kept or Kept()
         self._chance = chance
         self._way = GivingWay()
         with reading(engine) as connection:

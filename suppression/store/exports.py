@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Select, Text, case, exists, func, select, tuple_, type_coerce
+from sqlalchemy import ColumnElement, Connection, Select, Text, func, select, tuple_, type_coerce
 
 from nullsender.address import domain_of
 from suppression.audit.chain import Act
@@ -20,8 +20,9 @@ from suppression.audit.verifying import Link
 from suppression.engine import reading
 from suppression.exports.columns import COLUMNS, Column, Kind, Row, place_of
 from suppression.exports.request import ExportRequest, What
-from suppression.models import addresses, audit, changes, entries, erased, numbering, prehashed, unsubscribes
+from suppression.models import addresses, audit, changes, entries, numbering, prehashed, unsubscribes
 from suppression.store.bulk import is_postgresql
+from suppression.store.erased import name_of
 from suppression.store.meanwhile import Meanwhile, Place, Stood
 from suppression.store.rows import is_live
 from suppression.store.turns import StoreTurns
@@ -106,7 +107,7 @@ class StoreExports(StoreTurns):
 
     def _filtered(self, asked: Select[Any], request: ExportRequest, cut: Cut) -> Select[Any]:
         table, time, scopes = _TABLES[request.what], _TIMES[request.what], request.scopes(self.policy)
-        named = table.outerjoin(addresses, table.c.address_hash == addresses.c.address_hash)
+        named = table.outerjoin(addresses, name_of(table))
         asked = asked.select_from(named.outerjoin(prehashed, table.c.address_hash == prehashed.c.address_hash))
         asked = asked.where(_NUMBERS[request.what] <= cut.position)
         if request.tenant is not None:
@@ -120,7 +121,7 @@ class StoreExports(StoreTurns):
         if scopes is not None:
             asked = asked.where(table.c.scope.in_(scopes))
         if request.domain is not None:
-            asked = asked.where(addresses.c.domain == request.domain, ~_was_erased(table))
+            asked = asked.where(addresses.c.domain == request.domain)
         if request.what is What.ENTRIES and not request.ended:
             asked = asked.where(is_live(cut.at))
         return asked
@@ -158,7 +159,7 @@ def _columns(connection: Connection, what: What) -> Iterator[ColumnElement[Any]]
     table, sources = _TABLES[what], _SOURCES[what]
     for column in COLUMNS[what]:
         if column.name == "address":
-            yield case((_was_erased(table), None), else_=addresses.c.address)
+            yield addresses.c.address
         elif column.name == "known_as":
             yield prehashed.c.name
         else:
@@ -177,7 +178,3 @@ def _written(connection: Connection, column: Column, value: ColumnElement[Any]) 
             return func.encode(value, "hex") if is_postgresql(connection) else func.lower(func.hex(value))
         case _:
             return value
-
-
-def _was_erased(table: Any) -> ColumnElement[bool]:
-    return exists().where(erased.c.address_hash == table.c.address_hash, erased.c.tenant == table.c.tenant)

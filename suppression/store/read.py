@@ -14,14 +14,13 @@ from suppression.models import addresses, changes, entries
 from suppression.policy import EVERYWHERE, GRAVITY, Cause
 from suppression.records import Change, Entry, Page
 from suppression.schema import require_schema
+from suppression.store.erased import name_of
 from suppression.store.rows import change_of, entry_of, is_live
 from suppression.store.standing import StandingReader
 from suppression.store.stopping import stopping
 from suppression.store.turn import positions_of
 
-_WITH_ADDRESS = select(entries, addresses.c.address).join_from(
-    entries, addresses, entries.c.address_hash == addresses.c.address_hash, isouter=True
-)
+_WITH_ADDRESS = select(entries, addresses.c.address).join_from(entries, addresses, name_of(entries), isouter=True)
 
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True):

@@ -165,7 +165,7 @@ class Store(StoreReader, StoreStories, StoreNames, StoreKeys, StorePreview, Stor
         What that is stands in `store/age.py`. A report that may come again and would act then is not among it.
         """
 
-        return self._turn(lambda turn: age.forget(turn, self._history, limit), now, patient=True)
+        return self._turn(lambda turn: age.forget(turn, self.kept, limit), now, patient=True)
 
 
 def cause_of(text: str) -> Cause:

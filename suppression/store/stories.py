@@ -13,6 +13,7 @@ from suppression.models import addresses, changes, outcomes
 from suppression.policy import Cause, Did
 from suppression.records import Change, Entry, Page, Told
 from suppression.store.base import StoreBase
+from suppression.store.erased import name_of
 from suppression.store.rows import Person, change_of, told_of
 
 _TOLD: tuple[tuple[Table, Callable[[Row[Any]], Told | Change]], ...] = ((outcomes, told_of), (changes, change_of))
@@ -50,7 +51,8 @@ class StoreStories(StoreBase):
             after = change_of(connection.execute(of_entry.order_by(changes.c.seq.desc()).limit(1)).one()).after
             reports = _about(outcomes, person).where(or_(*self._behind(change_of(row).after)))
             page = _page([reports, of_entry], connection, cursor, limit)
-            name = connection.execute(select(addresses.c.address).where(addresses.c.address_hash == row.address_hash)).scalar()
+            named = select(addresses.c.address).select_from(changes).join(addresses, name_of(changes))
+            name = connection.execute(named.where(changes.c.seq == entry_id)).scalar()
         return Story(msgspec.structs.replace(after, address=name), after.is_live(self._clock.now()), page)
 
     def _behind(self, began: Entry) -> Iterator[ColumnElement[bool]]:

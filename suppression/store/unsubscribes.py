@@ -10,6 +10,7 @@ from nullsender.address import canonical
 from suppression.engine import reading
 from suppression.models import addresses, unsubscribes, waits_for_effect
 from suppression.records import Page
+from suppression.store.erased import name_of
 from suppression.store.rows import Person, one_of
 from suppression.store.turns import StoreTurns
 from suppression.unsubscribes.asking import Channel
@@ -19,7 +20,7 @@ from suppression.unsubscribes.evidence import Unsubscribe
 _WITH_ADDRESS = select(unsubscribes, addresses.c.address).join_from(
     unsubscribes,
     addresses,
-    unsubscribes.c.address_hash == addresses.c.address_hash,
+    name_of(unsubscribes),
     isouter=True,
 )
 

@@ -1,0 +1,187 @@
+"""Erasing a person: the plain address and every word goes; the keyed hash stays, so that the person is not mailed again.
+
+It is done turn by turn, a bounded part in each, for anybody can send very many reports about somebody. First of all it is
+written down that the person is erased, so that nothing new is kept meanwhile. Every turn says in the audit trail how many
+contents it took from it. To erase somebody twice, or somebody who is not known at all, is as good.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, Table, delete, insert, or_, select, tuple_, update
+
+from nullsender.address import canonical
+from nullsender.errors import Invalid
+from nullsender.limits import ERASURE_TURN_ROWS_MAX
+from suppression.audit.chain import CHANGE, ERASES, ERASURE, GENESIS, UNSEALED, Act
+from suppression.engine import reading
+from suppression.exports.signing import Document, DocumentSigner
+from suppression.models import addresses, audit, changes, deliveries, entries, erased, outcomes, strikes, unsubscribes
+from suppression.privacy.certificate import Certificate
+from suppression.privacy.retention import leaving_later
+from suppression.records import Entry
+from suppression.store.audit import unseal
+from suppression.store.erased import EVERY_TENANT
+from suppression.store.known import tenants_with
+from suppression.store.rows import Person
+from suppression.store.text import clean_words, json_of, require_name
+from suppression.store.turn import Turn
+from suppression.store.turns import StoreTurns
+
+ERASED = "erased"  # what stands where words were
+_ACTOR = "erasure"  # who takes words from the trail, as it names them
+
+_ENTRY = msgspec.json.Decoder(Entry)
+_KNOWING = (entries, outcomes, changes, strikes, deliveries, unsubscribes)  # the tables that know people by their hash
+_SOURCES = ("ip", "user_agent", "message", "token")
+
+
+class _Part(NamedTuple):
+    """What a turn removed, how far it has come in the changes, and whether there may be more."""
+
+    removed: Counter[str]
+    came_to: int
+    is_last: bool
+
+
+class StoreErasure(StoreTurns):
+    """Erasures. `Transient` where the store can not be asked; then calling again goes on."""
+
+    def erase(self, address: str, *, tenant: str | None, reason: str, actor: str) -> Certificate:
+        """Erase a person from the list of one tenant, or of all (None); what was done.
+
+        `Invalid` where `address` is no address, or the reason is missing or names it: the reason stays.
+        """
+        name = canonical(address)
+        if not reason.strip():
+            raise Invalid("an erasure needs a reason: it stands in its certificate")
+        if name in reason.lower():
+            raise Invalid("say the reason without the address: the reason stays, and the address must not")
+        if tenant is not None:
+            require_name(tenant, "the tenant")
+        address_hash = self._hasher.hash(name)
+        self._turn(lambda turn: _note(turn, Person(tenant or EVERY_TENANT, address_hash)))
+        with reading(self._engine) as connection:
+            tenants = [tenant] if tenant else tenants_with(connection, address_hash, _KNOWING)
+        removed: Counter[str] = Counter()
+        for one in tenants:
+            removed += self._erase_from(Person(one, address_hash))
+        told = Act(kind=ERASURE, tenant=tenant, actor=actor, reason=clean_words(reason), subject=address_hash.hex())
+        number = self._turn(lambda turn: self._end(turn, told, Person(tenant or EVERY_TENANT, address_hash), tenants, removed))
+        return Certificate(
+            id=f"erasure-{number}",
+            at=self._clock.now(),
+            subject=address_hash.hex(),
+            tenants=tenants,
+            actor=clean_words(actor),
+            reason=told.reason,
+            removed=removed,
+            leaves_later=leaving_later(self.kept),
+        )
+
+    def signed(self, certificate: Certificate) -> Document:
+        """The certificate as JSON that anybody can check who has our public key."""
+        return DocumentSigner(self._hasher.key).signed(certificate.document())
+
+    def _erase_from(self, person: Person) -> Counter[str]:
+        """Take all words from what one list tells of a person."""
+        removed, came_to = Counter[str](), -1
+        while True:
+            part = self._turn(lambda turn, after=came_to: _erase_part(turn, person, after))  # type: ignore[misc]
+            removed, came_to = removed + part.removed, part.came_to
+            if part.is_last:
+                return removed
+
+    def _end(self, turn: Turn, told: Act, person: Person, tenants: Sequence[str], removed: Counter[str]) -> int:
+        """Take what is no list's own, acts and the plain address; the number of the act that tells all, `removed` too."""
+        acts = _acts_about(turn.connection, person)
+        removed["audit"] = len(acts)
+        removed["addresses"] = 0
+        if person.tenant == EVERY_TENANT or not self._others_know(turn.connection, person):
+            gone = delete(addresses).where(addresses.c.address_hash == person.address_hash)
+            removed["addresses"] = turn.connection.execute(gone).rowcount
+        body = {UNSEALED: unseal(turn.connection, acts), "tenants": [*tenants], "removed": dict(removed)}
+        return turn.tell(msgspec.structs.replace(told, body=body))
+
+    def _others_know(self, connection: Connection, person: Person) -> bool:
+        """Whether another tenant needs the plain address still; it is not shown to this one any more."""
+        return any(tenant != person.tenant for tenant in tenants_with(connection, person.address_hash, (entries, strikes)))
+
+
+def _erase_part(turn: Turn, person: Person, after: int) -> _Part:
+    """A bounded part of it; the contents that it takes from the audit trail are told there at once."""
+    connection, removed = turn.connection, _drop_rest(turn.connection, person)
+    removed["outcomes"] = _empty_reports(connection, person)
+    numbers = _empty_changes(connection, person, after)
+    removed["changes"] = len(numbers)
+    unsealed = unseal(connection, numbers)
+    if unsealed:
+        about, body = person.address_hash.hex(), {UNSEALED: unsealed}
+        turn.tell(Act(kind=ERASURE, tenant=person.tenant, actor=_ACTOR, reason=ERASED, subject=about, body=body))
+    is_last = max(removed["outcomes"], len(numbers)) < ERASURE_TURN_ROWS_MAX
+    return _Part(removed, max(numbers, default=after), is_last)
+
+
+def _note(turn: Turn, person: Person) -> None:
+    row = erased.c
+    same = (row.address_hash == person.address_hash) & (row.tenant == person.tenant)
+    if not turn.connection.execute(update(erased).where(same).values(at=turn.now)).rowcount:
+        turn.connection.execute(insert(erased).values(address_hash=person.address_hash, tenant=person.tenant, at=turn.now))
+
+
+def _is(table: Table, person: Person) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return table.c.tenant == person.tenant, table.c.address_hash == person.address_hash
+
+
+def _empty_reports(connection: Connection, person: Person) -> int:
+    key = outcomes.c.report_id, outcomes.c.proven
+    full = select(*key).where(*_is(outcomes, person), outcomes.c.body.is_not(None)).limit(ERASURE_TURN_ROWS_MAX)
+    return connection.execute(update(outcomes).where(tuple_(*key).in_(full)).values(body=None, why=ERASED)).rowcount
+
+
+def _empty_changes(connection: Connection, person: Person, after: int) -> Sequence[int]:
+    """Take the words from the next changes; their numbers."""
+    asked = select(changes).where(*_is(changes, person), changes.c.seq > after).order_by(changes.c.seq)
+    rows = connection.execute(asked.limit(ERASURE_TURN_ROWS_MAX)).all()
+    for row in rows:
+        values = {
+            "reason": _wordless(_ENTRY.decode(row.after)).reason,
+            "consent": row.consent and ERASED,
+            "before": row.before and json_of(_wordless(_ENTRY.decode(row.before))),
+            "after": json_of(_wordless(_ENTRY.decode(row.after))),
+        }
+        connection.execute(update(changes).where(changes.c.seq == row.seq).values(values))
+    return [row.seq for row in rows]
+
+
+def _wordless(entry: Entry) -> Entry:
+    """The entry with the rules' word for its reason; what people typed is gone."""
+    return msgspec.structs.replace(entry, reason=entry.category or ERASED)
+
+
+def _drop_rest(connection: Connection, person: Person) -> Counter[str]:
+    """Words of entries, counts of soft bounces, deliveries, and from where somebody unsubscribed: a few rows of each."""
+    removed: Counter[str] = Counter()
+    for row in connection.execute(select(entries).where(*_is(entries, person))).all():
+        wordless = row.category or ERASED
+        same = (entries.c.id == row.id) & (entries.c.tenant == row.tenant)
+        removed["entries"] += row.reason != wordless
+        connection.execute(update(entries).where(same).values(reason=wordless))
+    sources = or_(*(unsubscribes.c[name].is_not(None) for name in _SOURCES))
+    emptied = update(unsubscribes).where(*_is(unsubscribes, person), sources).values(dict.fromkeys(_SOURCES))
+    removed["unsubscribes"] += connection.execute(emptied).rowcount
+    for table in (strikes, deliveries):
+        removed[table.name] += connection.execute(delete(table).where(*_is(table, person))).rowcount
+    return removed
+
+
+def _acts_about(connection: Connection, person: Person) -> Sequence[int]:
+    """The acts about a person that have words still; erasures keep theirs, which count."""
+    row = audit.c
+    asked = select(row.seq).where(row.subject == person.address_hash.hex(), row.kind != CHANGE, row.salt.is_not(None))
+    asked = asked.where(row.kind.not_in([*ERASES, GENESIS]))
+    if person.tenant != EVERY_TENANT:
+        asked = asked.where(row.tenant == person.tenant)
+    return connection.execute(asked.limit(ERASURE_TURN_ROWS_MAX)).scalars().all()
