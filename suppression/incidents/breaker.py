@@ -13,7 +13,7 @@ more than is usual; what it holds stays held until a person has looked. Only wha
 the rest, whose entries end within days, and whose number is capped.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -91,22 +91,25 @@ def _remembered(tally: Tally, since: int) -> tuple[Day, ...]:
     return tuple(Day(ordinal, made) for ordinal, made in sorted(busiest.items()) if ordinal >= since)
 
 
-def tripped_by(tallies: Mapping[str, Tally], now: datetime, settings: BreakerSettings) -> str | None:
+def is_trusted(tallies: Iterable[Tally], now: datetime) -> bool:
+    """Whether an operator has looked at one of an entry's keys: such entries are what they seem, whatever else they have."""
+    return any(tally.trusted_until is not None and tally.trusted_until > now for tally in tallies)
+
+
+def tripped_by(tallies: Mapping[str, Tally], settings: BreakerSettings) -> str | None:
     """Which key holds the entry that is asked for now, if one does.
 
-    `tallies`: of the entry's keys, in their order, and of ALL, each rolled to `now`.
+    `tallies`: of the entry's keys, in their order, and of ALL, each rolled to now.
     """
     for key, tally in tallies.items():
-        if key == ALL or (tally.trusted_until is not None and tally.trusted_until > now):
-            continue
-        if tally.open_since is not None or _is_too_much(tally, tallies[ALL], settings):
+        if key != ALL and (tally.open_since is not None or _is_too_much(tally, tallies[ALL], settings)):
             return key
     return None
 
 
-def counted(tally: Tally, *, held: bool) -> Tally:
-    """With one more entry that was asked for."""
-    return msgspec.structs.replace(tally, wanted=tally.wanted + 1, made=tally.made + (not held))
+def counted(tally: Tally, *, held: bool, trusted: bool = False) -> Tally:
+    """With one more entry that was asked for; a trusted one becomes usual, and speaks against nobody now."""
+    return msgspec.structs.replace(tally, wanted=tally.wanted + (not trusted), made=tally.made + (not held))
 
 
 def usual(tally: Tally, days: int) -> float:

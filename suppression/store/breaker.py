@@ -13,7 +13,7 @@ from sqlalchemy import Connection, and_, delete, select, update
 from nullsender.events import Outcome
 from nullsender.limits import BREAKER_DAYS
 from suppression.audit.chain import Act
-from suppression.incidents.breaker import ALL, BreakerSettings, Tally, counted, keys_of, rolled, tripped_by, words
+from suppression.incidents.breaker import ALL, BreakerSettings, Tally, counted, is_trusted, keys_of, rolled, tripped_by, words
 from suppression.models import breaker, held_reports
 from suppression.store.bulk import Columns, insert_rows
 from suppression.store.held import Held
@@ -62,9 +62,10 @@ class Breaking:
             return None
         now, keys = self._turn.now, (*_keys(outcome), ALL)
         tallies = {key: rolled(self._tallies.get(TallyKey(tenant, key)), now, self._settings) for key in keys}
-        holds = tripped_by(tallies, now, self._settings)
+        trusted = is_trusted(tallies.values(), now)
+        holds = None if trusted else tripped_by(tallies, self._settings)
         for key, tally in tallies.items():
-            self._tallies.put(TallyKey(tenant, key), counted(tally, held=holds is not None))
+            self._tallies.put(TallyKey(tenant, key), counted(tally, held=holds is not None, trusted=trusted))
         if holds is not None and tallies[holds].open_since is None:
             self._open(tenant, holds, tallies[ALL])
         return holds
