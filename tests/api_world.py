@@ -65,6 +65,7 @@ class World:
         self.store = store = _store_on(engine, clock)
         self.clock = clock
         self.exports_folder = folder / "exports"
+        self.imports_folder = folder / "imports"
         self.index_folder = folder / "index"
         self.index_folder.mkdir()
         self.follower = Follower(store, self.index_folder, clock)
@@ -105,6 +106,7 @@ class World:
             clock=self.clock,
             unsubscribing=unsubscribing,
             exports_folder=self.exports_folder,
+            imports_folder=self.imports_folder,
             further_checks=further_checks,
         )
 

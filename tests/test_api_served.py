@@ -52,7 +52,8 @@ class Served:
 
 def api_of(store: Store, folder: Path) -> Api:
     lookup = open_lookup(store, HASHER, folder, clock=CLOCK, staleness_seconds_max=STALENESS_SECONDS_MAX)
-    return open_api(store, lookup, clock=CLOCK, unsubscribing=UNSUBSCRIBING, exports_folder=folder / "exports")
+    folders = {"exports_folder": folder / "exports", "imports_folder": folder / "imports"}
+    return open_api(store, lookup, clock=CLOCK, unsubscribing=UNSUBSCRIBING, **folders)
 
 
 @contextmanager

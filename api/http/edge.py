@@ -14,7 +14,7 @@ from nullsender import telemetry
 from nullsender.limits import API_BODY_BYTES_MAX
 
 #: Here a body of any size comes in and is answered while it comes: the route itself has the bounds.
-STREAMED_PATHS = frozenset({"/v1/scrub"})
+STREAMED_PATHS = frozenset({"/v1/scrub", "/v1/imports"})
 
 
 class Edge:

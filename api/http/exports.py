@@ -147,7 +147,7 @@ async def file(job_id: JobId, caller: MayExport, parts: UsedParts, request: Requ
     except OSError as error:
         raise unavailable(_ELSEWHERE) from error
     status = HTTPStatus.OK if part is None else HTTPStatus.PARTIAL_CONTENT
-    return StreamingResponse(_pieces(opened, start, end), status, headers, _media_type(job))
+    return StreamingResponse(pieces(opened, start, end), status, headers, _media_type(job))
 
 
 async def _complete(parts: Parts, tenant: str, job_id: str) -> tuple[Job, Made]:
@@ -169,7 +169,8 @@ def _named(path: Path) -> dict[str, str]:
     return {"Content-Disposition": f'attachment; filename="{path.name}"'}  # ours: an id and a suffix
 
 
-async def _pieces(opened: anyio.AsyncFile[bytes], start: int, end: int) -> AsyncIterator[bytes]:
+async def pieces(opened: anyio.AsyncFile[bytes], start: int, end: int) -> AsyncIterator[bytes]:
+    """The bytes of an open file from `start` to before `end`, which is closed then."""
     async with opened:
         await opened.seek(start)
         while start < end:

@@ -37,7 +37,9 @@ class JobsQuery(Question):
     """How many jobs to a page."""
 
 
-class _Progress(Reply):
+class Progress(Reply):
+    """How far a job has come."""
+
     id: str
     """Names the job."""
     state: JobState
@@ -58,7 +60,7 @@ class _Progress(Reply):
     """Why it is broken, or what it waits for."""
 
 
-class JobReply(_Progress):
+class JobReply(Progress):
     """A job."""
 
     kind: str
@@ -72,7 +74,7 @@ class JobReply(_Progress):
     def of(cls, job: Job) -> "JobReply":
         """As the store tells it."""
         return cls(
-            **_progress(job), kind=job.kind, reason=job.reason, result=None if job.result is None else json.loads(job.result)
+            **progress_of(job), kind=job.kind, reason=job.reason, result=None if job.result is None else json.loads(job.result)
         )
 
 
@@ -156,7 +158,7 @@ class FileReply(Reply):
     """How many rows, or hashes, it has."""
 
 
-class ExportReply(_Progress):
+class ExportReply(Progress):
     """An export."""
 
     what: What
@@ -179,7 +181,7 @@ class ExportReply(_Progress):
         """As the store tells it."""
         request, made = request_of(job), made_of(job)
         return cls(
-            **_progress(job),
+            **progress_of(job),
             what=request.what,
             format=request.format,
             gzip=request.gzip,
@@ -199,5 +201,6 @@ class ExportsReply(Reply):
     """The `cursor` of the next page; null: this was the last."""
 
 
-def _progress(job: Job) -> dict[str, Any]:
-    return {name: getattr(job, name) for name in _Progress.model_fields}
+def progress_of(job: Job) -> dict[str, Any]:
+    """The fields of `Progress`."""
+    return {name: getattr(job, name) for name in Progress.model_fields}

@@ -32,6 +32,7 @@ class Parts(NamedTuple):
     unsubscribing: Unsubscribing
     jobs: StoreJobs
     exports_folder: Path  # where the role `jobs` puts them
+    imports_folder: Path  # where it finds lists that were sent
     clock: Clock
     checks: Sequence[Check]  # of other parts of the system; /readyz repeats what they say
 

@@ -49,6 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
                 requests_per_second=settings.unsubscribe.rate / processes,
             ),
             exports_folder=settings.exports_folder,
+            imports_folder=settings.imports_folder,
             rate_per_second=settings.api.rate,
             processes=processes,
             further_checks=[pipeline.trouble],
