@@ -140,7 +140,7 @@ class Lookup:
         on_unsubscribed: Callable[[str, Keys], None] = _nobody_is_told,
     ) -> None:
         """`on_unsubscribed` is told of every tenant and keys of whom an unsubscribe stopped mail; it must not wait."""
-        self._on_unsubscribed = on_unsubscribed
+        self.on_unsubscribed = on_unsubscribed
         self._store = store
         self._table = table
         self._hasher = hasher
@@ -231,7 +231,7 @@ class Lookup:
             return _CLEAN
         cause = CAUSES[value & CAUSE_MASK]
         if cause is Cause.UNSUBSCRIBE:
-            self._on_unsubscribed(view.tenant, keys)
+            self.on_unsubscribed(view.tenant, keys)
         return Verdict(False, cause, table.scope_name(value >> SCOPE_SHIFT & SCOPE_MASK))
 
     def _now_seconds(self) -> float:
@@ -255,7 +255,7 @@ class Lookup:
         entries = {keys: max(its, key=gravity) for keys in asked if (its := [found[key] for key in keys if key in found])}
         for keys, entry in entries.items():
             if entry.cause is Cause.UNSUBSCRIBE:
-                self._on_unsubscribed(view.tenant, keys)
+                self.on_unsubscribed(view.tenant, keys)
         return entries
 
     def scopes_of(self, view: View) -> tuple[str, ...]:
@@ -291,14 +291,6 @@ class Lookup:
             return dict.fromkeys(asked, _UNKNOWN)
         stopped = {it: Verdict(allowed=False, cause=entry.cause, scope=entry.scope) for it, entry in entries.items()}
         return dict.fromkeys(asked, _CLEAN) | stopped
-
-    def at_once_hash(self, view: View, address_hash: bytes) -> Verdict | None:
-        """As `at_once_of`, for the own key alone."""
-        return self.at_once_of(view, (address_hash,))
-
-    def verdicts_of_hashes(self, view: View, hashes: Sequence[bytes]) -> Mapping[bytes, Verdict]:
-        """As `verdicts_of`, for own keys alone."""
-        return {keys[0]: verdict for keys, verdict in self.verdicts_of(view, [(it,) for it in hashes]).items()}
 
     def count_from_table(self, addresses: int) -> None:
         """So many were answered from memory."""

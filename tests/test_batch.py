@@ -14,6 +14,7 @@ from api.batch import loading
 from api.batch.asking import Batch
 from api.batch.checking import Checking, NotPlain, read_body
 from api.batch.hashing import COLUMNS
+from api.lookup import Keys
 from api.view import View
 from nullsender.errors import Transient
 from nullsender.limits import CHECK_ADDRESSES_MAX
@@ -50,7 +51,7 @@ def answered(world: World, body: bytes, view: View) -> dict[str, Any] | None:
     except NotPlain:
         return None
     if checking.waiting:
-        checking.tell(lookup.verdicts_of_hashes(view, checking.waiting))
+        checking.tell(lookup.verdicts_of(view, checking.waiting))
     said: dict[str, Any] = json.loads(checking.answer())
     return said
 
@@ -279,3 +280,40 @@ def test_where_nobody_can_tell_the_answer_is_marked(world: World, monkeypatch: p
         body = client.post("/v1/check", json={"addresses": ["a@example.com", "nonsense"]}).json()
 
     assert (body["known"], body["suppressed"], len(body["invalid"])) == (False, [], 1)
+
+
+def test_a_hash_that_others_made_stops_whoever_it_is_of(world: World) -> None:
+    world.suppress_hash("ada@example.com", algorithm="md5")
+    world.suppress_hash("bob@example.com", algorithm="sha256")
+    world.suppress("ed@example.com", cause=Cause.HARD)
+    world.catch_up()
+    items = ["Ada@Example.com", "bob@example.com", "eve@example.com", "ed@example.com", "x", "dora@bücher.example"]
+
+    said = answered(world, json.dumps({"addresses": items}).encode(), View("default", None))
+    of_another = answered(world, json.dumps({"addresses": items}).encode(), View("acme", None))
+
+    assert said is not None
+    assert of_another is not None
+    assert [(item["index"], item["address"], item["cause"]) for item in said["suppressed"]] == [
+        (0, "ada@example.com", "unsubscribe"),
+        (1, "bob@example.com", "unsubscribe"),
+        (3, "ed@example.com", "hard"),
+    ]
+    assert [item["index"] for item in said["invalid"]] == [4]
+    assert not of_another["suppressed"]
+
+
+def test_whom_an_unsubscribe_stops_is_told_of(world: World) -> None:
+    world.suppress("ada@example.com", cause=Cause.UNSUBSCRIBE)
+    world.suppress("ed@example.com", cause=Cause.HARD)
+    world.catch_up()
+    told: list[tuple[str, Keys]] = []
+    lookup = world.lookup()
+    lookup.on_unsubscribed = lambda tenant, keys: told.append((tenant, keys))
+    question = read_body(b'{"addresses":["Ada@example.com","ed@example.com","eve@example.com"]}')
+    assert question is not None
+
+    for _ in Checking(Batch(lookup), View("default", None), question).steps():
+        pass
+
+    assert told == [("default", (lookup.hasher.hash("ada@example.com"),))]

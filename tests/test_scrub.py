@@ -61,7 +61,7 @@ def scrubbed(
 def step_all(work: Scrub, world: World, kept: list[list[bytes]]) -> None:
     while work.step():
         if work.batch.waiting:
-            work.tell(world.lookup().verdicts_of_hashes(work.view, list(work.batch.waiting.values())))
+            work.tell(world.lookup().verdicts_of(work.view, list(work.batch.waiting.values())))
         kept.append(work.kept(*Wanted))
 
 
@@ -218,7 +218,7 @@ def test_when_the_table_goes_stale_midway_the_store_is_asked_for_the_rest(world:
 
     assert work.step()
     assert len(work.batch.waiting) == 3
-    work.tell(world.lookup().verdicts_of_hashes(work.view, list(work.batch.waiting.values())))
+    work.tell(world.lookup().verdicts_of(work.view, list(work.batch.waiting.values())))
     kept.append(work.kept(*Wanted))
 
     assert b"".join(allowed for allowed, _, _ in kept) == b"a@example.com\nb@example.com\n"

@@ -14,7 +14,7 @@ from api.batch.hashing import COLUMNS
 from api.batch.probing import ASK_CODE, INVALID_CODE
 from api.batch.reading import COMPLETE, PADDING, Spans, Text, find_items
 from api.index.slots import CAUSE_MASK
-from api.lookup import Verdict
+from api.lookup import Keys, Verdict
 from api.view import View
 from nullsender.errors import Invalid
 from nullsender.limits import CHECK_ADDRESSES_MAX
@@ -77,7 +77,7 @@ class Checking:
         self._question = question
         self._suppressed: list[tuple[int, bytes]] = []  # items, each with a comma behind it, by the number of the first
         self._invalid: list[bytes] = []
-        self._waiting: dict[int, tuple[bytes, bytes]] = {}
+        self._waiting: dict[int, tuple[Keys, bytes]] = {}
         self._known = True
 
     def steps(self) -> Iterator[None]:
@@ -93,6 +93,7 @@ class Checking:
                     self._note(begin + column, column, spans)
                 written = column + 1
             self._write(spans, range(written, count), begin)
+            batch.tell_unsubscribed(self._view)
             yield
 
     def _write(self, spans: Spans, columns: range, first: int) -> None:
@@ -106,14 +107,14 @@ class Checking:
         return b'"' + _ending(self._batch.verdict(column))
 
     @property
-    def waiting(self) -> Sequence[bytes]:
-        """The hashes of which only the store can tell."""
-        return [address_hash for address_hash, _ in self._waiting.values()]
+    def waiting(self) -> Sequence[Keys]:
+        """The keys of those of whom only the store can tell."""
+        return [keys for keys, _ in self._waiting.values()]
 
-    def tell(self, verdicts: Mapping[bytes, Verdict]) -> None:
+    def tell(self, verdicts: Mapping[Keys, Verdict]) -> None:
         """What the store said of them."""
-        for index, (address_hash, start) in self._waiting.items():
-            verdict = verdicts[address_hash]
+        for index, (keys, start) in self._waiting.items():
+            verdict = verdicts[keys]
             self._known &= verdict.known
             if not verdict.allowed:
                 self._suppressed.append((index, start + _ending(verdict) + b","))

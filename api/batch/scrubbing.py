@@ -22,7 +22,7 @@ from api.batch.keeping import keep
 from api.batch.probing import INVALID_CODE
 from api.batch.reading import PADDING, Places, Spans, Text, find_lines, unquote
 from api.index.slots import CAUSE_CODES, CAUSE_MASK, CAUSES
-from api.lookup import Verdict
+from api.lookup import Keys, Verdict
 from api.view import View
 from nullsender.errors import Invalid
 from nullsender.limits import SCRUB_LINE_BYTES_MAX
@@ -134,9 +134,9 @@ class Scrub:
         self.count = len(records)
         self.batch.ask(self.view, Text.of(b"\n".join([*addresses, PADDING])), self._spans, self.count, _line)
 
-    def tell(self, verdicts: Mapping[bytes, Verdict]) -> None:
+    def tell(self, verdicts: Mapping[Keys, Verdict]) -> None:
         """What the store said of those that were waiting."""
-        self._unknown += sum(not verdicts[address_hash].known for address_hash in self.batch.waiting.values())
+        self._unknown += sum(not verdicts[keys].known for keys in self.batch.waiting.values())
         self.batch.tell(verdicts)
 
     def kept(self, *wanted: Wanted) -> list[bytes]:

@@ -165,7 +165,7 @@ async def _quickly(body: bytes, state: State, caller: Caller, parts: Parts) -> b
     except NotPlain:
         return None
     if checking.waiting:
-        checking.tell(await parts.threads.run(parts.lookup.verdicts_of_hashes, view, checking.waiting))
+        checking.tell(await parts.threads.run(parts.lookup.verdicts_of, view, checking.waiting))
     return checking.answer()
 
 
@@ -220,11 +220,11 @@ async def _slowly(question: CheckMany, caller: Caller, parts: Parts) -> bytes:
 def _one_by_one(lookup: Lookup, view: View, items: Sequence[object]) -> bytes:
     """What the compiled loops would answer, for items that they can not read. Hits of the table count without the store."""
     addresses, invalid = addresses_of(items)
-    hashes = {index: lookup.hasher.hash(address) for index, address in addresses.items()}
-    verdicts = {index: lookup.at_once_hash(view, address_hash) for index, address_hash in hashes.items()}
-    waiting = [hashes[index] for index, verdict in verdicts.items() if verdict is None]
-    from_store = lookup.verdicts_of_hashes(view, waiting) if waiting else {}
-    said = {index: verdict or from_store[hashes[index]] for index, verdict in verdicts.items()}
+    keys = {index: lookup.keys_of(view.tenant, address) for index, address in addresses.items()}
+    verdicts = {index: lookup.at_once_of(view, its_keys) for index, its_keys in keys.items()}
+    waiting = [keys[index] for index, verdict in verdicts.items() if verdict is None]
+    from_store = lookup.verdicts_of(view, waiting) if waiting else {}
+    said = {index: verdict or from_store[keys[index]] for index, verdict in verdicts.items()}
     suppressed = [
         {"index": index, "address": addresses[index], "cause": verdict.cause, "scope": verdict.scope}
         for index, verdict in said.items()

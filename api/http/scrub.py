@@ -162,9 +162,9 @@ class _Answer(Response):
         kept = []
         while self._work.step():
             await self._pay(self._work.count)
-            if hashes := list(self._work.batch.waiting.values()):
+            if waiting := list(self._work.batch.waiting.values()):
                 lookup = self._parts.lookup
-                self._work.tell(await self._parts.threads.run(lookup.verdicts_of_hashes, self._work.view, hashes))
+                self._work.tell(await self._parts.threads.run(lookup.verdicts_of, self._work.view, waiting))
             kept += self._work.kept(self._want)
             await asyncio.sleep(0)  # everybody else has a turn
         if any(kept):

@@ -74,8 +74,8 @@ def run(arguments: argparse.Namespace) -> int:
         for path in arguments.files:
             with opened_list(path) as file:
                 for read_bytes in _steps(work, file, arguments.column, results, names):
-                    if hashes := list(work.batch.waiting.values()):
-                        work.tell(lookup.verdicts_of_hashes(view, hashes))
+                    if waiting := list(work.batch.waiting.values()):
+                        work.tell(lookup.verdicts_of(view, waiting))
                     results.take(work)
                     table.keep_up()
                     bar.update(read_bytes)
