@@ -13,6 +13,7 @@ from ingest.roles import role_of
 from nullsender.events import DerivedFrom, Kind, Source
 from nullsender.log import Topic
 from nullsender.signing.return_path import is_return_path
+from nullsender.signing.unsubscribe_link import tokens_in
 
 
 def read_client_unsubscribe(message: Part) -> Findings | None:
@@ -23,11 +24,13 @@ def read_client_unsubscribe(message: Part) -> Findings | None:
 
 
 def read_signed_unsubscribe(message: Part, source: Source) -> Findings | None:
-    """Mail to an address that we signed for one recipient's unsubscribe: asked before automatic answers.
+    """Mail to an address that we signed for one recipient's unsubscribe, or with the token of a link of ours as its subject.
 
-    Providers press that button for people, from the null sender and marked as automatic; nobody else knows the address.
-    Whether the signature holds is checked with the other proofs.
+    It is asked before automatic answers: providers press that button for people, from the null sender and marked as automatic.
+    Nobody else knows the address or the token. Whether the signature holds is checked with the other proofs.
     """
+    if tokens_in(message.headers.get("subject")):
+        return read_unsubscribe(message, source)
     signed = (address for address in source.rcpt_to if is_return_path(address.rpartition("@")[0]))
     return read_unsubscribe(message, msgspec.structs.replace(source, rcpt_to=tuple(signed)))
 
