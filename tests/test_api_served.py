@@ -52,8 +52,14 @@ class Served:
 
 def api_of(store: Store, folder: Path) -> Api:
     lookup = open_lookup(store, HASHER, folder, clock=CLOCK, staleness_seconds_max=STALENESS_SECONDS_MAX)
-    folders = {"exports_folder": folder / "exports", "imports_folder": folder / "imports"}
-    return open_api(store, lookup, clock=CLOCK, unsubscribing=UNSUBSCRIBING, **folders)
+    return open_api(
+        store,
+        lookup,
+        clock=CLOCK,
+        unsubscribing=UNSUBSCRIBING,
+        exports_folder=folder / "exports",
+        imports_folder=folder / "imports",
+    )
 
 
 @contextmanager
