@@ -1,17 +1,15 @@
 """Incidents: reports that are set aside or read again together, and taken back."""
 
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as some
 from msgspec.structs import replace
-from sqlalchemy import Engine
 
 from nullsender.clock import FakeClock
-from nullsender.errors import Invalid
 from nullsender.events import Decision, Fault, Outcome, Report, Result
-from suppression.incidents.effects import Summary
 from suppression.incidents.incident import Incident, IncidentKind, Marks
 from suppression.jobs.worker import Worker
 from suppression.policy import Cause, Did
@@ -19,7 +17,8 @@ from suppression.store.incidents import MAKE, PREVIEW, UNDO, StoreIncidents
 from suppression.store.jobs import StoreJobs
 from suppression.store.store import Store
 from tests.outcomes import START, an_outcome
-from tests.store_contract import ADA, BEN, EVE, actions, did, lift, live, put, stops, tell
+from tests.outcomes_drawn import reports_of
+from tests.store_contract import ADA, BEN, EVE, actions, did, live, put, stops, tell
 from tests.store_fixtures import BOTH_DATABASES
 
 pytestmark = pytest.mark.parametrize("database", BOTH_DATABASES)
@@ -28,7 +27,9 @@ SENDER, BAD_RULE = IncidentKind.SENDER_FAULT, IncidentKind.BAD_RULE
 NOTHING = Decision(outcome=Result.NONE, permanent=None, fault=None, category="unknown", rule="today's rule")
 
 
-def from_mta(report_id: str, result: str = "hard", *, mta: str = "mx.example.net", text: str = "no such user", **given: Any) -> Outcome:
+def from_mta(
+    report_id: str, result: str = "hard", *, mta: str = "mx.example.net", text: str = "no such user", **given: Any
+) -> Outcome:
     """An outcome of a report that says who refused and in which words."""
     outcome = an_outcome(report_id, result, **given)
     return replace(outcome, report=replace(outcome.report, remote_mta=mta, diagnostic=text))
@@ -61,6 +62,87 @@ def undo(store: Store, incident: Incident) -> None:
     work_off(store)
 
 
+# --- any of them, in any order ---
+
+# One list serves all examples: each has a tenant of its own.
+examples = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+MARKS = (
+    {"provider": "one.example"},
+    {"provider": "two.example"},
+    {"rule": "a rule of the tests"},
+    {"category": "mailbox-full"},
+    {"stream": "news"},
+    {"text": "nobody"},
+    {"since": START + timedelta(days=10), "until": START + timedelta(days=30)},
+)
+Standing = set[tuple[str, str, Cause, bool, Any, Any]]
+
+
+@some.composite
+def reports_and_incidents(draw: some.DrawFn) -> tuple[list[Outcome], list[tuple[IncidentKind, Marks]]]:
+    """Reports with words, and incidents over some of them."""
+    reports = [
+        replace(
+            outcome,
+            report=replace(
+                outcome.report,
+                remote_mta=draw(some.sampled_from(["mx.one.example", "mx.two.example"])),
+                diagnostic=draw(some.sampled_from(["nobody here", "full"])),
+            ),
+        )
+        for outcome in draw(reports_of())
+    ]
+    kinds = some.sampled_from([SENDER, SENDER, BAD_RULE])
+    chosen = draw(some.lists(some.tuples(kinds, some.sampled_from(MARKS)), min_size=1, max_size=3))
+    return reports, [(kind, Marks(**marks)) for kind, marks in chosen]
+
+
+def reads_some_otherwise(report: Report) -> Decision:
+    """Rules of today that read some reports as nothing, and some as soft."""
+    if report.diagnostic == "full":
+        return replace(NOTHING, outcome=Result.SOFT, fault=Fault.RECIPIENT, category="mailbox-full")
+    return NOTHING
+
+
+def standing(store: Store, tenant: str) -> Standing:
+    """All that stands, and on what."""
+    return {
+        (address, entry.scope, entry.cause, entry.provisional, entry.expires, entry.evidence)
+        for address in (ADA, BEN)
+        for entry in store.entries_of(tenant, address)
+    }
+
+
+@examples
+@given(drawn=reports_and_incidents(), data=some.data())
+def test_undone_in_any_order_they_leave_the_list_as_if_they_had_never_been(
+    store: Store, clock: FakeClock, drawn: tuple[list[Outcome], list[tuple[IncidentKind, Marks]]], data: some.DataObject
+) -> None:
+    reports, chosen = drawn
+    clock.advance(days=0 if clock.now() > START else 45)  # after the last report
+    tenant, incidents = reports[0].report.tenant, StoreIncidents.beside(store)
+    cut = data.draw(some.integers(0, len(reports)), label="come later")
+    tell(store, *reports[:cut])
+    made = []
+    for kind, marks in chosen:
+        made.append(incidents.make(tenant, kind, marks, reason="a test", actor="olga").id)
+        if data.draw(some.booleans(), label="worked off at once"):
+            work_off(store, reads_some_otherwise)
+    tell(store, *reports[cut:])
+    work_off(store, reads_some_otherwise)
+    for number in data.draw(some.permutations(made), label="undone in this order"):
+        incidents.undo(tenant, number, reason="a test", actor="olga")
+        if data.draw(some.booleans(), label="worked off at once"):
+            work_off(store, reads_some_otherwise)
+    work_off(store, reads_some_otherwise)
+
+    untouched = [replace(one, report=replace(one.report, tenant=f"{tenant}-", id=f"{one.report.id}-")) for one in reports]
+    tell(store, *untouched[:cut])
+    tell(store, *untouched[cut:])
+    twin = {(*one[:-1], one[-1] and f"{one[-1]}-") for one in standing(store, tenant)}
+    assert twin == standing(store, f"{tenant}-")
+
+
 def test_an_incident_releases_what_rests_on_its_reports_alone(store: Store) -> None:
     tell(store, from_mta("1"), from_mta("2", recipient=BEN, mta="mx.other.example"))
 
@@ -82,7 +164,7 @@ def test_an_entry_that_rests_on_other_reports_too_stays(store: Store) -> None:
 
 
 def test_undoing_an_incident_brings_every_entry_back(store: Store) -> None:
-    tell(store, from_mta("1"), *(from_mta(f"s{n}", "soft", recipient=BEN, days=n / 10) for n in range(5)))
+    tell(store, from_mta("1"), *(from_mta(f"s{n}", "soft", recipient=BEN, days=-n) for n in range(5)))
     before = {address: live(store, address) for address in (ADA, BEN)}
 
     incident = make(store, provider="example.net")
