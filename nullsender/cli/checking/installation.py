@@ -18,6 +18,7 @@ from nullsender.limits import (
     KEY_ENDS_SOON_DAYS,
     POSTGRESQL_VERSION_MIN,
 )
+from suppression.store.held_reports import StoreReview
 from suppression.store.server import Server, server_of
 from suppression.store.store import Store
 
@@ -69,6 +70,7 @@ def _store(settings: Settings) -> Iterator[Finding]:
         store = store_parts.open_store(settings)
         store.ready()
         yield from _api_keys(store)
+        yield from _held(store)
         if not settings.http.host.startswith(_LOOPBACK) and not settings.api.rate:
             yield from _unbounded_keys(store)
 
@@ -95,6 +97,16 @@ def _api_keys(store: Store) -> Iterator[Finding]:
             yield doubt(
                 f"the API key {key.id} ({key.name}) ends on {ends:%Y-%m-%d}: `nullsender keys rotate {key.id}` makes the next"
             )
+
+
+def _held(store: Store) -> Iterator[Finding]:
+    held = [one for one in StoreReview.beside(store).held(None) if one.held]
+    if held:
+        reports, oldest = sum(one.held for one in held), min(one.oldest for one in held if one.oldest)
+        yield doubt(
+            f"{reports:,} reports are held for a review, the first since {oldest:%Y-%m-%d %H:%M}: `nullsender review list` "
+            "shows by what"
+        )
 
 
 def _unbounded_keys(store: Store) -> Iterator[Finding]:
