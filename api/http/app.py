@@ -19,6 +19,7 @@ from api.http import (
     incidents,
     jobs,
     operations,
+    privacy,
     scrub,
     suppressions,
     unsubscribe,
@@ -62,6 +63,7 @@ A 503 means that it can not be told now; nothing is ever guessed. These are all 
 _TAGS = {
     "lookups": "May I send? For keys with the scope `check`.",
     "the list": "What stands on the list, and what people do to it. For keys with the scopes `read` and `write`.",
+    "privacy": "What a person may ask for: everything that is held, or to be erased. Scopes `read` and `write`.",
     "unsubscribing": "Links for mail, where they lead, and how each person asked. `/u/…` needs no key.",
     "incidents": "Many reports at once, taken off the list and put back; what is held for a review. Scopes `read` and `write`.",
     "long work": "Exports, and how far they and other jobs have come. For keys with the scopes `export`, `read` and `write`.",
@@ -75,6 +77,7 @@ _MODULES = (
     suppressions,
     deliveries,
     history,
+    privacy,
     unsubscribe,
     unsubscribes,
     exports,

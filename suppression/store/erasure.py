@@ -115,7 +115,7 @@ def _erase_part(turn: Turn, person: Person, after: int) -> _Part:
     connection, removed = turn.connection, _drop_rest(turn.connection, person)
     removed["outcomes"] = _empty_reports(connection, person)
     numbers = _empty_changes(connection, person, after)
-    removed["changes"] = len(numbers)
+    removed["changes"] = sum(numbers.values())
     unsealed = unseal(connection, numbers)
     if unsealed:
         about, body = person.address_hash.hex(), {UNSEALED: unsealed}
@@ -141,19 +141,22 @@ def _empty_reports(connection: Connection, person: Person) -> int:
     return connection.execute(update(outcomes).where(tuple_(*key).in_(full)).values(body=None, why=ERASED)).rowcount
 
 
-def _empty_changes(connection: Connection, person: Person, after: int) -> Sequence[int]:
-    """Take the words from the next changes; their numbers."""
+def _empty_changes(connection: Connection, person: Person, after: int) -> dict[int, bool]:
+    """Take the words from the next changes; their numbers, each with whether there were any."""
     asked = select(changes).where(*_is(changes, person), changes.c.seq > after).order_by(changes.c.seq)
     rows = connection.execute(asked.limit(ERASURE_TURN_ROWS_MAX)).all()
+    had_words: dict[int, bool] = {}
     for row in rows:
-        values = {
+        values: dict[str, str | None] = {
             "reason": _wordless(_ENTRY.decode(row.after)).reason,
             "consent": row.consent and ERASED,
             "before": row.before and json_of(_wordless(_ENTRY.decode(row.before))),
             "after": json_of(_wordless(_ENTRY.decode(row.after))),
         }
-        connection.execute(update(changes).where(changes.c.seq == row.seq).values(values))
-    return [row.seq for row in rows]
+        had_words[row.seq] = any(row._mapping[name] != value for name, value in values.items())
+        if had_words[row.seq]:
+            connection.execute(update(changes).where(changes.c.seq == row.seq).values(values))
+    return had_words
 
 
 def _wordless(entry: Entry) -> Entry:

@@ -10,13 +10,25 @@ from itertools import takewhile
 from typing import Any
 
 import msgspec
-from sqlalchemy import Column, ColumnElement, Connection, Select, delete, insert, or_, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Select, delete, func, insert, or_, select, update
 
 from suppression.audit.chain import CHANGE, ERASES, GENESIS
 from suppression.engine import reading
-from suppression.models import addresses, audit, changes, entries, meta, strikes, unsubscribes
+from suppression.models import (
+    addresses,
+    audit,
+    changed_nothing,
+    changes,
+    deliveries,
+    entries,
+    has_idle_words,
+    meta,
+    outcomes,
+    strikes,
+    unsubscribes,
+)
 from suppression.policy import ENDS
-from suppression.privacy.retention import DataKind, Kept
+from suppression.privacy.retention import DataKind, Kept, rules_of
 from suppression.store.base import StoreBase
 from suppression.store.known import tenants_with
 from suppression.store.rows import Person
@@ -24,6 +36,14 @@ from suppression.store.turn import Turn
 
 _REMOVED = "removed_last:"  # in `meta`, before the name of a kind
 _SWEPT = "swept_to:"  # the same: the number that its sweep has come to
+
+
+_OLDEST: Mapping[DataKind, Select[Any]] = {
+    DataKind.REPORT_WORDS: select(func.min(outcomes.c.received_at)).where(has_idle_words),
+    DataKind.REPORTS: select(func.min(outcomes.c.received_at)).where(changed_nothing),
+    DataKind.STRIKES: select(func.min(strikes.c.newest_at)),
+    DataKind.DELIVERIES: select(func.min(deliveries.c.delivered_at)),
+}
 
 
 class Removed(msgspec.Struct, frozen=True):
@@ -41,6 +61,17 @@ class StoreRetention(StoreBase):
         with reading(self._engine) as connection:
             rows = connection.execute(select(meta).where(meta.c.name.startswith(_REMOVED, autoescape=True))).all()
         return {DataKind(row.name.removeprefix(_REMOVED)): msgspec.json.decode(row.value, type=Removed) for row in rows}
+
+    def next_due(self) -> Mapping[DataKind, datetime]:
+        """When the oldest of a kind leaves, where an index tells the oldest."""
+        rules = rules_of(self.kept)
+        due: dict[DataKind, datetime] = {}
+        with reading(self._engine) as connection:
+            for kind, asked in _OLDEST.items():
+                oldest, days = connection.execute(asked).scalar(), rules[kind].days
+                if oldest is not None and days is not None:
+                    due[kind] = oldest + timedelta(days=days)
+        return due
 
 
 def note(turn: Turn, removed: Mapping[DataKind, int]) -> None:
