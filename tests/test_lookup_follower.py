@@ -221,7 +221,7 @@ def test_a_store_in_trouble_leaves_the_table_to_grow_stale_and_recovers(world: W
     world.catch_up()
     reader = world.reader()
     with monkeypatch.context() as patched:
-        patched.setattr(world.store, "feed", in_trouble)
+        patched.setattr(world.store, "since", in_trouble)
         world.clock.advance(seconds=5)
         with pytest.raises(Transient):
             world.follower.step()

@@ -19,7 +19,7 @@ from api.index.kernels import Words
 from api.index.slots import CHECK_MASK, CHECK_SHIFT, prehashed_bit, tenant_mask, value_of
 from api.index.writing import Batch, WritableTable, create, slots_for
 from nullsender import limits
-from suppression.records import Change
+from suppression.store.feed import Changes
 from suppression.store.standing import Kind, Standing
 from suppression.store.store import Store
 
@@ -87,11 +87,10 @@ class ListedTable(NextTable):
         self._rest.close()
 
 
-def batch_of_changes(changes: Sequence[Change], table: WritableTable) -> Batch:
+def batch_of_changes(changes: Changes, table: WritableTable) -> Batch:
     """What the changes did, for `table`."""
-    kinds = [Kind(it.tenant, it.scope, it.cause, it.after.provisional, it.after.expires) for it in changes]
-    standing = Standing([change.address_hash for change in changes], kinds, {kind: kind for kind in kinds})
-    return batch_of(standing, table, [change.after.ended is not None for change in changes])
+    standing, ends = changes.states
+    return batch_of(standing, table, ends)
 
 
 def batch_of(standing: Standing, table: WritableTable, ends: Sequence[bool] | None = None) -> Batch:

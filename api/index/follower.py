@@ -16,7 +16,7 @@ where the table is full and there is no room for a bigger one.
 import contextlib
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from hashlib import blake2b
 from pathlib import Path
 
@@ -35,7 +35,7 @@ from nullsender.limits import (
     RETRY_SECONDS_MIN,
     TABLE_RETRY_SECONDS,
 )
-from suppression.records import Change
+from suppression.store.feed import Changes, Noted
 from suppression.store.store import Store
 
 _log = logging.getLogger("follow")
@@ -139,23 +139,23 @@ class Follower:
         if self._next is None and self._live is live:
             raise Transient("the lookup table is full, and the next one can not be made")
 
-    def _changes_after(self, table: WritableTable) -> Sequence[Change] | None:
+    def _changes_after(self, table: WritableTable) -> Changes | None:
         """The next changes that the table does not have; None where it is of another past than the store's.
 
         One statement asks for both, so that no reconnection to another store, which nothing tells us of, can lie in between.
         """
         if not table.position:
-            return self._store.feed(0, FOLLOW_BATCH_MAX)
-        changes = self._store.feed(table.position - 1, FOLLOW_BATCH_MAX + 1)
-        if not changes or changes[0].seq != table.position or _fingerprint(changes[0]) != table.fingerprint:
+            return self._store.since(0, FOLLOW_BATCH_MAX)
+        changes = self._store.since(table.position - 1, FOLLOW_BATCH_MAX + 1)
+        if not changes or changes.noted(0).seq != table.position or _fingerprint(changes.noted(0)) != table.fingerprint:
             return None
-        return changes[1:]
+        return changes.behind_first()
 
-    def _apply(self, changes: Sequence[Change], live: WritableTable) -> None:
+    def _apply(self, changes: Changes, live: WritableTable) -> None:
         _put(changes, live)
         now = self._clock.now()
-        for change in changes:
-            _DELAYS.observe(max((now - change.at).total_seconds(), 0.0))
+        for at, count in changes.made().items():
+            _DELAYS.observe_alike(max((now - at).total_seconds(), 0.0), count)
         telemetry.LOOKUP_TABLE_ENTRIES.set(live.standing)
         if self._next is not None and self._next.takes_changes:
             try:
@@ -258,17 +258,18 @@ class Follower:
 
     def _fingerprint_at(self, position: int) -> int:
         """Of the change with this number; 0 where there is none."""
-        changes = self._store.feed(position - 1, 1) if position else []
-        return _fingerprint(changes[0]) if changes and changes[0].seq == position else 0
+        changes = self._store.since(position - 1, 1)
+        return _fingerprint(changes.noted(0)) if changes and changes.noted(0).seq == position else 0
 
 
-def _put(changes: Sequence[Change], table: WritableTable) -> None:
+def _put(changes: Changes, table: WritableTable) -> None:
     """Bring `table`, which has all before them, up to these. `Transient` where there is no room."""
     table.put(batch_of_changes(changes, table))
-    table.move_to(changes[-1].seq, _fingerprint(changes[-1]))
+    last = changes.noted(-1)
+    table.move_to(last.seq, _fingerprint(last))
 
 
-def _fingerprint(change: Change) -> int:
+def _fingerprint(change: Noted) -> int:
     identity = f"{change.seq} {change.entry_id} {change.at.isoformat()} {change.address_hash.hex()}"
     return int.from_bytes(blake2b(identity.encode(), digest_size=8).digest(), "little") or 1
 

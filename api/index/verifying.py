@@ -118,9 +118,9 @@ def _is_other(value: int) -> bool:
 
 def _keys_changed_after(store: Store, position: int, table: WritableTable) -> set[int]:
     keys: set[int] = set()
-    while changes := store.feed(position, FOLLOW_BATCH_MAX):
+    while changes := store.since(position, FOLLOW_BATCH_MAX):
         keys.update(batch_of_changes(changes, table).keys.tolist())
-        position = changes[-1].seq
+        position = changes.noted(-1).seq
     return keys
 
 

@@ -15,6 +15,7 @@ from suppression.policy import EVERYWHERE, GRAVITY, Cause
 from suppression.records import Change, Entry, Page
 from suppression.schema import require_schema
 from suppression.store.erased import name_of
+from suppression.store.feed import FeedReader
 from suppression.store.rows import change_of, entry_of, is_live
 from suppression.store.standing import StandingReader
 from suppression.store.stopping import stopping
@@ -33,7 +34,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     domain: str | None = None
 
 
-class StoreReader(StandingReader):
+class StoreReader(StandingReader, FeedReader):
     """The questions; `Transient` where they can not be asked."""
 
     def check(
