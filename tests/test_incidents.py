@@ -66,7 +66,7 @@ def undo(store: Store, incident: Incident) -> None:
 
 # One list serves all examples: each has a tenant of its own.
 examples = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-MARKS = (
+MARKS: tuple[dict[str, Any], ...] = (
     {"provider": "one.example"},
     {"provider": "two.example"},
     {"rule": "a rule of the tests"},

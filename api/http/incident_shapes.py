@@ -147,7 +147,7 @@ class SummaryReply(Reply):
     """What an incident would do, in sums."""
 
     people: int
-    """Whose reports were looked at."""
+    """About whom there are reports that have the marks."""
     reports: int
     """Reports that would count otherwise."""
     protected: int

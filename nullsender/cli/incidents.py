@@ -68,9 +68,9 @@ def _preview(settings: Settings, store: Store, arguments: argparse.Namespace) ->
     tried = incidents.tried(arguments.tenant, IncidentKind(arguments.kind), marks_of(arguments))
     summary = Summary()
     with tqdm(desc="looking", total=incidents.count(tried), unit=" people", file=sys.stderr, disable=None) as bar:
-        for part, effects in incidents.preview(tried, decide):
+        for looked_at, part, effects in incidents.preview(tried, decide):
             summary.merge(part)
-            bar.update(part.people)
+            bar.update(looked_at)
             if arguments.list:
                 print_effects(effects, as_json=arguments.json)
     _print(summary, arguments, would=True)

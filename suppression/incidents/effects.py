@@ -36,7 +36,7 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
 class Summary(msgspec.Struct, kw_only=True):
     """The sums of many effects; its size does not grow with them."""
 
-    people: int = 0  # whose reports were looked at
+    people: int = 0  # about whom there are reports that have the marks
     reports: int = 0  # that have the marks, and count for something else now
     protected: int = 0  # that have the marks, and are left: a person's own word
     cannot_judge: int = 0  # their row fits, and what they said is no longer kept: left

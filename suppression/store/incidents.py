@@ -55,6 +55,7 @@ class _Progress(msgspec.Struct, kw_only=True):
     """How far a job has come."""
 
     after: bytes = b""  # the hash of the person whom it came to
+    people: int = 0  # whom it has looked at
     summary: Summary = msgspec.field(default_factory=Summary)
 
 
@@ -141,12 +142,12 @@ class StoreIncidents(StoreTurns):
         with reading(self._engine) as connection:
             return count_people(connection, incident)
 
-    def preview(self, incident: Incident, decide: Decide) -> Iterator[tuple[Summary, Sequence[Effect]]]:
-        """What it would do, some people at a time: their sums, and each of their entries. Nothing is written."""
+    def preview(self, incident: Incident, decide: Decide) -> Iterator[tuple[int, Summary, Sequence[Effect]]]:
+        """What it would do, some people at a time: how many, their sums, each of their entries. Nothing is written."""
         for hashes in self._pages(lambda after, limit: people_of(incident, after, limit), b""):
             with reading(self._engine) as connection:
                 turn = Turn(connection, last=0, now=self._clock.now(), deadlines=self._deadlines)
-                yield self._go_through(turn, incident, hashes, decide)
+                yield len(hashes), *self._go_through(turn, incident, hashes, decide)
 
     def submit_preview(self, tenant: str, kind: IncidentKind, marks: Marks, *, actor: str) -> str:
         """Let a job find out what an incident would do; the job's id. `Invalid` where it can not be."""
@@ -175,24 +176,26 @@ class StoreIncidents(StoreTurns):
         with reading(self._engine) as connection:
             total = count_members(connection, incident.id) if undoing else count_people(connection, incident)
         pages = partial(members_of, incident.id) if undoing else partial(people_of, incident)
-        total += progress.summary.people if undoing else 0
+        total += progress.people if undoing else 0
         for hashes in self._pages(pages, progress.after):
             part = self._turn(partial(self._take_turn, incident.id, hashes, decide, undoing), patient=True)
             if part is None:
                 break  # it was undone meanwhile: what it did is another job's to take back
             progress.summary.merge(part)
-            progress.after, done = hashes[-1], progress.summary.people
-            work.checkpoint(msgspec.json.encode(progress).decode(), done=done, total=max(total, done))
+            progress.after, progress.people = hashes[-1], progress.people + len(hashes)
+            cursor = msgspec.json.encode(progress).decode()
+            work.checkpoint(cursor, done=progress.people, total=max(total, progress.people))
         return progress.summary
 
     def _run_preview(self, work: Work, request: IncidentRequest, decide: Decide) -> Summary:
         assert request.kind is not None, "a preview says what it is to try"
         assert request.marks is not None, "and on what"
-        incident, summary = self.tried(work.job.tenant, request.kind, request.marks), Summary()
+        incident, summary, done = self.tried(work.job.tenant, request.kind, request.marks), Summary(), 0
         total = self.count(incident)
-        for part, _ in self.preview(incident, decide):
+        for looked_at, part, _ in self.preview(incident, decide):
             summary.merge(part)
-            work.checkpoint("", done=summary.people, total=max(total, summary.people))  # a broken off one begins anew
+            done += looked_at
+            work.checkpoint("", done=done, total=max(total, done))  # one that is broken off begins anew
         return summary
 
     def _take_turn(
