@@ -67,7 +67,7 @@ def rules_of(kept: Kept) -> Mapping[DataKind, Rule]:
         Rule(
             DataKind.SUPPRESSION,
             "who must not be mailed: keyed hash, cause, scope, dates",
-            ("entries", "erased"),
+            ("entries", "prehashed", "erased"),
             None,
             "",
             None,

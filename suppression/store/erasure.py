@@ -23,7 +23,7 @@ from suppression.privacy.certificate import Certificate
 from suppression.privacy.retention import leaving_later
 from suppression.records import Entry
 from suppression.store.audit import unseal
-from suppression.store.erased import EVERY_TENANT
+from suppression.store.erased import EVERY_TENANT, erased_of
 from suppression.store.known import tenants_with
 from suppression.store.rows import Person
 from suppression.store.text import clean_words, json_of, require_name
@@ -99,15 +99,17 @@ class StoreErasure(StoreTurns):
         acts = _acts_about(turn.connection, person)
         removed["audit"] = len(acts)
         removed["addresses"] = 0
-        if person.tenant == EVERY_TENANT or not self._others_know(turn.connection, person):
+        if person.tenant == EVERY_TENANT or not _others_know(turn.connection, person):
             gone = delete(addresses).where(addresses.c.address_hash == person.address_hash)
             removed["addresses"] = turn.connection.execute(gone).rowcount
         body = {UNSEALED: unseal(turn.connection, acts), "tenants": [*tenants], "removed": dict(removed)}
         return turn.tell(msgspec.structs.replace(told, body=body))
 
-    def _others_know(self, connection: Connection, person: Person) -> bool:
-        """Whether another tenant needs the plain address still; it is not shown to this one any more."""
-        return any(tenant != person.tenant for tenant in tenants_with(connection, person.address_hash, (entries, strikes)))
+
+def _others_know(connection: Connection, person: Person) -> bool:
+    """Whether a tenant needs the plain address still; it is not shown any more to those who had it erased."""
+    known = {Person(one, person.address_hash) for one in tenants_with(connection, person.address_hash, (entries, strikes))}
+    return known > erased_of(connection, known)
 
 
 def _erase_part(turn: Turn, person: Person, after: int) -> _Part:

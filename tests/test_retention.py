@@ -1,0 +1,111 @@
+"""Every kind of data has its time, in one table; what names people leaves when that is over."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine, insert, select
+
+from nullsender import limits
+from nullsender.clock import FakeClock
+from suppression.audit.chain import Act
+from suppression.engine import reading, writing
+from suppression.models import metadata, unsubscribes
+from suppression.privacy.retention import DataKind, Kept, leaving_later, rules_of
+from suppression.store.audit_read import AuditFilters, StoreAudit
+from suppression.store.retention import Removed, StoreRetention
+from suppression.store.store import Store
+from tests.outcomes import START, an_outcome
+from tests.store_contract import ADA, BEN, EVE, lift, plain_addresses, put, tell
+from tests.store_fixtures import BOTH_DATABASES
+
+both_databases = pytest.mark.parametrize("database", BOTH_DATABASES)
+
+#: Tables that tell nothing of anybody.
+_OF_NOBODY = {"numbering", "consumer_offsets", "api_keys", "meta", "duties", "deadlines"}
+
+
+def test_every_table_of_the_store_has_its_time() -> None:
+    told = [table for rule in rules_of(Kept()).values() for table in rule.tables]
+
+    assert len(told) == len(set(told))
+    assert {table.name for table in metadata.sorted_tables} - _OF_NOBODY <= set(told)
+    assert set(told) <= {table.name for table in metadata.sorted_tables}
+
+
+def test_what_is_kept_for_ever_names_nobody_and_all_else_has_days() -> None:
+    rules = rules_of(Kept())
+
+    assert {kind for kind, rule in rules.items() if rule.days is None} == {DataKind.SUPPRESSION, DataKind.AUDIT_DIGESTS}
+    assert all(rule.days for rule in leaving_later(Kept()))
+
+
+@both_databases
+def test_a_plain_address_leaves_some_time_after_its_last_entry_ended(store: Store, engine: Engine, clock: FakeClock) -> None:
+    put(store, ADA, expires=START + timedelta(days=1))
+    put(store, BEN, expires=START + timedelta(days=1))
+    put(store, BEN, cause="hard")
+    put(store, EVE)
+    clock.advance(days=2)
+    store.expire(clock.now(), 100)
+    lift(store, EVE)
+    put(store, EVE, cause="hard")
+    lift(store, EVE)
+    put(store, EVE, tenant="acme")
+    clock.advance(days=limits.PLAIN_ADDRESSES_KEPT_DAYS)
+    store.forget(clock.now(), 100)
+    assert plain_addresses(engine) == {ADA, BEN, EVE}
+    clock.advance(seconds=1)
+
+    store.forget(clock.now(), 100)
+
+    assert plain_addresses(engine) == {BEN, EVE}
+    assert StoreRetention.beside(store).removed_last()[DataKind.PLAIN_ADDRESSES] == Removed(clock.now(), 1)
+
+
+@both_databases
+def test_who_struck_out_long_ago_leaves_with_the_name(store: Store, engine: Engine, clock: FakeClock) -> None:
+    tell(store, an_outcome("1", "soft"))
+    assert plain_addresses(engine) == {ADA}
+    clock.advance(days=limits.STRIKES_KEPT_DAYS + 1)
+
+    store.forget(clock.now(), 100)
+
+    assert plain_addresses(engine) == set()
+
+
+@both_databases
+def test_from_where_somebody_unsubscribed_leaves_but_not_the_word(store: Store, engine: Engine, clock: FakeClock) -> None:
+    clocks = {"channel": "one-click", "received_at": START, "jurisdiction": "us", "limit_at": START, "verified": "token"}
+    row = {"seq": 7, "tenant": "default", "address_hash": b"x" * 16, "ip": "192.0.2.77", "user_agent": "Firefox"}
+    with writing(engine) as connection:
+        connection.execute(insert(unsubscribes).values(**row, **clocks))
+    clock.advance(days=limits.UNSUBSCRIBE_SOURCES_KEPT_DAYS + 1)
+
+    store.forget(clock.now(), 100)
+
+    with reading(engine) as connection:
+        left = connection.execute(select(unsubscribes)).one()
+    assert (left.ip, left.user_agent, left.verified) == (None, None, "token")
+
+
+@both_databases
+def test_what_people_typed_into_acts_leaves_and_the_trail_holds(store: Store, clock: FakeClock) -> None:
+    store._turn(lambda turn: turn.tell(Act(kind="test", actor="olga", reason="Ada Lovelace")))
+    clock.advance(days=limits.AUDIT_WORDS_KEPT_DAYS + 1)
+
+    store.forget(clock.now(), 100)
+
+    trail = StoreAudit.beside(store)
+    (act,) = trail.list_audit(AuditFilters(kind="test"), cursor=None, limit=10).items
+    assert (act.actor, act.words) == ("olga", None)
+    assert trail.verify_audit().breach is None
+
+
+@both_databases
+def test_when_the_oldest_leaves_is_told(store: Store) -> None:
+    tell(store, an_outcome("1", "none"))
+
+    due = StoreRetention.beside(store).next_due()
+
+    assert due[DataKind.REPORT_WORDS] == START + timedelta(days=limits.OUTCOME_BODIES_KEPT_DAYS)
+    assert due[DataKind.REPORTS] == START + timedelta(days=limits.HISTORY_KEPT_DAYS)
