@@ -111,13 +111,13 @@ class StoreContract:
         assert stops(store, stream="receipts") is None
         assert stops(store) is None
 
-    def test_soft_reports_suppress_for_a_week_when_they_are_enough(self, store: Store, clock: FakeClock) -> None:
+    def test_soft_reports_suppress_for_a_day_when_they_are_enough(self, store: Store, clock: FakeClock) -> None:
         reports = [an_outcome(str(day), "soft", days=day) for day in range(5)]
         clock.advance(days=4)
 
         assert did(store, *reports) == [Did.COUNTED] * 4 + [Did.ADDED]
         assert stops(store) is Cause.SOFT
-        clock.advance(days=6.9)
+        clock.advance(days=0.9)
         assert stops(store) is Cause.SOFT
         clock.advance(days=0.2)
         assert stops(store) is None

@@ -1,7 +1,7 @@
 """The policy: what a report or an operator does to one entry."""
 
 from datetime import timedelta
-from itertools import permutations, product
+from itertools import product
 
 import pytest
 from hypothesis import given
@@ -9,6 +9,7 @@ from hypothesis import strategies as some
 
 from nullsender.events import Fault, Outcome, Proof, Result
 from suppression.policy import (
+    PROTECTED,
     REACH,
     TRANSITIONS,
     Cause,
@@ -19,10 +20,8 @@ from suppression.policy import (
     PolicySettings,
     Standing,
     State,
-    Strike,
-    add_strike,
+    Word,
     claim_of,
-    claim_of_strikes,
     decide,
     source_of,
     state_of,
@@ -45,8 +44,9 @@ def standings(draw: some.DrawFn) -> Standing:
         since=since,
         expires=expires,
         provisional=expires is not None and draw(some.booleans()),
-        ended=None if ended_by is None else draw(moments),
+        ended=(ended := None if ended_by is None else draw(moments)),
         ended_by=ended_by,
+        lifted=ended if ended_by is Did.LIFTED else draw(some.none() | moments.filter(lambda moment: moment <= since)),
     )
 
 
@@ -72,11 +72,6 @@ def refusal(outcome: Outcome, policy: PolicySettings = POLICY) -> str:
     return found
 
 
-def struck(*days: float, proven: bool = True) -> tuple[Strike, ...]:
-    """Strikes on these days."""
-    return tuple(Strike(START + timedelta(days=day), proven) for day in days)
-
-
 # --- what an outcome asks for ---
 
 
@@ -84,7 +79,7 @@ def struck(*days: float, proven: bool = True) -> tuple[Strike, ...]:
     ("result", "stream", "scope"),
     [
         ("hard", "news", "*"),
-        ("complaint", "news", "*"),
+        ("complaint", "news", "*-transactional"),
         ("unsubscribe", "news", "news"),
         ("unsubscribe", None, "*"),
         ("soft", "news", "news"),
@@ -142,70 +137,27 @@ def test_every_result_has_its_reach() -> None:
     assert REACH.keys() == set(Result)
 
 
-# --- soft reports ---
-
-
-def test_strikes_within_the_window_are_a_claim_of_a_week() -> None:
-    found = claim_of_strikes(struck(0, 3, 6, 9, 14), claim(an_outcome("1", "soft")), POLICY)
-
-    assert found is not None
-    assert found.expires == START + timedelta(days=14 + 7)
-    assert found.proven
-
-
-def test_strikes_that_are_too_far_apart_are_no_claim() -> None:
-    assert claim_of_strikes(struck(0, 3, 6, 9, 14.01), claim(an_outcome("1", "soft")), POLICY) is None
-
-
-def test_one_strike_too_few_is_no_claim() -> None:
-    assert claim_of_strikes(struck(0, 1, 2, 3), claim(an_outcome("1", "soft")), POLICY) is None
-
-
-def test_one_unproven_strike_makes_the_claim_provisional() -> None:
-    strikes = (*struck(0, 1, 2, 3), *struck(4, proven=False))
-
-    found = claim_of_strikes(strikes, claim(an_outcome("1", "soft")), POLICY)
-
-    assert found is not None
-    assert not found.proven
-
-
-def test_only_the_newest_strikes_are_kept_in_whatever_order_they_come() -> None:
-    for days in permutations((1.0, 2.0, 3.0, 4.0)):
-        strikes: tuple[Strike, ...] = ()
-        for day in days:
-            soft = claim(an_outcome("1", "soft", days=day))
-            strikes = add_strike(strikes, soft, None, PolicySettings(soft_limit=3))
-        assert strikes == struck(2, 3, 4)
-
-
-def test_strikes_from_before_a_lift_no_longer_count() -> None:
-    lifted = Standing(since=START, expires=None, provisional=False, ended=START + timedelta(days=2), ended_by=Did.LIFTED)
-
-    kept = add_strike(struck(0, 1), claim(an_outcome("1", "soft", days=3)), lifted, POLICY)
-
-    assert kept == struck(3)
-
-
-def test_strikes_from_before_an_expiry_still_count() -> None:
-    expired = Standing(
-        since=START, expires=START + timedelta(days=1), provisional=False, ended=START + timedelta(days=2), ended_by=Did.EXPIRED
-    )
-
-    kept = add_strike(struck(0, 1), claim(an_outcome("1", "soft", days=3)), expired, POLICY)
-
-    assert kept == struck(0, 1, 3)
-
-
 # --- what a claim does ---
 
 
 def test_the_table_says_what_happens_in_every_state() -> None:
-    assert TRANSITIONS.keys() == set(product(State, (True, False)))
+    assert TRANSITIONS.keys() == set(product(State, Cause, Word))
 
 
 def test_an_unproven_claim_never_strengthens_what_stands() -> None:
-    assert Move.STRENGTHEN not in {move for (_, proven), move in TRANSITIONS.items() if not proven}
+    assert Move.STRENGTHEN not in {move for (_, _, word), move in TRANSITIONS.items() if word is Word.UNPROVEN}
+
+
+def test_only_consent_ends_what_a_person_asked_for() -> None:
+    protected = {move for (_, cause, word), move in TRANSITIONS.items() if cause in PROTECTED and word is Word.LIFT}
+
+    assert protected == {Move.KEEP, Move.REFUSE}
+
+
+def test_a_delivery_touches_no_entry_but_a_soft_one() -> None:
+    ended = {cause for (_, cause, word), move in TRANSITIONS.items() if word is Word.DELIVERY and move is not Move.KEEP}
+
+    assert ended == {Cause.SOFT}
 
 
 @given(standings(), claims())
@@ -274,7 +226,8 @@ def test_a_hard_report_after_the_end_begins_a_new_period() -> None:
 
 @pytest.mark.parametrize(("came", "did"), [(-1, Did.KEPT), (0, Did.ADDED), (1, Did.ADDED)])
 def test_a_report_that_came_before_the_lift_was_part_of_what_was_judged(came: float, did: Did) -> None:
-    lifted = Standing(since=START, expires=None, provisional=False, ended=START + timedelta(days=5), ended_by=Did.LIFTED)
+    stood = Standing(since=START, expires=None, provisional=False)
+    lifted = stood.end(START + timedelta(days=5), Did.LIFTED)
 
     assert decide(lifted, claim(an_outcome("1", days=5 + came)))[0] is did
 

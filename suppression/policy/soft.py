@@ -4,8 +4,8 @@ One soft report suppresses nobody. Strikes on one scope, with no delivery betwee
 weighs one over the limit of its category; a run that weighs one makes an entry. Each further entry lives longer than the one
 before; a delivery after its end, a lift, or a long quiet time lets that start over.
 
-All of it is put in the order in which it happened. So what it comes to does not hang on the order in which it arrives, as long
-as nothing comes later than what was let go of (`compacted`).
+All of it is put in the order in which it happened. So what it comes to does not hang on the order in which it arrives, unless
+something comes that is older than what was let go of (`compacted`): dozens of newer strikes and deliveries ago.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from nullsender.limits import SOFT_EVENTS_KEPT_MAX, SOFT_LATE_DAYS
+from nullsender.limits import SOFT_EVENTS_KEPT_MAX, SOFT_LIMIT_MAX
 from suppression.policy.claims import Claim
 from suppression.policy.scopes import EVERYWHERE
 from suppression.policy.settings import PolicySettings
@@ -45,10 +45,13 @@ def fold_soft(history: SoftHistory, words: Iterable[Word], settings: PolicySetti
     """How the soft entry stands after all of `history` and of `words`, and why."""
     walk = _Walk(settings, history.before)
     after = history.before.until if history.before else None
-    events = [event for event in _in_order(history, words) if after is None or event[0] > after]
-    for at, _, event in events:
+    known = {strike.send for strike in history.before.run} - {""} if history.before else set()
+    for at, _, event in _in_order(history, words):
+        if after is not None and at <= after:
+            continue
         if isinstance(event, Strike):
-            walk.strike(event)
+            if event.send not in known:
+                walk.strike(event)
         elif isinstance(event, Claim):
             walk.ask(event)
         elif isinstance(event, Standing):
@@ -59,15 +62,11 @@ def fold_soft(history: SoftHistory, words: Iterable[Word], settings: PolicySetti
 
 
 def compacted(history: SoftHistory, words: Sequence[Word], settings: PolicySettings) -> SoftHistory:
-    """The same without what nothing can come before any more, and of the rest the newest; the words so far are in it too."""
+    """The newest of it, and what all before it came to; operators' words so far are in that too."""
     times = sorted([*(strike.at for strike in history.strikes), *history.deliveries])
-    if not times:
+    if len(times) <= SOFT_EVENTS_KEPT_MAX:
         return history
-    cut = times[-1] - timedelta(days=settings.soft_window_days + SOFT_LATE_DAYS)
-    if len(times) > SOFT_EVENTS_KEPT_MAX:
-        cut = max(cut, times[-SOFT_EVENTS_KEPT_MAX - 1])
-    if times[0] > cut:
-        return history
+    cut = times[-SOFT_EVENTS_KEPT_MAX - 1]
     gone = msgspec.structs.replace(
         history,
         strikes=tuple(strike for strike in history.strikes if strike.at <= cut),
@@ -77,8 +76,20 @@ def compacted(history: SoftHistory, words: Sequence[Word], settings: PolicySetti
     return SoftHistory(
         strikes=tuple(strike for strike in history.strikes if strike.at > cut),
         deliveries=tuple(at for at in history.deliveries if at > cut),
-        before=Before(until=cut, standing=fold.standing, level=fold.level, asked=fold.asked),
+        before=Before(
+            until=cut,
+            standing=fold.standing,
+            run=_enough(fold.run),
+            level=fold.level,
+            asked=fold.asked,
+        ),
     )
+
+
+def _enough(run: Sequence[Strike]) -> tuple[Strike, ...]:
+    """The newest of a run, as many as can be needed of either kind."""
+    kinds = ([strike for strike in run if strike.proven is proven] for proven in (True, False))
+    return tuple(sorted(strike for kind in kinds for strike in kind[-SOFT_LIMIT_MAX:]))
 
 
 def weight(strikes: Iterable[Strike], settings: PolicySettings) -> Fraction:
@@ -119,7 +130,7 @@ class _Walk:
         self.standing = before.standing if before else None
         self.level = before.level if before else 0
         self.asked = before.asked if before else False
-        self.run: list[Strike] = []
+        self.run = list(before.run) if before else []
         self.rests_on: Strike | Claim | None = None
         self.did: dict[ReportKey, Did] = {}
 

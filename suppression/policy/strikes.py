@@ -35,6 +35,7 @@ class Before(msgspec.Struct, frozen=True, kw_only=True):
 
     until: datetime
     standing: Standing | None
+    run: tuple[Strike, ...]  # the newest strikes that counted then
     level: int  # how many entries in a row
     asked: bool  # whether an operator's word holds the entry
 
@@ -53,8 +54,7 @@ class SoftHistory(msgspec.Struct, frozen=True, kw_only=True):
     def with_strikes(self, strikes: Iterable[Strike]) -> "SoftHistory":
         """With these strikes, as far as they are kept."""
         known = sorted(set(strikes))
-        unproven = [strike for strike in known if not strike.proven]
-        gone = set(unproven[:-UNPROVEN_STRIKES_KEPT_MAX])
+        gone = set([strike for strike in known if not strike.proven][:-UNPROVEN_STRIKES_KEPT_MAX])
         return msgspec.structs.replace(self, strikes=tuple(strike for strike in known if strike not in gone))
 
     def delivered(self, times: Iterable[datetime]) -> "SoftHistory":

@@ -24,7 +24,7 @@ from tests.sim.log import go_on
 from tests.store_fixtures import ADDRESS_KEY
 
 # Few strikes make an entry, so that short histories get there.
-POLICY = PolicySettings(soft_limit=2)
+POLICY = PolicySettings(soft_limit=2, soft_limits={})
 
 Copy = Any  # a connection of the driver, which has no types, to a database in memory
 
