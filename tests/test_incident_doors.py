@@ -1,6 +1,7 @@
 """Incidents and reviews as their users meet them: the commands, and HTTP."""
 
 import json
+import shlex
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -209,3 +210,14 @@ def test_what_is_held_is_reviewed_over_http(world: World, client: httpx.Client) 
     work_off(world.store)
     assert released.status_code == 202
     assert stops(world.store, "p11@example.com") is not None
+
+
+def test_the_session_in_the_documentation_runs(capsys: pytest.CaptureFixture[str], data: Path) -> None:
+    page = (Path(__file__).parent.parent / "docs" / "incidents.md").read_text()
+    session = [shlex.split(line.removeprefix("$ nullsender ")) for line in page.splitlines() if line.startswith("$ ")]
+
+    number = ""
+    for words in session:
+        said = command(capsys, data, *(number if word == "4711" else word for word in words))
+        number = said.split()[0] if words[1] == "list" and words[0] == "incidents" else number
+    assert {"preview", "make", "list", "show", "undo"} == {words[1] for words in session}

@@ -35,7 +35,7 @@ class MarksShape(Question):
     """The domain of the remote MTA, or of the recipient."""
     text: Mark | None = None
     """Stands in the remote MTA's words."""
-    pattern: Mark | None = None
+    pattern: Mark | None = Field(default=None, max_length=limits.INCIDENT_PATTERN_CHARACTERS_MAX)
     """An expression that they match. It has no back references and no lookaround."""
     rule: Mark | None = None
     """The rule that decided."""

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import msgspec
 
 from nullsender.errors import Invalid
-from nullsender.limits import INCIDENT_FILTER_CHARACTERS_MAX
+from nullsender.limits import INCIDENT_FILTER_CHARACTERS_MAX, INCIDENT_PATTERN_CHARACTERS_MAX
 
 
 class IncidentKind(StrEnum):
@@ -61,6 +61,8 @@ def require_sense(marks: Marks, kind: IncidentKind, now: datetime) -> Marks:
         raise Invalid("an incident without a mark would be the whole list: say at least one, such as since, provider or rule")
     if any(isinstance(value, str) and not 0 < len(value) <= INCIDENT_FILTER_CHARACTERS_MAX for value in said):
         raise Invalid(f"a mark has 1 to {INCIDENT_FILTER_CHARACTERS_MAX} characters")
+    if marks.pattern is not None and len(marks.pattern) > INCIDENT_PATTERN_CHARACTERS_MAX:
+        raise Invalid(f"an expression has at most {INCIDENT_PATTERN_CHARACTERS_MAX} characters")
     if marks.since is not None and marks.until is not None and marks.since >= marks.until:
         raise Invalid("`since` has to lie before `until`")
     if kind is IncidentKind.BAD_RULE and marks.until is not None and marks.until > now:
