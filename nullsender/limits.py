@@ -657,6 +657,8 @@ IMPORT_KEPT_DAYS = 7
 # --- incidents ---------------------------------------------------------------------------------------------------------
 # A mark of an incident (a text, a rule, a network): longer than any of them is, short enough to be shown whole.
 INCIDENT_FILTER_CHARACTERS_MAX = 500
+# Its expression is shorter: making the automaton of the worst one took a second.
+INCIDENT_PATTERN_CHARACTERS_MAX = 200
 # How much of a reply is searched for an incident's text or expression: more than RFC 5321's lines and the longest that we met.
 INCIDENT_TEXT_CHARACTERS_MAX = 8_192
 # Incidents that hold at once for one tenant: each is compared with each report that comes.
