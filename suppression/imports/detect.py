@@ -74,11 +74,15 @@ def layout_of(lines: Sequence[str], chosen: str | None) -> Layout:
     first = next((line for line in lines if line.strip() and not is_comment(line)), None)
     if first is None:
         raise Invalid("the file is empty" if not any(line.strip() for line in lines) else "the file has comments only")
-    separator: str | None = max(_SEPARATORS, key=first.count)
-    cells = next(csv.reader([first], delimiter=separator or ","), [])
-    place = next((place for place, cell in enumerate(cells) if "@" in cell or looks_like_hash(cell.strip())), None)
+    separator = max(_SEPARATORS, key=first.count)
+    cells = _cells(first, separator)
+    names = [field_name(cell) for cell in cells]
+    place = _place_of(cells)
+    if place is None and _is_no_header(names) and chosen in (None, PLAIN):
+        # Columns with names of any language, or a row that is no address: where the next rows have theirs is what counts.
+        cells = next((row for row in (_cells(line, separator) for line in lines) if _place_of(row) is not None), cells)
+        place = _place_of(cells)
     if place is None:
-        names = [field_name(cell) for cell in cells]
         shape, why = shape_of(names, chosen)
         return Layout(shape, separator, names, True, why)
     if len(cells) > place + 1 and cells[place + 1].strip() in _SES_WORDS and chosen in (None, "ses"):
@@ -87,8 +91,27 @@ def layout_of(lines: Sequence[str], chosen: str | None) -> Layout:
     if chosen not in (None, PLAIN):
         raise Invalid(f"a list of the format {chosen} begins with a line that names its columns, and this one does not")
     names = [f"column_{number}" for number in range(place)] + ["address"]
-    separator = None if len(cells) == 1 else separator
-    return Layout(plain_shape("address"), separator, names, False, "addresses or hashes without names of columns")
+    return Layout(
+        plain_shape("address"),
+        None if len(cells) == 1 else separator,
+        names,
+        False,
+        "addresses or hashes without names of columns",
+    )
+
+
+def _cells(line: str, separator: str) -> list[str]:
+    return next(csv.reader([line.replace("\r", " ")], delimiter=separator), [])
+
+
+def _place_of(cells: Sequence[str]) -> int | None:
+    """Which of them holds an address or a hash."""
+    return next((place for place, cell in enumerate(cells) if "@" in cell or looks_like_hash(cell.strip())), None)
+
+
+def _is_no_header(names: Sequence[str]) -> bool:
+    """Whether a first line names no column that we know."""
+    return not any(shape.fields <= frozenset(names) for shape in SHAPES) and not any(name in ADDRESS_FIELDS for name in names)
 
 
 def is_comment(line: str) -> bool:
