@@ -1,6 +1,7 @@
 """Every kind of data has its time, in one table; what names people leaves when that is over."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, insert, select
@@ -109,3 +110,12 @@ def test_when_the_oldest_leaves_is_told(store: Store) -> None:
 
     assert due[DataKind.REPORT_WORDS] == START + timedelta(days=limits.OUTCOME_BODIES_KEPT_DAYS)
     assert due[DataKind.REPORTS] == START + timedelta(days=limits.HISTORY_KEPT_DAYS)
+
+
+def test_the_page_about_privacy_shows_the_table() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "privacy.md").read_text(encoding="utf-8")
+
+    for rule in rules_of(Kept()).values():
+        how_long = "as long as it is needed" if rule.days is None else f"{rule.days} days after {rule.since}"
+        setting = f"`{rule.setting}`" if rule.setting else ""
+        assert f"| {rule.what} | {how_long} | {setting} | {rule.why} | {rule.by} |" in page
