@@ -216,6 +216,18 @@ class Lookup:
         }
         return Answers(len(items), suppressed, invalid)
 
+    def answers_of(self, view: View, addresses: Sequence[str]) -> Mapping[str, Answer]:
+        """What the store says of each of these canonical addresses. May wait for it; `Transient` as above."""
+        keys = {address: self.keys_of(view.tenant, address) for address in addresses}
+        entries = self._from_store(view, list(keys.values()))
+        if entries is None:
+            return {address: Answer(address, None, known=False) for address in addresses}
+        return {address: Answer(address, entries.get(its_keys)) for address, its_keys in keys.items()}
+
+    def count_overruled(self) -> None:
+        """Memory said that an address is on the list, and the store said that it is not."""
+        _OVERRULED.count += 1
+
     # --- where it comes from ---
 
     def _from_table(self, view: View, keys: Keys) -> Verdict | None:

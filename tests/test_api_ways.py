@@ -156,7 +156,7 @@ def test_where_nobody_can_tell_all_ways_say_so_and_the_connection_goes_on(
         answer_of(connection)
         patched.setattr(Lookup, "is_clean", lambda *_: False)
         patched.setattr(Lookup, "at_once", lambda *_: None)
-        patched.setattr(Lookup, "check_many", away)
+        patched.setattr(Lookup, "answers_of", away)
         by_route = asked(served, target, "origin: http://a.test")
         answers = []
         for _ in range(2):

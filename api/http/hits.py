@@ -40,47 +40,54 @@ class Hits:
         return clean(address) if verdict is not None and verdict.allowed else await self.explained(view, address, verdict)
 
     async def explained(self, view: View, address: str, verdict: Verdict | None) -> bytes:
-        """The same where memory does not say all: `verdict` is what it says.
+        """The same where memory does not say all: `verdict` is what it says."""
+        asked = self.asked(view, address)
+        await asyncio.wait({asked})  # whoever goes away takes it from nobody else
+        return self.told(address, verdict, asked)
 
-        Where memory says that it is on the list, and nothing can be told of the entry because the store is away, it is not
-        allowed all the same.
-        """
-        try:
-            answer = await self._from_store(view, address)
-        except Transient:
-            if verdict is None:
-                raise
-            return _stopped(address, verdict)
-        if not answer.known:
-            return _marked(address) if verdict is None else _stopped(address, verdict)
-        return _told(answer)
-
-    async def _from_store(self, view: View, address: str) -> Answer:
-        """The store's answer; all who ask for the same share it."""
+    def asked(self, view: View, address: str) -> "asyncio.Future[Answer]":
+        """Comes to the store's answer. All who ask for the same share it, so nobody may cancel it."""
         waiting = self._waiting.setdefault(view, {})
         answer = waiting.get(address)
         if answer is None:
             answer = waiting[address] = asyncio.get_running_loop().create_future()
         if view not in self._at_work:
             self._at_work[view] = asyncio.create_task(self._ask(view))
-        return await asyncio.shield(answer)  # whoever goes away takes it from nobody else
+        return answer
+
+    def told(self, address: str, verdict: Verdict | None, asked: "asyncio.Future[Answer]") -> bytes:
+        """The answer as JSON when the store has told; `Transient` where nobody can tell.
+
+        Where memory says that it is on the list, and nothing can be told of the entry because the store is away, it is not
+        allowed all the same.
+        """
+        try:
+            answer = asked.result()
+        except Transient:
+            if verdict is None:
+                raise
+            return _stopped(address, verdict)
+        if not answer.known:
+            return _marked(address) if verdict is None else _stopped(address, verdict)
+        if answer.entry is None and verdict is not None:
+            self._lookup.count_overruled()
+        return _told(answer)
 
     async def _ask(self, view: View) -> None:
         """Ask the store until nobody waits."""
         while waiting := self._waiting.pop(view, None):
-            batch = list(islice(waiting.items(), API_HITS_BATCH_MAX))
+            batch = dict(islice(waiting.items(), API_HITS_BATCH_MAX))
             if rest := dict(islice(waiting.items(), len(batch), None)):
                 self._waiting[view] = rest
             try:
-                answers = await self._threads.run(self._lookup.check_many, view, [address for address, _ in batch])
-                assert not answers.invalid, "a canonical address is its own canonical form"
+                answers = await self._threads.run(self._lookup.answers_of, view, list(batch))
             except Exception as error:
-                for _, answer in batch:
+                for answer in batch.values():
                     answer.set_exception(error)
                     answer.exception()  # that of a request that has gone is nobody's any more
             else:
-                for place, (address, answer) in enumerate(batch):
-                    answer.set_result(answers.suppressed.get(place) or Answer(address, None, known=answers.known))
+                for address, answer in batch.items():
+                    answer.set_result(answers[address])
         del self._at_work[view]
 
 

@@ -24,6 +24,7 @@ from api.http.hits import BEFORE_CLEAN, BEHIND_CLEAN
 from api.http.keys import KnownKey
 from api.http.problems import Problem, ProblemKind, problem_of, response_of, unavailable
 from api.http.quick import Question, QuickCheck
+from api.lookup import Answer
 from nullsender import telemetry
 from nullsender.counting import Tally, Timings
 from nullsender.limits import (
@@ -121,7 +122,7 @@ class Protocol(HttpToolsProtocol):
         self._rest = b""  # everything that stood behind its target
         self._requests_in_packet = 0
         self._plain: tuple[bytes, KnownKey] | None = None  # the target of the plain lookup in this packet, and whose it is
-        self._explaining: asyncio.Task[None] | None = None  # answers the last of them, where that takes the store
+        self._is_explaining = False  # the last of them, which takes the store
         self._stops = False  # the server does
         self._quick_at_seconds = 0.0  # when the last request was answered that nothing was parsed of
         self._clean_in_a_row = 0  # how many were, of clean addresses
@@ -174,7 +175,7 @@ class Protocol(HttpToolsProtocol):
         """Whether no request is under way, so that the next one can be answered at once."""
         return (
             not self._in_request
-            and self._explaining is None
+            and not self._is_explaining
             and (self.cycle is None or self.cycle.response_complete)
             and not self.flow.write_paused  # else the client does not read what it asked for
             and not self.transport.is_closing()
@@ -182,31 +183,40 @@ class Protocol(HttpToolsProtocol):
 
     def _explain_soon(self, question: Question, began_at_seconds: float) -> None:
         """Answer it when the store has; what comes in meanwhile has to wait."""
-        self.flow.pause_reading()
-        self._explaining = self.loop.create_task(self._explain(question, began_at_seconds))
-
-    async def _explain(self, question: Question, began_at_seconds: float) -> None:
         try:
-            body = await self._quick.explained(question)
+            asked = self._quick.asked(question)
+        except Problem as problem:
+            self._refuse_lookup(problem, began_at_seconds)
+        else:
+            self.flow.pause_reading()
+            self._is_explaining = True
+            asked.add_done_callback(partial(self._explain, question, began_at_seconds))
+
+    def _explain(self, question: Question, began_at_seconds: float, asked: "asyncio.Future[Answer]") -> None:
+        try:
+            body = self._quick.told(question, asked)
         except Exception as error:
-            answer = response_of(problem_of(error), _PATH)
-            if not self.transport.is_closing():
-                self.transport.write(_whole_problem(answer, self.server_state.default_headers))
-            telemetry.API_REQUESTS.labels(_PATH, str(answer.status_code)).inc()
-            _SECONDS.observe(self._now_seconds() - began_at_seconds)
+            self._refuse_lookup(error, began_at_seconds)
         else:
             if not self.transport.is_closing():
                 self._write(body, began_at_seconds)
-        self._explaining = None
+        self._is_explaining = False
         self.flow.resume_reading()
         if self._stops:
             self.transport.close()
+
+    def _refuse_lookup(self, error: Exception, began_at_seconds: float) -> None:
+        answer = response_of(problem_of(error), _PATH)
+        if not self.transport.is_closing():
+            self.transport.write(_whole_problem(answer, self.server_state.default_headers))
+        telemetry.API_REQUESTS.labels(_PATH, str(answer.status_code)).inc()
+        _SECONDS.observe(self._now_seconds() - began_at_seconds)
 
     def shutdown(self) -> None:
         """The server stops: so does this connection, after the answer that is under way."""
         self._stops = True
         self._cool()
-        if self._explaining is None:
+        if not self._is_explaining:
             super().shutdown()
 
     def _write(self, body: bytes, began_at_seconds: float) -> None:

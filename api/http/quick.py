@@ -5,6 +5,7 @@ at hand. This knows only the plain shape of that request. Whatever is unusual ab
 answered here but by the route in `checks.py`; a test holds all ways to the same answers.
 """
 
+import asyncio
 import re
 from collections.abc import Sequence
 from functools import lru_cache, partial
@@ -21,7 +22,7 @@ from api.http.clients import client_address
 from api.http.edge import Edge
 from api.http.hits import Hits, clean
 from api.http.keys import Keys, KnownKey
-from api.lookup import Lookup, Verdict
+from api.lookup import Answer, Lookup, Verdict
 from api.view import View
 from nullsender.address import canonical
 from nullsender.clock import Clock
@@ -132,9 +133,21 @@ class QuickCheck:
 
     async def explained(self, question: Question) -> bytes:
         """The body of the 200; a `Problem` past the key's rate, `Transient` where nobody can tell."""
-        known, view, address, verdict = question
-        require(Caller(known.key.id, view.tenant, known.bucket), 1)
-        return await self._hits.explained(view, address, verdict)
+        self._require(question)
+        return await self._hits.explained(question.view, question.address, question.verdict)
+
+    def asked(self, question: Question) -> "asyncio.Future[Answer]":
+        """The same in two steps, for whoever can not wait: this comes to what `told` makes the body of. `Problem` as above."""
+        self._require(question)
+        return self._hits.asked(question.view, question.address)
+
+    def told(self, question: Question, asked: "asyncio.Future[Answer]") -> bytes:
+        """The body of the 200; `Transient` where nobody can tell."""
+        return self._hits.told(question.address, question.verdict, asked)
+
+    def _require(self, question: Question) -> None:
+        known = question.known
+        require(Caller(known.key.id, known.tenant, known.bucket), 1)
 
     def application(self, question: Question) -> ASGIApp:
         """What answers it where the request is the application's."""
