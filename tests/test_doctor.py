@@ -77,7 +77,12 @@ def test_before_the_first_start_nothing_is_wrong_and_nothing_is_made(tmp_path: P
         ({"MX_TRUSTED_SOURCES": "10.0.0.0/8,::/0"}, State.WRONG, "holds every address"),
         ({"LOG_KIND": "kafka", "KAFKA_SERVERS": "127.0.0.1:1"}, State.DOUBT, "set store.url"),
         ({"DOMAINS": "bounces.example.com"}, State.DOUBT, "listen on 0.0.0.0:25"),
-        ({"DOMAINS": "bounces.example.com", "SMTP": "0.0.0.0:25"}, State.OK, ""),
+        ({"DOMAINS": "bounces.example.com", "SMTP": "0.0.0.0:25"}, State.DOUBT, "unsubscribe links lead nowhere"),
+        (
+            {"DOMAINS": "bounces.example.com", "SMTP": "0.0.0.0:25", "UNSUBSCRIBE_URL": "https://news.example.com"},
+            State.OK,
+            "",
+        ),
     ],
 )
 def test_settings_that_go_ill_together_are_told(tmp_path: Path, variables: Mapping[str, str], state: State, words: str) -> None:

@@ -182,6 +182,30 @@ def test_a_mail_to_the_signed_unsubscribe_address_stops_its_stream_alone(system:
     assert system.check("reader@example.net", stream="orders")["allowed"]
 
 
+def test_a_mail_with_a_links_token_as_its_subject_stops_its_list_alone(system: System, postfix: Postfix) -> None:
+    reader = "a.reader.whose.name.is.too.long.for.any.signed.address.of.ours@mail.example.net"
+    made = json.loads(system.command("unsubscribe-link", reader, "--stream", "News", "--list", "Weekly", "--json").stdout)
+    asked = EmailMessage()
+    asked["From"], asked["To"] = "another.address@example.com", "unsubscribe@bounces.localhost"
+    asked["Subject"] = made["headers"]["List-Unsubscribe"].partition("?subject=")[2].rstrip(">")
+    with smtplib.SMTP(*postfix.submission, timeout=30) as client:
+        client.send_message(asked)
+
+    def stopped() -> dict[str, Any] | None:
+        answer: dict[str, Any] = system.http.get(
+            "/v1/check", params={"address": reader, "stream": "news", "list": "weekly"}
+        ).json()
+        return None if answer["allowed"] else answer
+
+    answer = wait_for(stopped, what="the entry of the list")
+    assert (answer["cause"], answer["scope"], answer["expires"]) == ("unsubscribe", "list:weekly", None)
+    assert system.check(reader, stream="news")["allowed"]
+    clock = json.loads(system.command("deadlines", "--address", reader, "--json").stdout)
+    assert (clock["channel"], clock["verified"], clock["scope"]) == ("mailto", "token", "list:weekly")
+    assert clock["received"] <= clock["effective"] < clock["limit_at"]
+    assert system.command("deadlines", "--at-risk").stdout == ""
+
+
 def test_the_same_message_twice_is_one_report(system: System) -> None:
     message = (FIXTURES / "postfix" / "bad-syntax.eml").read_bytes()
 

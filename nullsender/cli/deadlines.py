@@ -97,9 +97,8 @@ def _show_at_risk(found: Iterable[Unheeded], now: datetime, *, as_json: bool) ->
             print(json.dumps(facts, ensure_ascii=False))
             continue
         over = "is over since" if one.is_breached(now) else "ends"
-        print(
-            f"{one.address or 'somebody'} ({one.tenant}), received {_time(one.received)}: the time {over} {_time(one.limit.at)}"
-        )
+        who = f"{one.address or 'somebody'} (tenant {one.tenant}, report {one.report or 'none'})"
+        print(f"{who}, received {_time(one.received)}: the time {over} {_time(one.limit.at)}")
         print(f"    held up: {one.held_up}\n    what to do: {one.remedy}")
 
 

@@ -34,6 +34,8 @@ def _settings(settings: Settings) -> Iterator[Finding]:
         yield doubt("log.kind is kafka and the list is a SQLite file, which one machine alone can use: set store.url")
     if settings.smtp.host.startswith(_LOOPBACK) and (public := [domain for domain in settings.domains if is_public(domain)]):
         yield doubt(f"smtp is {settings.smtp}, so nobody outside can bring mail for {', '.join(public)}: listen on 0.0.0.0:25")
+    if any(map(is_public, settings.domains)) and settings.unsubscribe.url == config.UnsubscribeSection().url:
+        yield doubt(f"unsubscribe.url is {settings.unsubscribe.url}, so unsubscribe links lead nowhere: set it to use them")
 
 
 def _bootstrap_key(settings: Settings) -> Iterator[Finding]:
