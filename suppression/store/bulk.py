@@ -9,11 +9,12 @@ and go in the order of their keys.
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import cache
+from operator import itemgetter
 from typing import Any
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import Column, Connection, Table, and_, bindparam, insert, update
+from sqlalchemy import Connection, Table, and_, bindparam, insert, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from suppression.models import UtcTime
@@ -26,9 +27,7 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[Columns]) -
     if not rows:
         return
     if not is_postgresql(connection):
-        statement, columns = _inserting(table)
-        values = [tuple(row[name] if bound is None else bound(row[name]) for name, bound in columns) for row in rows]
-        connection.exec_driver_sql(statement, values)
+        connection.exec_driver_sql(_inserting(table), _values(table, rows))
         return
     names = _names(table)
     with _psycopg(connection).cursor() as cursor, cursor.copy(_copying(table)) as copy:
@@ -45,9 +44,8 @@ def insert_new_rows(connection: Connection, table: Table, rows: Sequence[Columns
         arrays = [[row[name] for row in rows] for name in _names(table)]
         _psycopg(connection).execute(_inserting_new(table), arrays)
         return
-    statement, columns = _inserting(table)
-    values = [tuple(row[name] if bound is None else bound(row[name]) for name, bound in columns) for row in rows]
-    connection.exec_driver_sql(statement.replace("INSERT INTO", "INSERT OR IGNORE INTO", 1), values)
+    statement = _inserting(table).replace("INSERT INTO", "INSERT OR IGNORE INTO", 1)
+    connection.exec_driver_sql(statement, _values(table, rows))
 
 
 def update_rows(connection: Connection, table: Table, rows: Sequence[Columns]) -> None:
@@ -78,15 +76,30 @@ def _psycopg(connection: Connection) -> psycopg.Connection[Any]:
 
 
 @cache
-def _inserting(table: Table) -> tuple[str, Sequence[tuple[str, Callable[[Any], Any] | None]]]:
-    """The statement for SQLite, and for each of its parameters the column and what makes the driver's value of ours."""
-    dialect = sqlite.dialect()
-    return str(insert(table).compile(dialect=dialect)), [(column.name, _binding(column)) for column in table.c]
+def _inserting(table: Table) -> str:
+    """The statement for SQLite."""
+    return str(insert(table).compile(dialect=sqlite.dialect()))
 
 
-def _binding(column: Column[Any]) -> Callable[[Any], Any] | None:
-    """What SQLAlchemy would do to a value of that column, in as few steps as there can be; the driver takes most as they are."""
-    return _time_text if isinstance(column.type, UtcTime) else None
+def _values(table: Table, rows: Sequence[Columns]) -> list[tuple[object, ...]]:
+    """The rows as SQLite's driver takes them: times as text, all else as it is."""
+    pick, times = _picking(table)
+    picked = map(pick, rows)
+    return [_with_time_texts(values, times) for values in picked] if times else list(picked)
+
+
+@cache
+def _picking(table: Table) -> tuple[Callable[[Columns], tuple[Any, ...]], Sequence[int]]:
+    """What makes a tuple of a row's values, in the order of the columns; and which of them are times."""
+    times = [place for place, column in enumerate(table.c) if isinstance(column.type, UtcTime)]
+    return itemgetter(*_names(table)), times
+
+
+def _with_time_texts(values: tuple[Any, ...], times: Sequence[int]) -> tuple[object, ...]:
+    changed = list(values)
+    for place in times:
+        changed[place] = _time_text(values[place])
+    return tuple(changed)
 
 
 def _time_text(moment: datetime | None) -> str | None:
