@@ -5,6 +5,7 @@ time of that turn: the first lookup behind its commit is refused.
 """
 
 from datetime import datetime
+from functools import cache
 
 from sqlalchemy import Connection, select, update
 
@@ -21,10 +22,10 @@ class Asked:
     """What people asked, as far as one turn hears of it."""
 
     def __init__(self, deadlines: Deadlines, now: datetime) -> None:
-        self._deadlines = deadlines
         self._now = now
         self._rows: list[Columns] = []
         self._heeded: set[Person] = set()
+        self._limit = cache(deadlines.limit)  # thousands of one import came at the same moment
 
     def heeded(self, seq: int, key: Key, entry: Entry, asking: Asking) -> None:
         """The entry stops mail for this word, by the change `seq`. What the person had asked in vain before is heeded too."""
@@ -49,7 +50,7 @@ class Asked:
 
     def _row(self, seq: int, person: Person, asking: Asking) -> Columns:
         received_at = clean_time(asking.received_at) if asking.received_at else self._now
-        limit = self._deadlines.limit(person.tenant, received_at)
+        limit = self._limit(person.tenant, received_at)
         return {
             "seq": seq,
             "tenant": person.tenant,
