@@ -78,10 +78,10 @@ def _lines(told: About) -> list[str]:
 def _as_toml(version: str, told: dict[str, object], path: str = "") -> str:
     """A table as TOML; what is in force, with nothing left out."""
     plain = {name: value for name, value in told.items() if not isinstance(value, dict)}
-    lines = [f"# version {version}", ""] if not path else [f"[{path}]"]
+    lines = [f"# version {version}", ""] if not path else [f"[{path}]"] if plain else []
     lines += [f"{name} = {json.dumps(value)}" for name, value in plain.items()]
     inner = {name: value for name, value in told.items() if isinstance(value, dict)}
     for name, table in inner.items():
         below = f"{path}.{name}" if path else name
-        lines += ["", _as_toml(version, table, below)]
+        lines += [*([""] if plain else []), _as_toml(version, table, below)]
     return "\n".join(lines)

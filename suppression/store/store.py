@@ -18,7 +18,7 @@ from nullsender.address import canonical
 from nullsender.errors import Invalid
 from nullsender.events import Outcome
 from nullsender.log import Partition, Position
-from suppression.policy import PROTECTED, Cause, Claim, Did, decide
+from suppression.policy import TRANSITIONS, Cause, Claim, Did, Move, Word, decide, state_of
 from suppression.records import Addition, Applied, ConsentRequired, Entry
 from suppression.store import age
 from suppression.store.apply import Applier
@@ -136,7 +136,9 @@ class Store(StoreReader, StoreStories, StoreNames, StoreKeys, StorePreview, Stor
                 for key, entry in turn.entries_of(person)
                 if entry.is_live(turn.now) and scope in (None, key.scope) and wanted in (None, key.cause)
             ]
-            if consent is None and any(key.cause in PROTECTED for key, _ in standing):
+            word = Word.LIFT if consent is None else Word.CONSENT
+            moves = {TRANSITIONS[state_of(entry.standing(), turn.now), key.cause, word] for key, entry in standing}
+            if Move.REFUSE in moves:
                 raise ConsentRequired(
                     "this person complained or unsubscribed: say in `consent` how they agreed to get mail again, "
                     "or name another cause"
