@@ -157,7 +157,7 @@ def test_a_flood_is_held_from_where_it_is_too_much_and_released_as_it_would_have
     work_off(store)
 
     (entry,) = store.entries_of("default", "p11@example.com")
-    assert (entry.cause, entry.since) == (Cause.HARD, START)
+    assert (entry.cause, entry.since, entry.address) == (Cause.HARD, START, "p11@example.com")
     assert review.held("default") == []
     assert did(store, *flood(3, start=20)) == [Did.ADDED] * 3
 

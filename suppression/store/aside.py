@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import msgspec
 from sqlalchemy import Connection, select
 
+from nullsender.address import canonical
+from nullsender.errors import Invalid
 from nullsender.events import Decision, Outcome, Rejudgement, Result, decode
 from nullsender.limits import INCIDENTS_HOLDING_MAX, REPORTS_FOLDED_MAX
 from suppression.incidents.incident import Held, Incident, IncidentKind, Marks, Said, reading_of
@@ -114,6 +116,7 @@ class Recounting:
             words=self._words,
             because=self._because,
             why=one.why,
+            address=_address(one.row),
         )
 
     def _key(self, row: Row) -> Key | None:
@@ -165,6 +168,16 @@ def _body(one: Recount, said: Said) -> str | None:
     known = one.decision or _known(said, before.earlier)
     rejudged = msgspec.structs.replace(before, earlier=(*before.earlier, outcome.decision))
     return json_of(msgspec.structs.replace(outcome, decision=known, rejudged=rejudged))
+
+
+def _address(row: Row) -> str:
+    """The plain address, where the report holds it still: what was held or set aside has named nobody yet."""
+    if row["body"] is None:
+        return ""
+    try:
+        return canonical(decode(Outcome, row["body"]).report.recipient or "")
+    except Invalid:
+        return ""
 
 
 def _known(said: Said, earlier: Iterable[Decision]) -> Decision:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, and_, func, select
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, select
 
 from nullsender.errors import Invalid
 from nullsender.limits import BREAKER_KEYS_SHOWN_MAX, BREAKER_TRUSTED_HOURS, INCIDENT_PEOPLE_A_TURN
@@ -17,7 +17,7 @@ from suppression.audit.chain import Act
 from suppression.engine import reading
 from suppression.incidents.incident import Incident, IncidentKind, Marks
 from suppression.jobs.worker import Work
-from suppression.models import breaker, held_reports
+from suppression.models import breaker, held_reports, incident_reports, incidents
 from suppression.policy import Did
 from suppression.store import breaker as breaking
 from suppression.store.aside import Recount, Recounting, too_many_said
@@ -89,10 +89,15 @@ class StoreReview(StoreIncidents):
         return self.make(tenant, kind, Marks(held=key), reason=reason, actor=actor)
 
     def tidy(self, now: datetime) -> None:
-        """Close the keys that are calm again, and forget the tallies of those that made nothing for weeks."""
+        """Close the keys that are calm again; forget the tallies of those that made nothing for weeks, and what is history.
+
+        An incident that is older than any report that is kept can not be undone any more.
+        """
 
         def tidy(turn: Turn) -> None:
             breaking.tidy(turn.connection, now, self._breaker)
+            old = select(incidents.c.id).where(incidents.c.made_at < now - timedelta(days=self.kept.history_days))
+            turn.connection.execute(delete(incident_reports).where(incident_reports.c.incident_id.in_(old)))
 
         self._turn(tidy, now, patient=True)
 
