@@ -34,7 +34,7 @@ class Unsubscribing:
         self.mailto = settings.mailto
         self.proxies = settings.proxies
         self.crowds = Crowds(clock, per_second=settings.requests_per_second)
-        self._names = settings.names
+        self._names = {tenant.lower(): name for tenant, name in settings.names.items()}
 
     def name_of(self, tenant: str) -> str | None:
         """What the sender is called on the page."""

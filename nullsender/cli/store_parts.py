@@ -47,7 +47,7 @@ def deadlines_of(settings: Settings) -> Deadlines:
     try:
         return Deadlines(
             {
-                tenant: [Jurisdiction(word) for word in words.replace("+", " ").split()]
+                tenant.lower(): [Jurisdiction(word) for word in words.replace("+", " ").split()]
                 for tenant, words in settings.unsubscribe.jurisdictions.items()
             }
         )
