@@ -81,10 +81,10 @@ class CsvWriter(_Text):
 
     def part(self, rows: Sequence[Row]) -> bytes:
         """A line each, unless a cell holds a line end."""
-        columns: list[Sequence[Value]] = []
-        for column, values in zip(self._columns, zip(*rows, strict=True), strict=True):
-            written = _CELLS.get(column.kind)
-            columns.append(values if written is None else [value if value is None else written(value) for value in values])
+        columns = [
+            _CELLS[column.kind](values) if column.kind in _CELLS else values
+            for column, values in zip(self._columns, zip(*rows, strict=True), strict=True)
+        ]
         return self._octets(_csv(list(zip(*columns, strict=True))))
 
 
@@ -101,16 +101,20 @@ class NdjsonWriter(_Text):
         return self._octets(msgspec.json.Encoder().encode_lines([dict(zip(names, row, strict=True)) for row in rows]))
 
 
-def _text(value: Value) -> str:
-    assert isinstance(value, str)
-    return guarded(value)
+def _texts(values: Sequence[Value]) -> Sequence[Value]:
+    # Each word once: in most columns few words stand many times, and hardly any is dangerous.
+    changed: dict[Value, Value] = {
+        value: cell for value in set(values) if isinstance(value, str) and (cell := guarded(value)) != value
+    }
+    return [changed.get(value, value) for value in values] if changed else values
+
+
+def _flags(values: Sequence[Value]) -> Sequence[Value]:
+    return [None if value is None else "true" if value else "false" for value in values]
 
 
 #: What is not written as it is.
-_CELLS: Mapping[Kind, Callable[[Value], str]] = {
-    Kind.TEXT: _text,
-    Kind.FLAG: lambda value: "true" if value else "false",
-}
+_CELLS: Mapping[Kind, Callable[[Sequence[Value]], Sequence[Value]]] = {Kind.TEXT: _texts, Kind.FLAG: _flags}
 
 
 def _csv(rows: Sequence[Row]) -> bytes:
