@@ -24,12 +24,14 @@ from bench._lookup_doors import doors
 from bench._lookup_freshness import freshness
 from bench._lookup_http import Peers, Turns, batches, sample_answer, singles
 from bench._lookup_scrub import scrubs
+from bench._lookup_tables import tables
 from bench._lookup_world import LISTED_MAX, LookupWorld, Role, listed
 from bench._peers import nginx, redis
 from bench._processes import cores
 
+TABLES = (1_000_000, 10_000_000, 50_000_000)
 FOR_EVERY_SIZE = ("single", "batch")
-PARTS = (*FOR_EVERY_SIZE, "scrub", "freshness", "doors", "sizes")
+PARTS = (*FOR_EVERY_SIZE, "scrub", "freshness", "doors", "sizes", "tables")
 
 
 def main() -> None:
@@ -41,7 +43,9 @@ def main() -> None:
     loading.load()  # as an installation does, so that no process has to compile anything while it is measured
     claims: list[Claim] = []
     sizes: list[lookup_sizes.Size] = []
-    for place, entries in enumerate(chosen.entries):
+    if "tables" in chosen.only:
+        claims += tables(chosen.tables)
+    for place, entries in enumerate(chosen.entries if set(chosen.only) - {"tables"} else []):
         with tempfile.TemporaryDirectory(prefix="ns-bench-") as name, LookupWorld(Path(name) / "data") as world:
             world.fill(entries)
             follower, api = world.start("follow"), world.start_api(core=core)
@@ -62,7 +66,8 @@ def main() -> None:
 def _chosen() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART", help=", ".join(PARTS))
-    parser.add_argument("--entries", type=int, nargs="+", default=[LISTED_MAX, 10 * LISTED_MAX], help="sizes of the list")
+    parser.add_argument("--entries", type=int, nargs="+", default=[LISTED_MAX], help="sizes of the list")
+    parser.add_argument("--tables", type=int, nargs="+", default=TABLES, metavar="ENTRIES", help="sizes of the table alone")
     parser.add_argument("--lines", type=int, default=5_000_000, help="of the file that is scrubbed")
     parser.add_argument("--rounds", type=int, default=5, help="how often each is asked")
     parser.add_argument("--seconds", type=int, default=1, help="how long each time")
