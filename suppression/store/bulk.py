@@ -104,7 +104,7 @@ def _with_time_texts(values: tuple[Any, ...], times: Sequence[int]) -> tuple[obj
 
 def _time_text(moment: datetime | None) -> str | None:
     """A moment as SQLAlchemy writes it for SQLite: in UTC, with microseconds and without a zone."""
-    return moment and moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+    return None if moment is None else moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 @cache
