@@ -313,7 +313,7 @@ def test_the_first_refused_lookup_ends_the_clock(world: World) -> None:
     assert one.first_refused == moments[0]
 
 
-def test_links_of_a_proxys_guests_can_not_be_forged_by_a_header() -> None:
+def test_where_a_request_comes_from_is_what_our_own_proxy_says_and_nobody_else() -> None:
     proxies = [network_of("10.0.0.0/8")]
 
     assert str(origin_of("10.0.0.1", "6.6.6.6, 192.0.2.7", proxies)) == "192.0.2.7"
