@@ -10,6 +10,16 @@ import sqlalchemy as sa
 from alembic import op
 
 
+def keep_writers_out() -> None:
+    """Wait until nobody writes, and let nobody begin to until this step is over: for one that changes several tables.
+
+    Every writer begins with this table (`suppression/store/turn.py`). Who locked another one first would wait for a writer that
+    waits for him.
+    """
+    if op.get_context().dialect.name == "postgresql":
+        op.execute("LOCK TABLE numbering IN ACCESS EXCLUSIVE MODE")
+
+
 def build_index(name: str, table: str, columns: Sequence[str], *, where: sa.TextClause | None = None) -> None:
     """An index, on PostgreSQL without holding up anybody: that can not be within the step's transaction.
 
