@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from nullsender.address import canonical
 from nullsender.errors import Invalid
@@ -17,7 +17,7 @@ from nullsender.events import Decision, Outcome, Rejudgement, Result, decode
 from nullsender.limits import INCIDENTS_HOLDING_MAX, REPORTS_FOLDED_MAX
 from suppression.incidents.incident import Held, Incident, IncidentKind, Marks, Said, reading_of
 from suppression.incidents.matching import Facts, Match, Matcher, facts_of
-from suppression.models import held_reports, incidents
+from suppression.models import held_reports, incidents, outcomes
 from suppression.policy import PROTECTED, Did, Policy
 from suppression.policy.strikes import event_time
 from suppression.records import Applied
@@ -26,7 +26,7 @@ from suppression.store.bulk import Columns, insert_rows
 from suppression.store.histories import Row, asked_of
 from suppression.store.incident_reports import insert_memberships, membership, said_by
 from suppression.store.reported import Reported
-from suppression.store.rows import Key, Person
+from suppression.store.rows import Key, Person, one_of
 from suppression.store.settle import Anew, ReportKey, Settling, report_key_of
 from suppression.store.text import json_of
 from suppression.store.turn import Turn
@@ -196,6 +196,18 @@ def facts_of_row(row: Row, held: str | None) -> Facts:
     return Facts(failed_at, row["rule"], row["category"], row["stream"], None, held)
 
 
-def too_many_said(turn: Turn, people: Iterable[Person]) -> set[Person]:
-    """Those of whom more was said than one turn can go through: their entries are left to a person."""
-    return {person for person in people if turn.has_more_reports(person, REPORTS_FOLDED_MAX)}
+def too_many_said(turn: Turn, people: Collection[Person]) -> set[Person]:
+    """Those of whom more was said than one turn can go through: their entries are left to a person.
+
+    The index counts for all of them in one question; one for each takes ten times as long.
+    """
+    row = outcomes.c
+    asked = (
+        select(row.tenant, row.address_hash).group_by(row.tenant, row.address_hash).having(func.count() > REPORTS_FOLDED_MAX)
+    )
+    found: set[Person] = set()
+    for tenant in sorted({person.tenant for person in people}):
+        hashes = [person.address_hash for person in people if person.tenant == tenant]
+        for these in one_of(turn.connection, row.address_hash, hashes):
+            found |= {Person(*one) for one in turn.connection.execute(asked.where(row.tenant == tenant, these))}
+    return found
