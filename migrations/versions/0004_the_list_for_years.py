@@ -6,7 +6,7 @@ New words in columns that processes read strictly come with it, so it serves non
 import sqlalchemy as sa
 from alembic import op
 
-from migrations import build_index, drop_index
+from migrations import build_index, drop_index, keep_writers_out
 
 revision = "0004"
 down_revision = "0003"
@@ -21,6 +21,7 @@ _TIME = sa.DateTime(timezone=True)
 def upgrade() -> None:
     """One step up."""
     build_index("outcomes_of_span", "outcomes", ["received_at"])  # first: it ends the step's transaction, and can be done again
+    keep_writers_out()
     _policy()
     _audit()
     _incidents()
@@ -31,13 +32,14 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """The same step down."""
+    drop_index("outcomes_of_span", "outcomes")  # first, as above
+    keep_writers_out()
     op.drop_table("prehashed")
     _without_incidents()
     _without_jobs()
     _without_unsubscribes()
     _without_audit()
     _without_policy()
-    drop_index("outcomes_of_span", "outcomes")
 
 
 def _policy() -> None:
