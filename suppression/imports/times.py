@@ -11,15 +11,13 @@ _CHARACTERS_MAX = 64  # the longest is an RFC 5322 date with a comment
 
 def time_of(value: object) -> datetime | None:
     """The moment in UTC that a field names; None where it names none that can be read. Without a zone it is UTC."""
-    if isinstance(value, bool) or value is None:
+    if not value or value is True:
         return None
-    if isinstance(value, int | float):
-        return _of_seconds(value)
     if isinstance(value, datetime):
         return _in_utc(value)
+    if isinstance(value, int | float):
+        return _of_seconds(value)
     text = str(value).strip()[:_CHARACTERS_MAX]
-    if not text:
-        return None
     if text.isascii() and text.replace(".", "", 1).isdecimal():
         return _of_seconds(float(text)) or _of_text(text)
     return _of_text(text.removesuffix(" UTC"))
