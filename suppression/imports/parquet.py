@@ -14,7 +14,6 @@ from suppression.imports.reading import Reading, rows_of
 from suppression.imports.row import Refused
 from suppression.imports.systems import SHAPES, Fields, field_name, plain_shape
 
-MAGIC: Final = b"PAR1"
 _FURTHER: Final = frozenset(
     {"known_as", "since", "created_at", "created", "expires", "ended", "provisional", "reason", "status"}
 )

@@ -19,7 +19,6 @@ from nullsender.errors import Invalid
 from nullsender.limits import IMPORT_ROWS_A_TURN, IMPORT_WORDS_CHARACTERS_MAX
 from suppression.audit.chain import Act
 from suppression.imports.options import NO_CAUSE, Options, claim_of_row
-from suppression.imports.parquet import MAGIC, read_parquet
 from suppression.imports.reading import Reading, read_list
 from suppression.imports.refusals import Refusals
 from suppression.imports.report import Report
@@ -32,6 +31,7 @@ from suppression.store.imports import Brought, Source, StoreImports
 
 REFUSED: Final = "refused.csv"
 _SORTED: Final = "sorted.json"  # stands in the folder once all rows are sorted
+_PARQUET: Final = b"PAR1"  # how such a file begins
 _ROWS_A_STEP: Final = 2_000  # between two signs of life while a file is read
 
 
@@ -94,6 +94,8 @@ class Importer:
         with self._file.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         if self._is_parquet():
+            from suppression.imports.parquet import read_parquet  # its library is large, and few lists need it
+
             self._sorted = self._sort(read_parquet(self._file, self._brief.options.format), sha256, progress, None)
         else:
             with unpacked(self._file) as text:
@@ -108,7 +110,7 @@ class Importer:
 
     def _is_parquet(self) -> bool:
         with self._file.open("rb") as file:
-            return file.read(len(MAGIC)) == MAGIC
+            return file.read(len(_PARQUET)) == _PARQUET
 
     def _sort(self, reading: Reading, sha256: str, progress: Progress, text: Unpacked | None) -> _Sorted:
         brief = self._brief
