@@ -23,7 +23,7 @@ from suppression.engine import opened
 from suppression.policy import Cause, Policy
 from suppression.store.store import Store
 from tests.api_world import STALENESS_SECONDS_MAX, opened_world
-from tests.doors_world import Hall, Heard, opened_hall
+from tests.doors_world import Hall, Heard, ZoneAsker, opened_hall
 
 ALL_MAIL = View("default", None)
 MARKETING = View("default", "marketing")
@@ -214,3 +214,18 @@ def test_a_file_holds_those_whom_every_door_refuses(hall: Hall, view: View, tmp_
     assert {case.address for case in told if canonical(case.address) in held} == {
         case.address for case in told if case.answer.kind is Kind.SUPPRESSED
     }
+
+
+@pytest.mark.parametrize("algorithm", ["md5", "sha256"])
+def test_every_door_but_the_zone_refuses_whoever_only_a_hash_was_brought_of(hall: Hall, algorithm: str) -> None:
+    hall.world.suppress_hash(f"{algorithm}-brought@example.com", algorithm=algorithm, tenant="acme")
+    hall.world.catch_up()
+
+    for address, answer in (
+        (f"{algorithm.upper()}-Brought@example.com", stopped(Cause.UNSUBSCRIBE)),
+        ("acme@example.com", stopped(Cause.MANUAL)),
+        ("clean@example.com", ALLOWED),
+        ("nobody", INVALID),
+    ):
+        heard = {asker.name: asker.ask(ACME, address) for asker in hall.askers if not isinstance(asker, ZoneAsker)}
+        assert heard == dict.fromkeys(heard, answer)
