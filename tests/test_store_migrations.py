@@ -271,8 +271,8 @@ def test_a_migration_runs_while_others_write_and_ask_and_so_does_the_way_back(em
                 assert step(empty, revision) == (SCHEMA_REVISION if revision == "head" else revision)
         finally:
             done.set()
-        for one in working:
-            one.result()
+            for one in working:
+                one.result()
 
     with reading(empty) as connection:
         counts = [
