@@ -17,14 +17,14 @@ LINKS = UnsubscribeLinks(KEYS)
 STRANGER = UnsubscribeLinks(SigningKeys({"a": b"a secret of a stranger, 32 bytes"}))
 CLAIMS = Claims("default", "news", "jane@example.org", TODAY, "m7", "weekly.example.com")
 
-_NAMES = st.from_regex(r"[a-z0-9_.-]{1,64}", fullmatch=True)
+_NAMES = st.text("abcxyz019_.-", min_size=1, max_size=64)
 _CLAIMS = st.builds(
     Claims,
     tenant=st.just("default") | _NAMES,
     stream=st.none() | _NAMES,
-    recipient=st.builds("{}@{}".format, st.from_regex(r"[a-zà-ÿ0-9._+-]{1,120}", fullmatch=True), st.just("example.org")),
+    recipient=st.builds("{}@{}".format, st.text("abcxyzäöé019._+-", min_size=1, max_size=120), st.just("example.org")),
     sent_on=st.dates(date(2020, 1, 1), date(2140, 1, 1)),
-    message=st.from_regex(r"[!-~]{0,64}", fullmatch=True),
+    message=st.text("!#~aZ09<>&", max_size=64),
     mailing_list=st.none() | _NAMES,
 )
 

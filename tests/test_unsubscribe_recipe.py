@@ -18,7 +18,7 @@ from suppression.unsubscribes.deadlines import RULES
 
 PAGE = (Path(__file__).parents[1] / "docs" / "unsubscribes.md").read_text(encoding="utf-8")
 LINKS = UnsubscribeLinks(SigningKeys({"a": b"a secret of the tests, 32 bytes."}))
-_NAMES = st.just("") | st.from_regex(r"[a-z0-9_.-]{1,64}", fullmatch=True)
+_NAMES = st.just("") | st.text("abcxyz019_.-", min_size=1, max_size=64)
 
 
 def _recipe() -> Mapping[str, Any]:
@@ -37,8 +37,8 @@ RECIPE = _recipe()
     tenant=st.sampled_from(["default", "acme", "a.b-c"]),
     stream=_NAMES,
     mailing_list=_NAMES,
-    message=st.from_regex(r"[!-~]{0,64}", fullmatch=True),
-    user=st.from_regex(r"[a-zà-ÿ0-9._+-]{1,200}", fullmatch=True),
+    message=st.text("!#~aZ09<>&", max_size=64),
+    user=st.text("abcxyzäöé019._+-", min_size=1, max_size=200),
     day=st.dates(date(2026, 1, 1), date(2149, 1, 1)),
 )
 def test_the_recipe_makes_our_tokens(tenant: str, stream: str, mailing_list: str, message: str, user: str, day: date) -> None:
