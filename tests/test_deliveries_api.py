@@ -50,7 +50,7 @@ def test_deliveries_reset_what_bounced_before_and_one_bad_item_spoils_no_other(c
 
 
 def test_too_many_deliveries_and_a_key_that_may_not_write_are_refused(client: Client, world: World) -> None:
-    many = {"deliveries": [{}] * (DELIVERIES_PER_CALL_MAX + 1)}
+    many: dict[str, object] = {"deliveries": [{}] * (DELIVERIES_PER_CALL_MAX + 1)}
 
     assert client.post("/v1/deliveries", json=many).status_code == 413
     with opened_client(world.api(), world.key("check", "read")) as reader:

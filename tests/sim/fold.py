@@ -66,7 +66,8 @@ def _soft(strikes: Sequence[Struck], lifts: Sequence[datetime], policy: PolicySe
     best: dict[str, Struck] = {}
     for strike in sorted({s.report_id: s for s in sorted(strikes, reverse=True)}.values()):
         best.setdefault(strike.send, strike)
-    stand, level = None, 0
+    stand: Stand | None = None
+    level = 0
     for strike in sorted(best.values(), key=lambda one: one.at):
         since = max((lift for lift in lifts if lift <= strike.at), default=None)
         if since is not None and stand is not None and stand.begun < since:
@@ -80,7 +81,7 @@ def _soft(strikes: Sequence[Struck], lifts: Sequence[datetime], policy: PolicySe
                 long_ago = stand and stand.expires and strike.at - stand.expires >= timedelta(days=policy.soft_quiet_days)
                 level = 1 if long_ago else min(level + 1, len(policy.soft_lifetimes))
             lifetime = policy.soft_lifetimes[level - 1]
-            until = lifetime and strike.at + lifetime
+            until = None if lifetime is None else strike.at + lifetime
             if stand is not None and not over:
                 until = None if until is None or stand.expires is None else max(until, stand.expires)
             stand = Stand(False, until, begun=strike.at)
