@@ -2,7 +2,8 @@
 
 A job is taken by writing a lease's name and end into its row; all that its worker writes from then on holds only where that
 name still stands there. So a process that was given up for dead and comes back writes nothing any more. None of this changes
-the list: it needs no pen, and PostgreSQL's processes take jobs beside each other (SKIP LOCKED).
+the list: it needs no pen, and PostgreSQL's processes take jobs beside each other (SKIP LOCKED). Only asking for a job and
+completing it are turns, because the audit trail tells of them.
 """
 
 import secrets
@@ -126,13 +127,6 @@ class StoreJobs(StoreTurns):
             return None if found is None else job_of(found)
 
         return self._write(cancel)
-
-    def ended(self, kind: str, state: JobState, *, before: datetime, limit: int) -> Sequence[Job]:
-        """At most `limit` jobs of a kind that ended in that state before a moment, the oldest first."""
-        over = and_(jobs.c.kind == kind, jobs.c.state == state.value, jobs.c.finished_at < before)
-        with reading(self._engine) as connection:
-            rows = connection.execute(select(jobs).where(over).order_by(jobs.c.finished_at).limit(limit))
-            return [job_of(row) for row in rows]
 
     def expire_job(self, job: Job) -> None:
         """What a complete job has made is removed."""
