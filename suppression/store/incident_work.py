@@ -35,6 +35,9 @@ from suppression.store.rows import Key, Person, one_of
 from suppression.store.settle import ReportKey, report_key_of
 from suppression.store.turn import Turn
 
+# What came of reports that asked for nothing; a scope beside it says that one asked and was set aside.
+_ASKED_NOTHING = [did.value for did in (Did.RECORDED, Did.RELEASED)]
+
 #: Reads a report by the rules of today.
 Decide: TypeAlias = Callable[[Report], Decision]
 
@@ -49,7 +52,7 @@ def candidates(incident: Incident) -> ColumnElement[bool]:
         conditions.append(row.received_at < latest_arrival(marks.until))
     as_read = [column == mark for column, mark in ((row.rule, marks.rule), (row.category, marks.category)) if mark is not None]
     if incident.kind is IncidentKind.SENDER_FAULT:
-        as_read.append(row.scope.is_not(None))
+        as_read.append(or_(row.scope.is_not(None), row.did.not_in(_ASKED_NOTHING)))
     if as_read:  # what other incidents have changed is judged by what it was read as before
         other = incident_reports.c
         changed = exists().where(other.report_id == row.report_id, other.proven == row.proven)
@@ -120,7 +123,10 @@ class Making:
 
     def _own(self, row: Row) -> Said:
         known = self._concerned.get(report_key_of(row))
-        return known.own if known else said_by(row, self._held.get(report_key_of(row)))
+        if known is not None:
+            return known.own
+        said, asked = said_by(row, self._held.get(report_key_of(row))), asked_of(row, self._policy)
+        return said if asked is None else replace(said, scope=asked[0].scope)  # older rows do not say it
 
     def _has_marks(self, row: Row) -> bool:
         own = self._own(row)
