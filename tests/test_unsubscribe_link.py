@@ -1,6 +1,7 @@
 """The token of an unsubscribe link says what we signed, to nobody else anything, and nothing else is believed."""
 
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -35,7 +36,7 @@ def test_a_token_says_what_was_signed(claims: Claims) -> None:
 
     assert LINKS.verify(token, today=claims.sent_on) == claims
     assert tenant_of(token) == claims.tenant
-    assert tokens_in(f"unsubscribe {token}.") == [] or tokens_in(f"unsubscribe {token}") == [token]
+    assert tokens_in(f"unsubscribe {token} please") == [token]
 
 
 def test_the_same_mail_has_the_same_token_and_another_one_another() -> None:
@@ -43,7 +44,7 @@ def test_the_same_mail_has_the_same_token_and_another_one_another() -> None:
     assert len({LINKS.make(CLAIMS._replace(**{name: other})) for name, other in _OTHERS}) == len(_OTHERS)
 
 
-_OTHERS = [
+_OTHERS: list[tuple[str, Any]] = [
     ("tenant", "acme"),
     ("stream", None),
     ("stream", "weekly.example.com"),
@@ -137,7 +138,7 @@ def test_a_link_is_good_for_more_than_two_years_and_says_afterwards_what_it_said
     "wrong",
     [{"message": "two words"}, {"message": "x" * 65}, {"stream": "no such/name"}, {"recipient": "nobody"}, {"tenant": ""}],
 )
-def test_what_can_not_be_said_is_refused(wrong: dict[str, str]) -> None:
+def test_what_can_not_be_said_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(Invalid):
         LINKS.make(CLAIMS._replace(**wrong))
 
