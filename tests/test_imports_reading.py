@@ -6,12 +6,15 @@ import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nullsender.errors import Invalid
 from nullsender.limits import IMPORT_LINE_BYTES_MAX
+from suppression.imports.parquet import read_parquet
 from suppression.imports.reading import RowOrRefused, read_list
 from suppression.imports.row import Refused, Row
 from suppression.imports.systems import FORMATS, SHAPES
@@ -110,6 +113,19 @@ def told(rows: Iterable[RowOrRefused]) -> list[str]:
         ("mautic/dnc.json", None, "mautic", ["ada unsubscribe"]),
         ("plain/addresses.txt", None, "plain", ["ada None", "ben None", "- nobody", '"quoted name" None']),
         ("plain/with-columns.csv", None, "plain", ["ada None", "- ben"]),
+        (
+            "nullsender/entries.csv",
+            None,
+            "nullsender",
+            [
+                "ada hard *",
+                "+ben unsubscribe list:news",
+                "md5:3e3417d7ef77d5932a6734b916515ed5 complaint *-transactional",
+                "- eve",
+                "- zoe",
+                "-",
+            ],
+        ),
         ("hashed/sha256.txt", None, "plain", ["sha256:b5fc85e55755f9e0d030a10ab4429b6b2944855f9a0d60077fe832becbc41d72 None"]),
     ],
 )
@@ -249,8 +265,25 @@ def test_what_unpacks_to_more_than_any_list_is_refused(tmp_path: Path, monkeypat
         list(file.pieces())
 
 
+def test_a_list_in_parquet_is_read_and_a_damaged_one_refused(tmp_path: Path) -> None:
+    rows = {
+        "address": [ADA, None, "nobody"],
+        "known_as": [None, "md5:" + "0" * 32, None],
+        "cause": ["hard"] * 3,
+        "scope": ["*"] * 3,
+    }
+    pq.write_table(pa.table(rows), tmp_path / "list.parquet")
+    whole = (tmp_path / "list.parquet").read_bytes()
+    (tmp_path / "torn.parquet").write_bytes(whole[:-20])
+
+    reading = read_parquet(tmp_path / "list.parquet", None)
+    assert (reading.format, told(reading.rows)) == ("nullsender", ["ada hard *", f"md5:{'0' * 32} hard *", "- nobody"])
+    with pytest.raises(Invalid, match="damaged"):
+        read_parquet(tmp_path / "torn.parquet", None)
+
+
 @given(st.binary(max_size=4_000))
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 def test_any_packed_bytes_cost_no_more_than_a_refusal(tmp_path_factory: pytest.TempPathFactory, tail: bytes) -> None:
     file = tmp_path_factory.mktemp("any") / "list"
     whole = io.BytesIO()
@@ -287,7 +320,7 @@ _LIKELY = st.sampled_from(
 
 
 @given(st.one_of(st.binary(max_size=600), st.lists(_LIKELY, max_size=60).map(b"".join)), st.sampled_from([None, *FORMATS]))
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 def test_any_bytes_are_rows_or_refused(text: bytes, chosen: str | None) -> None:
     for begins in (b"", b"email,created,reason,status\n", b'[{"email":"ada@example.com","group_id":1},'):
         try:
@@ -300,6 +333,7 @@ def test_any_bytes_are_rows_or_refused(text: bytes, chosen: str | None) -> None:
 
 
 @given(st.lists(st.binary(max_size=40), max_size=12), st.integers(0, 3))
+@settings(deadline=None)
 def test_a_list_is_the_same_however_its_bytes_are_cut(cuts: list[bytes], which: int) -> None:
     name = ["ses/bulk.jsonl", "sparkpost/search.json", "mailgun/unsubscribes.csv", "powermta/acct.csv"][which]
     whole, pieces = (LISTS / name).read_bytes(), []
