@@ -211,8 +211,7 @@ class PolicySection(Section):
     file: OptionalPathSetting = None
     """The policy file (docs/policy.md): scopes by cause, and all of this by tenant and stream. It wins over what is set here."""
     soft_limit: int = Field(default=limits.SOFT_BOUNCES_MAX, ge=2, le=limits.SOFT_LIMIT_MAX)
-    """How many failed sends of the recipient's own fault within the window make an entry (docs/policy.md: some categories
-    have limits of their own)."""
+    """How many failed sends of the recipient's own fault make an entry; some categories differ (docs/policy.md)."""
     soft_window_days: int = Field(default=limits.SOFT_WINDOW_DAYS, ge=1, le=limits.SOFT_WINDOW_DAYS_MAX)
     """How long a soft bounce counts, in days."""
     soft_lifetimes: WordsSetting = limits.SOFT_LIFETIMES

@@ -8,10 +8,10 @@ All of it is put in the order in which it happened. So what it comes to does not
 something comes that is older than what was let go of (`compacted`): dozens of newer strikes and deliveries ago.
 """
 
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from fractions import Fraction
-from math import ceil
+from math import lcm
 from typing import NamedTuple
 
 import msgspec
@@ -25,6 +25,9 @@ from suppression.policy.transitions import Standing, decide
 from suppression.policy.words import Cause, Did
 
 ReportKey = tuple[str, bool]  # a report's id, and whether it is proven
+
+#: What is one, in parts that every limit divides.
+ENOUGH = lcm(*range(1, SOFT_LIMIT_MAX + 1))
 
 #: What an operator said of a soft entry: let it stand (the claim), or lift it (how it stood then).
 Word = Claim | Standing
@@ -92,15 +95,17 @@ def _enough(run: Sequence[Strike]) -> tuple[Strike, ...]:
     return tuple(sorted(strike for kind in kinds for strike in kind[-SOFT_LIMIT_MAX:]))
 
 
-def weight(strikes: Iterable[Strike], settings: PolicySettings) -> Fraction:
-    """What strikes weigh together; one is enough for an entry."""
-    limits = (settings.soft_limit_of(strike.category) for strike in strikes)
-    return sum((Fraction(1, limit) for limit in limits if limit), Fraction(0))
+def weight(strike: Strike, settings: PolicySettings) -> int:
+    """What a strike weighs; `ENOUGH` together makes an entry."""
+    limit = settings.soft_limit_of(strike.category)
+    return ENOUGH // limit if limit else 0
 
 
 def missing(strikes: Iterable[Strike], category: str, settings: PolicySettings) -> int:
     """How many more reports of that category make an entry."""
-    return max(0, ceil((1 - weight(strikes, settings)) * (settings.soft_limit_of(category) or settings.soft_limit)))
+    limit = settings.soft_limit_of(category) or settings.soft_limit
+    lacking = ENOUGH - sum(weight(strike, settings) for strike in strikes)
+    return max(0, -(-lacking * limit // ENOUGH))
 
 
 def _in_order(history: SoftHistory, words: Iterable[Word]) -> list[tuple[datetime, int, Strike | Word | None]]:
@@ -130,13 +135,19 @@ class _Walk:
         self.standing = before.standing if before else None
         self.level = before.level if before else 0
         self.asked = before.asked if before else False
-        self.run = list(before.run) if before else []
+        self.run: deque[Strike] = deque()
+        self._weights = {True: 0, False: 0}  # of the run, with and without proof
+        for strike in before.run if before else ():
+            self._count(strike)
         self.rests_on: Strike | Claim | None = None
         self.did: dict[ReportKey, Did] = {}
 
     def strike(self, strike: Strike) -> None:
         """One more failed send."""
-        self.run = [*(earlier for earlier in self.run if strike.at - earlier.at <= self._window), strike]
+        while self.run and strike.at - self.run[0].at > self._window:
+            gone = self.run.popleft()
+            self._weights[gone.proven] -= weight(gone, self._settings)
+        self._count(strike)
         claim = self._claim(strike)
         did = Did.COUNTED
         if claim is not None:
@@ -152,15 +163,24 @@ class _Walk:
     def lift(self, at: datetime, stood: Standing) -> None:
         """A lift holds against all that came before it, though nothing had to be lifted."""
         self.standing = (self.standing or stood).end(at, Did.LIFTED)
-        self.run, self.level, self.asked = [], 0, False
+        self._begin_run()
+        self.level, self.asked = 0, False
 
     def deliver(self, at: datetime) -> None:
         """The mailbox took mail: what failed before counts no more."""
-        self.run = []
+        self._begin_run()
         if self.standing is None or not self.standing.stops(at):
             self.level = 0
         elif self._settings.delivery_ends_soft and not self.asked:
             self.standing, self.level = self.standing.end(at, Did.RELEASED), 0
+
+    def _count(self, strike: Strike) -> None:
+        self.run.append(strike)
+        self._weights[strike.proven] += weight(strike, self._settings)
+
+    def _begin_run(self) -> None:
+        self.run.clear()
+        self._weights = {True: 0, False: 0}
 
     def _decide(self, claim: Claim, because: Strike | Claim) -> Did:
         did, self.standing = decide(self.standing, claim)
@@ -170,8 +190,8 @@ class _Walk:
 
     def _claim(self, strike: Strike) -> Claim | None:
         """What the run asks for; None while it is too light. Without proof it is provisional, and no step to a longer one."""
-        proven = weight((one for one in self.run if one.proven), self._settings) >= 1
-        if not proven and weight(self.run, self._settings) < 1:
+        proven = self._weights[True] >= ENOUGH
+        if not proven and sum(self._weights.values()) < ENOUGH:
             return None
         lifetime = self._lifetime(strike.at) if proven else timedelta(days=self._settings.provisional_days)
         expires = None if lifetime is None else strike.at + lifetime
