@@ -97,7 +97,7 @@ async def list_incidents(query: Annotated[IncidentsQuery, Query()], caller: MayR
 
 
 @routes.get(
-    "/v1/incidents/{incident}",
+    "/v1/incidents/{incident:int}",
     operation_id="show_incident",
     response_description="The incident.",
     responses=documented(*POSSIBLE_WITH_KEYS, HTTPStatus.NOT_FOUND),
@@ -108,7 +108,7 @@ async def show(incident: IncidentId, caller: MayRead, parts: UsedParts) -> Incid
 
 
 @routes.post(
-    "/v1/incidents/{incident}/undo",
+    "/v1/incidents/{incident:int}/undo",
     operation_id="undo_incident",
     status_code=HTTPStatus.ACCEPTED,
     dependencies=[Depends(require_json)],
