@@ -118,7 +118,7 @@ outcomes = Table(
     Column("tenant", Text, nullable=False),
     Column("stream", Text),
     Column("send", Text),  # which send it is about, as a short name; None: nothing but its day can say
-    Column("scope", Text),  # of the entry that it asked for; None: it asked for none
+    Column("scope", Text),  # of the entry that it asked for; None: it asked for none, or is from before 0004 (`scope_of`)
     Column("address_hash", LargeBinary),  # None: the report names no address
     Column("received_at", UtcTime, nullable=False),
     Column("occurred_at", UtcTime),

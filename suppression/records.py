@@ -41,14 +41,14 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         return self.standing().stops(now)
 
     def standing(self) -> Standing:
-        """The entry as the policy sees it."""
+        """The entry as the policy sees it. One that was lifted before lifts were remembered says so by how it ended."""
         return Standing(
             since=self.since,
             expires=self.expires,
             provisional=self.provisional,
             ended=self.ended,
             ended_by=self.ended_by,
-            lifted=self.lifted,
+            lifted=self.lifted or (self.ended if self.ended_by is Did.LIFTED else None),
         )
 
 

@@ -3,6 +3,8 @@
 New words in columns that processes read strictly come with it, so it serves none that were made for an older schema.
 """
 
+from datetime import UTC, datetime
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -43,16 +45,14 @@ def downgrade() -> None:
 
 
 def _policy() -> None:
-    """Soft bounces and deliveries, and which scope each report asked for: until now that followed from its stream."""
+    """Soft bounces and deliveries, and which scope each report asked for.
+
+    Rows that are there are left as they are: who reads them knows what they meant (`scope_of` in store/histories.py, and
+    `Entry.standing`).
+    """
     op.add_column("outcomes", sa.Column("scope", sa.Text))
-    by_stream = "outcome IN ('soft', 'unsubscribe') AND stream IS NOT NULL AND stream <> ''"
-    op.execute(
-        f"UPDATE outcomes SET scope = CASE WHEN {by_stream} THEN substr(stream, 1, 200) ELSE '*' END "
-        "WHERE outcome <> 'none' AND address_hash IS NOT NULL AND did NOT IN ('recorded', 'released')"
-    )
     op.add_column("outcomes", sa.Column("send", sa.Text))
     op.add_column("entries", sa.Column("lifted_at", _TIME))
-    op.execute("UPDATE entries SET lifted_at = ended_at WHERE ended_by = 'lifted'")
     _strikes()
     op.create_table(
         "deliveries",
@@ -67,13 +67,12 @@ def _policy() -> None:
 
 
 def _strikes() -> None:
-    """Deliveries between the strikes; those that are kept age from today."""
+    """Deliveries between the strikes; those that are kept age from today, which is the column's default for ever."""
     op.add_column("strikes", sa.Column("delivered", sa.Text))
     op.add_column("strikes", sa.Column("before", sa.Text))
-    op.add_column("strikes", sa.Column("newest_at", _TIME))
-    op.execute("UPDATE strikes SET newest_at = CURRENT_TIMESTAMP")
-    with op.batch_alter_table("strikes") as table:
-        table.alter_column("newest_at", nullable=False)
+    zone = "+00" if op.get_context().dialect.name == "postgresql" else ""  # SQLite keeps none
+    today = sa.text(f"'{datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}{zone}'")
+    op.add_column("strikes", sa.Column("newest_at", _TIME, nullable=False, server_default=today))
     op.create_index("strikes_to_drop", "strikes", ["newest_at"])
 
 

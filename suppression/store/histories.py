@@ -11,11 +11,12 @@ from typing import Any, NamedTuple, TypeAlias
 import msgspec
 
 from nullsender.events import Result
-from suppression.policy import REACH, Cause, Claim, Did, Policy, Strike, claim_for
+from suppression.policy import EVERYWHERE, REACH, Cause, Claim, Did, Policy, Strike, claim_for
 from suppression.policy.strikes import event_time
 from suppression.records import Entry
 from suppression.refold import Asked, Ended, Heard
 from suppression.store.rows import Key, Person
+from suppression.store.text import clean_name
 
 #: Who changes the list when reports count otherwise than before, as the history names it.
 REPLAY_ACTOR = "replay"
@@ -45,6 +46,7 @@ REPORTED_COLUMNS = (
 CHANGED_COLUMNS = ("seq", "at", "tenant", "address_hash", "action", "cause", "scope", "actor", "after")
 
 _ASKED_NOTHING = frozenset({Did.RECORDED, Did.RELEASED, Did.HELD})
+_BY_STREAM = frozenset({Result.SOFT, Result.UNSUBSCRIBE})  # before the policy said so
 _OPERATOR_DID = frozenset({Did.ADDED, Did.HARDENED, Did.RENEWED, Did.CONFIRMED})
 _ENTRY = msgspec.json.Decoder(Entry)
 
@@ -66,9 +68,20 @@ def person_of(row: Row) -> Person | None:
     return None if row["address_hash"] is None else Person(row["tenant"], row["address_hash"])
 
 
+def scope_of(row: Row) -> str | None:
+    """The scope that a report asked for, though it may have been set aside; None: it asked for nothing.
+
+    A row from before scopes were kept says it by its stream, which is what they followed from then.
+    """
+    if row["scope"] is not None or Did(row["did"]) in _ASKED_NOTHING:
+        scope: str | None = row["scope"]
+        return scope
+    return clean_name(row["stream"]) if row["outcome"] in _BY_STREAM and row["stream"] else EVERYWHERE
+
+
 def asked_of(row: Row, policy: Policy) -> tuple[Key, Claim] | None:
     """What a report asked for, on the scope that the policy of that day gave it; None: for nothing, or of nobody."""
-    person, reach, scope = person_of(row), REACH[Result(row["outcome"])], row["scope"]
+    person, reach, scope = person_of(row), REACH[Result(row["outcome"])], scope_of(row)
     if person is None or reach is None or scope is None or Did(row["did"]) in _ASKED_NOTHING:
         return None
     settings = policy.settings_for(row["tenant"], row["stream"])

@@ -117,7 +117,7 @@ class _Taking:
     def _why_not(self, row: Brought, theirs: Collection[tuple[Key, Entry]]) -> str | None:
         """Why the row is not to be taken by itself: the same was lifted here after it, or nobody knows."""
         lifted = [
-            entry.ended if entry.ended_by is Did.RELEASED else entry.lifted
+            entry.ended if entry.ended_by is Did.RELEASED else entry.standing().lifted
             for key, entry in theirs
             if key.cause is row.claim.cause or {key.cause, row.claim.cause} <= PROTECTED
         ]

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, and_, delete, select
 from suppression.incidents.incident import Held, Said
 from suppression.models import incident_reports, incidents
 from suppression.store.bulk import Columns, insert_rows
-from suppression.store.histories import Row
+from suppression.store.histories import Row, scope_of
 from suppression.store.rows import one_of
 from suppression.store.settle import ReportKey
 
@@ -43,7 +43,7 @@ def said_by(row: Row, held: str | None = None) -> Said:
         outcome=row["outcome"],
         category=row["category"],
         rule=row["rule"],
-        scope=row["scope"],
+        scope=scope_of(row),
         did=row["did"],
         why=row["why"],
         held=held,

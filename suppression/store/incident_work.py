@@ -125,8 +125,7 @@ class Making:
         known = self._concerned.get(report_key_of(row))
         if known is not None:
             return known.own
-        said, asked = said_by(row, self._held.get(report_key_of(row))), asked_of(row, self._policy)
-        return said if asked is None else replace(said, scope=asked[0].scope)  # older rows do not say it
+        return said_by(row, self._held.get(report_key_of(row)))
 
     def _has_marks(self, row: Row) -> bool:
         own = self._own(row)

@@ -5,12 +5,12 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, func, or_, select
 
 from nullsender.address import canonical
 from suppression.engine import reading
 from suppression.models import addresses, changes, outcomes
-from suppression.policy import Cause, Did
+from suppression.policy import EVERYWHERE, Cause, Did
 from suppression.records import Change, Entry, Page, Told
 from suppression.store.base import StoreBase
 from suppression.store.erased import name_of
@@ -61,7 +61,8 @@ class StoreStories(StoreBase):
         yield row.entry_id == began.id
         if began.cause is Cause.SOFT:
             settings = self.policy.settings_of_scope(began.tenant, began.scope)
-            counted = and_(row.did == Did.COUNTED.value, row.scope == began.scope, row.seq < began.id)
+            scope = func.coalesce(row.scope, func.nullif(row.stream, ""), EVERYWHERE)  # older rows say it by their stream
+            counted = and_(row.did == Did.COUNTED.value, scope == began.scope, row.seq < began.id)
             yield counted & (row.received_at >= began.since - timedelta(days=settings.soft_window_days))
 
 
