@@ -69,6 +69,10 @@ class StoreBase:
         """Says which address key the hashes were made with, without giving it away."""
         return self._hasher.fingerprint()
 
+    def _hashes_of(self, canonical_address: str) -> tuple[bytes, ...]:
+        """Under which hashes the list may know an address: its own first, then those that somebody brought only a hash of."""
+        return self._hasher.hash(canonical_address), *self._hasher.prehashed(canonical_address)
+
     def _write(self, work: Callable[[Connection], Done], *, patient: bool = False) -> Done:
         """What `work` answers, done in one transaction. A `patient` one gives way to all that are not.
 
