@@ -209,7 +209,7 @@ class PolicySection(Section):
     provisional_per_source_and_hour_max: int = Field(default=limits.PROVISIONAL_PER_SOURCE_AND_HOUR_MAX, ge=0)
     """How many provisional entries one source (IP address) may make within an hour."""
     file: OptionalPathSetting = None
-    """The policy file (docs/policy.md): scopes by cause, and all of this by tenant and stream. It wins over what is set here."""
+    """The policy file (docs/policy.md): scopes by cause, and all of this by tenant and stream. It wins over the settings."""
     soft_limit: int = Field(default=limits.SOFT_BOUNCES_MAX, ge=2, le=limits.SOFT_LIMIT_MAX)
     """How many failed sends of the recipient's own fault make an entry; some categories differ (docs/policy.md)."""
     soft_window_days: int = Field(default=limits.SOFT_WINDOW_DAYS, ge=1, le=limits.SOFT_WINDOW_DAYS_MAX)

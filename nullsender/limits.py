@@ -603,7 +603,7 @@ JOB_BREATH_SECONDS = 20.0
 JOB_TRIES_MAX = 5
 # How long a job waits after trouble that may pass, for each time that it was tried in vain.
 JOB_RETRY_SECONDS = 15.0
-# How many jobs of a kind one tenant may have waiting or at work: nobody needs more at once, and no tenant is to crowd others out.
+# How many jobs of a kind one tenant may have waiting or at work: nobody needs more, and no tenant is to crowd others out.
 JOBS_OPEN_MAX = 20
 # How often an idle worker looks for a job, which costs the store one question.
 JOBS_POLL_SECONDS = 1.0
@@ -634,7 +634,7 @@ IMPORT_PARQUET_ROWS = 4_096
 IMPORT_GROUPS_MAX = 100
 # What is kept of somebody's words about a row.
 IMPORT_WORDS_CHARACTERS_MAX = 200
-# Into how many parts the rows are sorted at most (each an open file), and how large a file makes one more: a part of about 40,000
+# Into how many parts the rows are sorted at most (each an open file), and how large a file makes one more: a part of some 40,000
 # rows, so that ten million rows are 256 parts, and each is sorted in memory.
 IMPORT_PARTS_MAX = 256
 IMPORT_PART_BYTES = 2 * 2**20
