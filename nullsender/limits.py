@@ -634,7 +634,7 @@ IMPORT_PARQUET_ROWS = 4_096
 IMPORT_GROUPS_MAX = 100
 # What is kept of somebody's words about a row.
 IMPORT_WORDS_CHARACTERS_MAX = 200
-# Into how many parts the rows are sorted at most (each an open file), and how large a file makes one more: a part of some 40,000
+# Into how many parts the rows are sorted at most (each an open file), and how large a file makes one more: a part of 40,000
 # rows, so that ten million rows are 256 parts, and each is sorted in memory.
 IMPORT_PARTS_MAX = 256
 IMPORT_PART_BYTES = 2 * 2**20
