@@ -31,9 +31,9 @@ def jobs(store: Store) -> StoreJobs:
     return StoreJobs.beside(store)
 
 
-def submit(jobs: StoreJobs, tenant: str = "default", **given: str) -> Job:
+def submit(jobs: StoreJobs, tenant: str = "default", job_id: str | None = None) -> Job:
     """A job that counts to three."""
-    return jobs.submit("count", tenant, "3", reason="a test", requested_by="olga", **given)
+    return jobs.submit("count", tenant, "3", reason="a test", requested_by="olga", job_id=job_id)
 
 
 def now_of(jobs: StoreJobs, job: Job) -> Job:

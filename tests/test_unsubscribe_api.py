@@ -17,7 +17,9 @@ from api.view import View
 from nullsender.limits import UNSUBSCRIBE_ANSWER_SECONDS, UNSUBSCRIBE_BODY_BYTES_MAX, UNSUBSCRIBE_DAYS
 from nullsender.signing.keys import Claims, SigningKeys
 from nullsender.signing.unsubscribe_link import UnsubscribeLinks
+from suppression import engine
 from suppression.policy import Cause
+from suppression.policy.scopes import Breadth, scope_for
 from suppression.store.unsubscribes import StoreUnsubscribes
 from suppression.unsubscribes.asking import Channel
 from tests.api_world import HASHER, UNSUBSCRIBING, World, opened_client, opened_world
@@ -157,9 +159,28 @@ def test_the_page_offers_all_mail_but_receipts(world: World, client: httpx.Clien
     answer = client.post(link(world, stream="news"), data=ONE_CLICK | {"from": "page", "scope": "all"})
 
     assert answer.status_code == 200
-    assert evidence(world) == [(Channel.PAGE, "*-transactional")]
+    assert scopes(world) == {"news", "*-transactional"}
+    assert {channel for channel, _ in evidence(world)} == {Channel.PAGE}
     assert world.store.check_hashes("default", world.store.policy.scopes_of("default", "news"), [HASHER.hash(ADA)])
     assert not world.store.check_hashes("default", world.store.policy.scopes_of("default", "transactional"), [HASHER.hash(ADA)])
+
+
+MAIL = [(stream, mailing_list) for stream in (None, "news", "transactional") for mailing_list in (None, "weekly")]
+
+
+@pytest.mark.parametrize("breadth", Breadth)
+def test_all_mail_is_never_less_than_the_mail_of_the_link(breadth: Breadth) -> None:
+    for stream, mailing_list in MAIL:
+        own, *wider = unsubscribe._scopes(scope_for(breadth, stream, mailing_list), everything=True)
+        assert unsubscribe._scopes(own, everything=False) == (own,)
+        assert {own, *wider} & {"*", "*-transactional"}
+
+
+def test_whoever_wants_no_mail_at_all_gets_none_of_the_kind_that_the_link_came_with(world: World, client: httpx.Client) -> None:
+    client.post(link(world, stream="transactional"), data=ONE_CLICK | {"from": "page", "scope": "all"})
+
+    for stream in ("transactional", "news"):
+        assert not client.get("/v1/check", params={"address": ADA, "stream": stream}).json()["allowed"]
 
 
 def test_a_link_that_is_too_old_holds_for_a_week(world: World, client: httpx.Client) -> None:
@@ -213,6 +234,16 @@ def test_while_the_store_is_away_nothing_is_done_and_everybody_is_told_so(world:
         assert int(answer.headers["retry-after"]) > 0
         assert "Es wurde nichts geändert" in answer.text
     assert scopes(world) == set()
+
+
+def test_while_somebody_else_writes_a_bad_token_waits_as_a_good_one_does(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "STORE_TURN_SECONDS_MAX", 0.05)
+    world.reconnect()
+    paths = [link(world, stream="news"), bad_links(world)[0]]
+    with opened_client(world.api()) as client, engine.writing(world.store._engine):
+        answers = [client.post(path, data=ONE_CLICK) for path in paths]
+
+    assert [answer.status_code for answer in answers] == [503, 503]
 
 
 @contextmanager

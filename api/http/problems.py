@@ -282,10 +282,11 @@ def documented(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
 
 
 _CHALLENGE = {"WWW-Authenticate": {"description": "RFC 6750 3: what the key lacks.", "schema": {"type": "string"}}}
-_RETRY = {"Retry-After": {"description": "After how many seconds to ask again.", "schema": {"type": "integer"}}}
+#: The header of an answer that says when to come again, for OpenAPI.
+RETRY_HEADER = {"Retry-After": {"description": "After how many seconds to ask again.", "schema": {"type": "integer"}}}
 _HEADERS: Mapping[HTTPStatus, Mapping[str, Any]] = {
     HTTPStatus.UNAUTHORIZED: _CHALLENGE,
     HTTPStatus.FORBIDDEN: _CHALLENGE,
-    HTTPStatus.TOO_MANY_REQUESTS: _RETRY,
-    HTTPStatus.SERVICE_UNAVAILABLE: _RETRY,
+    HTTPStatus.TOO_MANY_REQUESTS: RETRY_HEADER,
+    HTTPStatus.SERVICE_UNAVAILABLE: RETRY_HEADER,
 }

@@ -2,11 +2,12 @@
 
 A GET asks and changes nothing, because programs follow links in mail. A POST with `List-Unsubscribe=One-Click` unsubscribes,
 and is answered when the next lookup would be refused. Whether a token is good can not be told from the answer: a bad one gets
-the same page, after the same least time; and where the store is away both are told so, with nothing done.
+the same page, after the same work and least time; and where the store is away both are told so, with nothing done.
 """
 
 import logging
 import math
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -18,7 +19,7 @@ from api.http import unsubscribe_page as page
 from api.http.crowds import origin_of
 from api.http.one_click import Wish, read_wish
 from api.http.parts import Parts, UsedParts
-from api.http.problems import Problem, ProblemKind
+from api.http.problems import RETRY_HEADER, Problem, ProblemKind
 from api.http.suppressions import until_visible
 from nullsender import telemetry
 from nullsender.errors import Invalid, Transient
@@ -31,12 +32,13 @@ from nullsender.limits import (
 from nullsender.signing.keys import Expired
 from nullsender.signing.unsubscribe_link import tenant_of, token_id
 from suppression.policy import NOT_TRANSACTIONAL, Cause
-from suppression.policy.scopes import scope_for
+from suppression.policy.scopes import EVERYWHERE, scope_for
 from suppression.records import Addition
 from suppression.unsubscribes.asking import Asking, Channel
 
 _log = logging.getLogger("api")
 _METHODS = "GET, HEAD, OPTIONS, POST"
+_NOBODY = "default"  # any tenant: nothing is written there
 
 routes = APIRouter(tags=["unsubscribing"])
 
@@ -44,7 +46,12 @@ routes = APIRouter(tags=["unsubscribing"])
 def _pages(**statuses: str) -> dict[int | str, dict[str, Any]]:
     """The pages that a route answers with, by what OpenAPI says of each."""
     shape = {"content": {"text/html": {"schema": {"type": "string"}}}}
-    return {int(status[1:]): {"description": words, **shape} for status, words in statuses.items()}
+    pages: dict[int | str, dict[str, Any]] = {
+        int(status[1:]): {"description": words, **shape} for status, words in statuses.items()
+    }
+    for status in pages.keys() & {429, 503}:
+        pages[status]["headers"] = RETRY_HEADER
+    return pages
 
 
 _BUSY = "Too many requests came from this network; nothing was done. `Retry-After` says how long to wait."
@@ -118,7 +125,7 @@ async def unsubscribe(token: str, request: Request, parts: UsedParts) -> Respons
 
 
 async def _heed(parts: Parts, token: str, wish: Wish, request: Request) -> None:
-    """Put whom the token names on the list; where it names nobody, ask the store something all the same."""
+    """Put whom the token names on the list; where it names nobody, write nothing, in a turn all the same."""
     channel = Channel.PAGE if wish.by_page else Channel.ONE_CLICK
     try:
         claims, expired = parts.unsubscribing.links.verify(token, today=parts.unsubscribing.clock.now().date()), False
@@ -126,7 +133,9 @@ async def _heed(parts: Parts, token: str, wish: Wish, request: Request) -> None:
         claims, expired = too_old.claims, True
     except Invalid:
         telemetry.UNSUBSCRIBE_REQUESTS.labels(channel, "unknown").inc()
-        await parts.threads.run(parts.store.feed_head)
+        # It waits its turn to write as a good one does: whoever holds the others up would show by the time which it was.
+        await parts.threads.run(parts.store.add_all, _NOBODY, [], actor=channel.value)
+        await until_visible(parts)
         return
     asking = Asking(
         channel=channel,
@@ -138,18 +147,27 @@ async def _heed(parts: Parts, token: str, wish: Wish, request: Request) -> None:
     )
     settings = parts.store.policy.settings_for(claims.tenant, claims.stream)
     own_scope = scope_for(settings.breadth_of(Cause.UNSUBSCRIBE), claims.stream, claims.mailing_list)
-    addition = Addition(
-        address=claims.recipient,
-        scope=NOT_TRANSACTIONAL if wish.everything else own_scope,
-        cause=Cause.UNSUBSCRIBE,
-        reason=f"unsubscribed by {'the page of a link' if wish.by_page else 'one click'}",
-        # An old link is worth as much as a mail that proves nothing.
-        expires=parts.unsubscribing.clock.now() + timedelta(days=settings.provisional_days) if expired else None,
-        asking=asking,
-    )
-    await parts.threads.run(parts.store.add_all, claims.tenant, [addition], actor=channel.value)
+    additions = [
+        Addition(
+            address=claims.recipient,
+            scope=scope,
+            cause=Cause.UNSUBSCRIBE,
+            reason=f"unsubscribed by {'the page of a link' if wish.by_page else 'one click'}",
+            # An old link is worth as much as a mail that proves nothing.
+            expires=parts.unsubscribing.clock.now() + timedelta(days=settings.provisional_days) if expired else None,
+            asking=asking,
+        )
+        for scope in _scopes(own_scope, everything=wish.everything)
+    ]
+    await parts.threads.run(parts.store.add_all, claims.tenant, additions, actor=channel.value)
     telemetry.UNSUBSCRIBE_REQUESTS.labels(channel, "expired" if expired else "heeded").inc()
     await until_visible(parts)
+
+
+def _scopes(own_scope: str, *, everything: bool) -> Sequence[str]:
+    """What is stopped: the mail of the link, and with `everything` all that is not transactional besides."""
+    wider = everything and own_scope not in (EVERYWHERE, NOT_TRANSACTIONAL)
+    return (own_scope, NOT_TRANSACTIONAL) if wider else (own_scope,)
 
 
 async def _body(request: Request) -> bytes:
