@@ -269,9 +269,10 @@ audit = Table(
     Column("digest", LargeBinary, nullable=False),
     Column("chain", LargeBinary, nullable=False),
 )
-_is_an_act = text("kind <> 'change'")
-Index("audit_acts", audit.c.kind, audit.c.seq, sqlite_where=_is_an_act, postgresql_where=_is_an_act)
-Index("audit_of_subject", audit.c.subject, audit.c.seq, sqlite_where=_is_an_act, postgresql_where=_is_an_act)
+#: As text, for the same reason as above.
+is_an_act = text("kind <> 'change'")
+Index("audit_acts", audit.c.kind, audit.c.seq, sqlite_where=is_an_act, postgresql_where=is_an_act)
+Index("audit_of_subject", audit.c.subject, audit.c.seq, sqlite_where=is_an_act, postgresql_where=is_an_act)
 
 erased = Table(
     "erased",

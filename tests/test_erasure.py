@@ -1,7 +1,10 @@
 """A person is erased: no word and no plain address is left, or comes back; mail stays stopped; the audit trail holds."""
 
+import hashlib
+import json
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import Engine, insert, select
@@ -12,8 +15,9 @@ from nullsender.errors import Invalid
 from suppression.audit.chain import Act
 from suppression.engine import reading, writing
 from suppression.exports.signing import DocumentSigner
+from suppression.incidents.incident import IncidentKind, Marks
 from suppression.models import metadata, unsubscribes
-from suppression.policy import Did
+from suppression.policy import Cause, Did, Standing
 from suppression.privacy.access import text_of
 from suppression.privacy.certificate import REMOVED, Certificate
 from suppression.privacy.retention import Kept, leaving_later
@@ -21,13 +25,19 @@ from suppression.records import Told
 from suppression.store.access import StoreAccess
 from suppression.store.audit_read import StoreAudit
 from suppression.store.erasure import StoreErasure
+from suppression.store.incidents import StoreIncidents
+from suppression.store.jobs import StoreJobs
+from suppression.store.prehashed import insert_prehashed
+from suppression.store.rows import Key, Person
 from suppression.store.store import Store
+from suppression.store.turn import Grounds, Turn
 from tests.outcomes import START, an_outcome
 from tests.store_contract import ADA, BEN, did, lift, live, plain_addresses, put, stops, tell
 from tests.store_fixtures import ADDRESS_KEY, BOTH_DATABASES
 
 both_databases = pytest.mark.parametrize("database", BOTH_DATABASES)
 
+_NOTHING = {"addresses": 0}
 SECRETS = (ADA, "Lovelace", "double opt-in", "192.0.2.77", "Firefox")
 
 
@@ -122,7 +132,7 @@ def test_twice_is_as_good_and_so_is_somebody_whom_nobody_knows(known: Store, eng
 
     again, stranger = erase(known), erase(known, "nobody@example.com")
 
-    assert (again.removed, stranger.removed) == ({"audit": 0, "addresses": 0}, {"audit": 0, "addresses": 0})
+    assert (again.removed, stranger.removed) == (_NOTHING, _NOTHING)
     assert stranger.tenants == []
     tell(known, an_outcome("first", recipient="nobody@example.com", tenant="acme"))
     assert "nobody@example.com" not in plain_addresses(engine)
@@ -154,6 +164,53 @@ def test_very_many_reports_are_erased_in_several_turns(store: Store, monkeypatch
 
     assert (removed["outcomes"], removed["changes"]) == (5, 6)
     assert StoreAudit.beside(store).verify_audit().breach is None
+
+
+@both_databases
+def test_words_that_name_the_person_go_wherever_they_were_typed(
+    known: Store, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("suppression.store.erasure.ERASURE_TURN_ROWS_MAX", 2)
+    for number in range(3):
+        act = Act(kind="export", tenant="default", actor="olga", reason=f"{number}", body={"recipient": f"Ada <{ADA.upper()}>"})
+        known._turn(partial(Turn.tell, act=act))
+    other = Act(kind="export", tenant="default", actor="olga", reason=f"for x{ADA}.au, not her")
+    known._turn(lambda turn: turn.tell(other))
+    StoreJobs.beside(known).submit(
+        "export", "default", json.dumps({"recipient": ADA}), reason=f"for {ADA}, Lovelace", requested_by="olga"
+    )
+    StoreIncidents.beside(known).make(
+        "default", IncidentKind.SENDER_FAULT, Marks(text=f"<{ADA}>"), reason=f"complaint of {ADA} Lovelace", actor="olga"
+    )
+
+    certificate = erase(known)
+
+    assert [text for text in traces(engine) if f"x{ADA}.au" not in text] == []
+    assert (certificate.removed["audit"], certificate.removed["jobs"]) == (5, 3)  # an act each, and the incident has a job
+    assert any(f"x{ADA}.au" in text for text in everything(engine))
+    assert StoreAudit.beside(known).verify_audit().breach is None
+
+
+@both_databases
+def test_whoever_was_brought_as_a_hash_is_erased_by_the_address(store: Store, engine: Engine) -> None:
+    hasher = AddressHasher(ADDRESS_KEY)
+    name = f"md5:{hashlib.md5(ADA.encode()).hexdigest()}"
+    key = hasher.hash_prehashed(name)
+
+    def bring(turn: Turn) -> None:
+        turn.load([Person("default", key)])
+        standing = Standing(since=START, expires=None, provisional=False)
+        grounds = Grounds(actor="olga", reason="Lovelace")
+        turn.put(Key(Person("default", key), "*", Cause.COMPLAINT), Did.ADDED, standing, grounds)
+        turn.at_end(lambda connection: insert_prehashed(connection, {key: name}))
+
+    store._turn(bring)
+
+    certificate = erase(store)
+
+    assert not any(secret in text for text in everything(engine) for secret in (*SECRETS, name))
+    assert (certificate.tenants, certificate.removed["addresses"]) == (["default"], 1)
+    assert store.check_hashes("default", ["*"], [key])[key].cause is Cause.COMPLAINT
 
 
 @pytest.mark.parametrize("database", ["sqlite"])

@@ -14,14 +14,15 @@ from suppression.privacy.retention import Rule
 
 #: What an erasure removes: the name in the certificate, and the words for it.
 REMOVED: Mapping[str, str] = {
-    "addresses": "the plain address",
+    "addresses": "the plain address, and a hash of it that somebody brought",
     "outcomes": "the words of reports about the person",
     "changes": "the words of the history: reasons and consent that people typed",
     "entries": "the reasons that people typed for entries",
     "strikes": "counts of soft bounces",
     "deliveries": "what was delivered lately",
     "unsubscribes": "IP address, browser, message and token of unsubscribes",
-    "audit": "the words of acts about the person in the audit trail",
+    "audit": "the words of acts in the audit trail that are about the person or hold the address",
+    "jobs": "the address, and the reasons that held it, in jobs and incidents",
 }
 
 KEPT: Sequence[Mapping[str, str]] = (

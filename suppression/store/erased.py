@@ -12,6 +12,7 @@ from suppression.models import addresses, erased
 from suppression.store.bulk import Columns, insert_rows
 from suppression.store.rows import Person, one_of
 
+ERASED = "erased"  # what stands where words were
 EVERY_TENANT = "*"  # in `erased`: from every list that there is and will be
 
 

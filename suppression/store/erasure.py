@@ -6,31 +6,43 @@ contents it took from it. To erase somebody twice, or somebody who is not known 
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Table, delete, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Table, delete, insert, or_, select, update
 
 from nullsender.address import canonical
 from nullsender.errors import Invalid
 from nullsender.limits import ERASURE_TURN_ROWS_MAX
-from suppression.audit.chain import CHANGE, ERASES, ERASURE, GENESIS, UNSEALED, Act
+from suppression.audit.chain import ERASURE, UNSEALED, Act
 from suppression.engine import reading
 from suppression.exports.signing import Document, DocumentSigner
-from suppression.models import addresses, audit, changes, deliveries, entries, erased, outcomes, strikes, unsubscribes
+from suppression.models import (
+    addresses,
+    changes,
+    deliveries,
+    entries,
+    erased,
+    incident_reports,
+    outcomes,
+    prehashed,
+    strikes,
+    unsubscribes,
+)
 from suppression.privacy.certificate import Certificate
 from suppression.privacy.retention import leaving_later
 from suppression.records import Entry
 from suppression.store.audit import unseal
-from suppression.store.erased import EVERY_TENANT, erased_of
+from suppression.store.erased import ERASED, EVERY_TENANT, erased_of
+from suppression.store.incident_reports import decode_said
 from suppression.store.known import tenants_with
-from suppression.store.rows import Person
+from suppression.store.naming import Naming, acts_naming, blot_out
+from suppression.store.rows import Person, one_of
 from suppression.store.text import clean_words, json_of, require_name
 from suppression.store.turn import Turn
 from suppression.store.turns import StoreTurns
 
-ERASED = "erased"  # what stands where words were
 _ACTOR = "erasure"  # who takes words from the trail, as it names them
 
 _ENTRY = msgspec.json.Decoder(Entry)
@@ -61,20 +73,25 @@ class StoreErasure(StoreTurns):
             raise Invalid("say the reason without the address: the reason stays, and the address must not")
         if tenant is not None:
             require_name(tenant, "the tenant")
-        address_hash = self._hasher.hash(name)
-        self._turn(lambda turn: _note(turn, Person(tenant or EVERY_TENANT, address_hash)))
+        keys = (self._hasher.hash(name), *self._hasher.prehashed(name))  # somebody may have brought a hash only
+        of_tenant, subject = tenant or EVERY_TENANT, keys[0].hex()
+        people = [Person(of_tenant, key) for key in keys]
+        self._turn(lambda turn: _note(turn, people))
         with reading(self._engine) as connection:
-            tenants = [tenant] if tenant else tenants_with(connection, address_hash, _KNOWING)
+            known = {key: [tenant] if tenant else tenants_with(connection, key, _KNOWING) for key in keys}
         removed: Counter[str] = Counter()
-        for one in tenants:
-            removed += self._erase_from(Person(one, address_hash))
-        told = Act(kind=ERASURE, tenant=tenant, actor=actor, reason=clean_words(reason), subject=address_hash.hex())
-        number = self._turn(lambda turn: self._end(turn, told, Person(tenant or EVERY_TENANT, address_hash), tenants, removed))
+        for key, tenants in known.items():
+            for one in tenants:
+                removed += self._erase_from(Person(one, key))
+        removed += self._erase_naming(Naming(name, [key.hex() for key in keys], tenant))
+        told = Act(kind=ERASURE, tenant=tenant, actor=actor, reason=clean_words(reason), subject=subject)
+        lists = sorted({one for tenants in known.values() for one in tenants})
+        number = self._turn(lambda turn: _end(turn, told, people, lists, removed))
         return Certificate(
             id=f"erasure-{number}",
             at=self._clock.now(),
-            subject=address_hash.hex(),
-            tenants=tenants,
+            subject=subject,
+            tenants=lists,
             actor=clean_words(actor),
             reason=told.reason,
             removed=removed,
@@ -94,16 +111,42 @@ class StoreErasure(StoreTurns):
             if part.is_last:
                 return removed
 
-    def _end(self, turn: Turn, told: Act, person: Person, tenants: Sequence[str], removed: Counter[str]) -> int:
-        """Take what is no list's own, acts and the plain address; the number of the act that tells all, `removed` too."""
-        acts = _acts_about(turn.connection, person)
-        removed["audit"] = len(acts)
-        removed["addresses"] = 0
+    def _erase_naming(self, naming: Naming) -> Counter[str]:
+        """Take the words of acts that are about a person or name one, and the name out of jobs and incidents."""
+        removed, came_to = Counter[str](), -1
+        while True:
+            took, next_ = self._turn(lambda turn, after=came_to: _erase_acts(turn, naming, after))  # type: ignore[misc]
+            removed["audit"] += took
+            if next_ is None:
+                removed["jobs"] = self._turn(lambda turn: blot_out(turn.connection, naming))
+                return removed
+            came_to = next_
+
+
+def _erase_acts(turn: Turn, naming: Naming, after: int) -> tuple[int, int | None]:
+    """A bounded part of them; how many, and where to go on."""
+    found = acts_naming(turn.connection, naming, after, ERASURE_TURN_ROWS_MAX)
+    return _tell_unsealed(turn, found.numbers, naming.tenant, naming.subjects[0]), found.next_
+
+
+def _tell_unsealed(turn: Turn, numbers: Collection[int], tenant: str | None, subject: str) -> int:
+    """Let go of these contents of the trail, and say there how many they were."""
+    unsealed = unseal(turn.connection, numbers)
+    if unsealed:
+        turn.tell(Act(kind=ERASURE, tenant=tenant, actor=_ACTOR, reason=ERASED, subject=subject, body={UNSEALED: unsealed}))
+    return unsealed
+
+
+def _end(turn: Turn, told: Act, people: Sequence[Person], tenants: Sequence[str], removed: Counter[str]) -> int:
+    """Take what stands for the address itself; the number of the act that tells all, `removed` too."""
+    removed["addresses"] = 0
+    for person in people:
         if person.tenant == EVERY_TENANT or not _others_know(turn.connection, person):
-            gone = delete(addresses).where(addresses.c.address_hash == person.address_hash)
-            removed["addresses"] = turn.connection.execute(gone).rowcount
-        body = {UNSEALED: unseal(turn.connection, acts), "tenants": [*tenants], "removed": dict(removed)}
-        return turn.tell(msgspec.structs.replace(told, body=body))
+            for table in (addresses, prehashed):
+                gone = delete(table).where(table.c.address_hash == person.address_hash)
+                removed["addresses"] += turn.connection.execute(gone).rowcount
+    body = {UNSEALED: 0, "tenants": [*tenants], "removed": dict(removed)}
+    return turn.tell(msgspec.structs.replace(told, body=body))
 
 
 def _others_know(connection: Connection, person: Person) -> bool:
@@ -118,19 +161,17 @@ def _erase_part(turn: Turn, person: Person, after: int) -> _Part:
     removed["outcomes"] = _empty_reports(connection, person)
     numbers = _empty_changes(connection, person, after)
     removed["changes"] = sum(numbers.values())
-    unsealed = unseal(connection, numbers)
-    if unsealed:
-        about, body = person.address_hash.hex(), {UNSEALED: unsealed}
-        turn.tell(Act(kind=ERASURE, tenant=person.tenant, actor=_ACTOR, reason=ERASED, subject=about, body=body))
+    _tell_unsealed(turn, numbers, person.tenant, person.address_hash.hex())
     is_last = max(removed["outcomes"], len(numbers)) < ERASURE_TURN_ROWS_MAX
     return _Part(removed, max(numbers, default=after), is_last)
 
 
-def _note(turn: Turn, person: Person) -> None:
+def _note(turn: Turn, people: Sequence[Person]) -> None:
     row = erased.c
-    same = (row.address_hash == person.address_hash) & (row.tenant == person.tenant)
-    if not turn.connection.execute(update(erased).where(same).values(at=turn.now)).rowcount:
-        turn.connection.execute(insert(erased).values(address_hash=person.address_hash, tenant=person.tenant, at=turn.now))
+    for tenant, address_hash in people:
+        same = (row.address_hash == address_hash) & (row.tenant == tenant)
+        if not turn.connection.execute(update(erased).where(same).values(at=turn.now)).rowcount:
+            turn.connection.execute(insert(erased).values(address_hash=address_hash, tenant=tenant, at=turn.now))
 
 
 def _is(table: Table, person: Person) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
@@ -140,7 +181,22 @@ def _is(table: Table, person: Person) -> tuple[ColumnElement[bool], ColumnElemen
 def _empty_reports(connection: Connection, person: Person) -> int:
     key = outcomes.c.report_id, outcomes.c.proven
     full = select(*key).where(*_is(outcomes, person), outcomes.c.body.is_not(None)).limit(ERASURE_TURN_ROWS_MAX)
-    return connection.execute(update(outcomes).where(tuple_(*key).in_(full)).values(body=None, why=ERASED)).rowcount
+    reports = connection.execute(full).scalars().all()
+    for these in one_of(connection, outcomes.c.report_id, reports):
+        connection.execute(update(outcomes).where(these, *_is(outcomes, person)).values(body=None, why=ERASED))
+    for these in one_of(connection, incident_reports.c.report_id, reports):
+        _empty_readings(connection, these & (incident_reports.c.address_hash == person.address_hash))
+    return len(reports)
+
+
+def _empty_readings(connection: Connection, chosen: ColumnElement[bool]) -> None:
+    """Take the words from what reports were read as before an incident."""
+    row = incident_reports.c
+    for found in connection.execute(select(incident_reports).where(chosen)).all():
+        readings = {name: found._mapping[name] for name in ("own", "read_as") if found._mapping[name] is not None}
+        wordless = {name: json_of(msgspec.structs.replace(decode_said(said), why=ERASED)) for name, said in readings.items()}
+        same = (row.report_id == found.report_id) & (row.proven == found.proven) & (row.incident_id == found.incident_id)
+        connection.execute(update(incident_reports).where(same).values(wordless))
 
 
 def _empty_changes(connection: Connection, person: Person, after: int) -> dict[int, bool]:
@@ -180,13 +236,3 @@ def _drop_rest(connection: Connection, person: Person) -> Counter[str]:
     for table in (strikes, deliveries):
         removed[table.name] += connection.execute(delete(table).where(*_is(table, person))).rowcount
     return removed
-
-
-def _acts_about(connection: Connection, person: Person) -> Sequence[int]:
-    """The acts about a person that have words still; erasures keep theirs, which count."""
-    row = audit.c
-    asked = select(row.seq).where(row.subject == person.address_hash.hex(), row.kind != CHANGE, row.salt.is_not(None))
-    asked = asked.where(row.kind.not_in([*ERASES, GENESIS]))
-    if person.tenant != EVERY_TENANT:
-        asked = asked.where(row.tenant == person.tenant)
-    return connection.execute(asked.limit(ERASURE_TURN_ROWS_MAX)).scalars().all()
