@@ -9,6 +9,7 @@ its answer is marked: `known` is False.
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
@@ -21,10 +22,9 @@ from nullsender.address import AddressHasher, canonical
 from nullsender.clock import Clock
 from nullsender.counting import Tally
 from nullsender.errors import Invalid, Transient
-from suppression.policy import Cause
+from suppression.gravity import gravity
+from suppression.policy import Cause, Policy
 from suppression.records import Entry
-from suppression.store.read import gravity
-from suppression.store.store import Store
 
 _log = logging.getLogger("lookup")
 
@@ -68,6 +68,21 @@ class Answers(msgspec.Struct, frozen=True):
     known: bool = True  # False: the store is away, and nothing is said here of those on the list: memory may know (`at_once`)
 
 
+class AskedStore(Protocol):
+    """What a lookup asks of the list; the store, or whoever opens it only when it has to be asked."""
+
+    @property
+    def policy(self) -> Policy:
+        """What says which scopes stop which mail."""
+
+    @property
+    def key_fingerprint(self) -> str:
+        """Says which address key the hashes were made with."""
+
+    def check_hashes(self, tenant: str, scopes: Sequence[str], hashes: Collection[bytes]) -> Mapping[bytes, Entry]:
+        """The entry that stops the mail, for each hash of which one does."""
+
+
 #: Under which the list may know one address, its own first.
 Keys = tuple[bytes, ...]
 
@@ -102,7 +117,7 @@ def addresses_of(items: Sequence[object]) -> tuple[Mapping[int, str], Sequence[I
 
 
 def open_lookup(
-    store: Store,
+    store: AskedStore,
     hasher: AddressHasher,
     index_folder: Path,
     *,
@@ -131,7 +146,7 @@ class Lookup:
 
     def __init__(
         self,
-        store: Store,
+        store: AskedStore,
         table: TableReader,
         hasher: AddressHasher,
         *,

@@ -22,7 +22,7 @@ import pysqlite3.dbapi2 as sqlite
 
 from nullsender import config
 from nullsender.address import AddressHasher
-from nullsender.cli import store_parts
+from nullsender.cli import parts, store_parts
 from suppression.store.store import Store
 from tests.ports import free_ports
 from tests.waiting import wait_for
@@ -84,7 +84,7 @@ class LookupWorld:
     @property
     def hasher(self) -> AddressHasher:
         """What the list knows addresses by."""
-        return store_parts.hasher_of(self.settings)
+        return parts.hasher_of(self.settings)
 
     def fill(self, count: int) -> None:
         """A list of so many entries, on an empty store."""

@@ -16,7 +16,7 @@ from api.doors.said import Kind
 from api.view import View
 from nullsender import config
 from nullsender.address import canonical
-from nullsender.cli import main, store_parts
+from nullsender.cli import main, parts, store_parts
 from nullsender.clock import FakeClock, SystemClock
 from nullsender.errors import Transient
 from suppression.engine import opened
@@ -183,7 +183,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     store_parts.migrate_store(settings)
     clock = FakeClock(SystemClock().now() - timedelta(seconds=FILLED_SECONDS))
     with opened(settings.store_url) as engine:
-        fill(Store(engine, hasher=store_parts.hasher_of(settings), clock=clock, policy=Policy()), clock)
+        fill(Store(engine, hasher=parts.hasher_of(settings), clock=clock, policy=Policy()), clock)
     return data
 
 

@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
             options=options,
             dry_run=arguments.dry_run,
         )
-        report = _import(Importer(store, store_parts.hasher_of(settings), parts.CLOCK, brief, file, folder), file)
+        report = _import(Importer(store, parts.hasher_of(settings), parts.CLOCK, brief, file, folder), file)
         refused = _refused_to(arguments) if report.refused else None
         if refused is not None:
             shutil.copyfile(folder / REFUSED, refused)

@@ -4,6 +4,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from nullsender import config, secret_keys
+from nullsender.address import AddressHasher
 from nullsender.clock import SystemClock
 from nullsender.config import Settings
 from nullsender.errors import Invalid, Misconfigured
@@ -90,6 +91,17 @@ def keys_of(settings: Settings) -> SecretKeys:
             "first one run `nullsender migrate`"
         )
     return make_keys(settings)
+
+
+def hasher_of(settings: Settings) -> AddressHasher:
+    """What turns addresses into keys of the list."""
+    return AddressHasher(keys_of(settings).address_key)
+
+
+def require_list(settings: Settings) -> None:
+    """For a command that only asks: `Invalid` where there is no list, for to open it would be to make an empty one."""
+    if settings.sqlite_file is not None and not settings.sqlite_file.exists():
+        raise Invalid(f"there is no list in {settings.data} (--data DIR says where it is; `nullsender migrate` begins one)")
 
 
 def signer_of(settings: Settings) -> "DocumentSigner":

@@ -10,7 +10,7 @@ from types import FrameType
 from typing import IO, TYPE_CHECKING, NoReturn
 
 from api.view import view_of
-from nullsender.cli import lookup_parts, parts, store_parts
+from nullsender.cli import lookup_parts, parts
 from nullsender.errors import Invalid
 
 if TYPE_CHECKING:
@@ -49,12 +49,13 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.column is not None and arguments.ndjson:
         raise Invalid("a list is CSV (--column) or NDJSON (--ndjson), not both")
     from nullsender.cli.scrubbing.files import opened_list, opened_result, require_different
+    from nullsender.cli.scrubbing.late_store import LateStore
 
     settings = parts.settings_of(arguments)
     results_at = (arguments.output, arguments.suppressed, arguments.invalid)
     require_different(results_at)
     _look_at(arguments.files, arguments.column)
-    store = store_parts.open_store_to_look(settings)
+    store = LateStore(settings)
     # What is compiled is loaded late: neither `--help` nor a mistake needs any of it.
     from api.batch.asking import Batch
     from api.batch.scrubbing import Form, Scrub

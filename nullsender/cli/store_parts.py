@@ -2,10 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from nullsender.address import AddressHasher
 from nullsender.cli import parts
 from nullsender.config import Settings
-from nullsender.errors import Invalid, Misconfigured
+from nullsender.errors import Misconfigured
 from suppression.engine import open_engine, opened
 from suppression.incidents.breaker import BreakerSettings
 from suppression.privacy.retention import Kept
@@ -16,15 +15,10 @@ if TYPE_CHECKING:
     from suppression.migrate import Found
 
 
-def hasher_of(settings: Settings) -> AddressHasher:
-    """What turns addresses into keys of the list."""
-    return AddressHasher(parts.keys_of(settings).address_key)
-
-
 def open_store(settings: Settings) -> Store:
     """The list."""
     settings.data.mkdir(parents=True, exist_ok=True)
-    hasher = hasher_of(settings)
+    hasher = parts.hasher_of(settings)
     engine = open_engine(settings.store_url, connections=settings.store.connections)
     return Store(
         engine,
@@ -57,9 +51,8 @@ def deadlines_of(settings: Settings) -> Deadlines:
 
 
 def open_store_to_look(settings: Settings) -> Store:
-    """The same for a command that only asks: `Invalid` where there is no list, for to open it would be to make an empty one."""
-    if settings.sqlite_file is not None and not settings.sqlite_file.exists():
-        raise Invalid(f"there is no list in {settings.data} (--data DIR says where it is; `nullsender migrate` begins one)")
+    """The same for a command that only asks: `Invalid` where there is no list (`parts.require_list`)."""
+    parts.require_list(settings)
     return open_store(settings)
 
 

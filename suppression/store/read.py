@@ -10,8 +10,9 @@ from sqlalchemy import Select, func, select
 from nullsender.address import canonical, domain_to_ascii
 from nullsender.log import Partition, Position
 from suppression.engine import reading
+from suppression.gravity import gravity
 from suppression.models import addresses, changes, entries
-from suppression.policy import EVERYWHERE, GRAVITY, Cause
+from suppression.policy import Cause
 from suppression.records import Change, Entry, Page
 from suppression.schema import require_schema
 from suppression.store.erased import name_of
@@ -103,11 +104,6 @@ class StoreReader(StandingReader, FeedReader):
         """Nothing, where the store answers and this process may use it; else `Transient`, or `Misconfigured`."""
         with reading(self._engine) as connection:
             require_schema(connection)
-
-
-def gravity(entry: Entry) -> tuple[int, bool, bool]:
-    """Of several entries that stop one mail, the one for which this is the most is told."""
-    return GRAVITY[entry.cause], not entry.provisional, entry.scope == EVERYWHERE
 
 
 def _filtered(asked: Select[Any], filters: Filters) -> Select[Any]:

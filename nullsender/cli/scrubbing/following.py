@@ -3,22 +3,26 @@
 import contextlib
 import sys
 from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from api.index.follower import Follower
 from api.index.table import lock_path
 from api.lookup import Lookup
+from nullsender.cli.scrubbing.late_store import LateStore
 from nullsender.clock import Clock
 from nullsender.config import Settings
 from nullsender.errors import Misconfigured
 from nullsender.file_lock import locked
 from nullsender.limits import SCRUB_FRESH_SECONDS_MAX, SCRUB_KEEP_UP_SECONDS, TABLE_REOPEN_SECONDS
-from suppression.store.store import Store
+
+if TYPE_CHECKING:
+    from api.index.follower import Follower
 
 
 class KeptUp:
     """The table while a command uses it."""
 
-    def __init__(self, follower: Follower | None, clock: Clock) -> None:
+    def __init__(self, follower: "Follower | None", clock: Clock) -> None:
         self._follower = follower  # None: another process is the machine's follower
         self._clock = clock
         self._kept_up_at_seconds = clock.monotonic_seconds()
@@ -48,7 +52,7 @@ class KeptUp:
 
 
 @contextlib.contextmanager
-def kept_up(settings: Settings, store: Store, clock: Clock) -> Iterator[KeptUp]:
+def kept_up(settings: Settings, store: LateStore, clock: Clock) -> Iterator[KeptUp]:
     """The machine's table; where nobody else is its follower, this process is, until the end of the block."""
     folder = settings.index_folder
     try:
@@ -57,4 +61,10 @@ def kept_up(settings: Settings, store: Store, clock: Clock) -> Iterator[KeptUp]:
     except OSError as error:
         raise Misconfigured(f"the lookup table's folder can not be written: {error}") from error
     with lock or contextlib.nullcontext():
-        yield KeptUp(Follower(store, folder, clock) if lock else None, clock)
+        yield KeptUp(_follower(store, folder, clock) if lock else None, clock)
+
+
+def _follower(store: LateStore, folder: Path, clock: Clock) -> "Follower":
+    from api.index.follower import Follower  # where another process is it, nothing of it is loaded
+
+    return Follower(store.opened, folder, clock)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import partial
 
-from nullsender.cli import parts, store_parts
+from nullsender.cli import parts
 from nullsender.cli.working.deciding import RulesOfToday
 from nullsender.config import Settings
 from suppression.exports.jobs import KIND as EXPORT
@@ -25,6 +25,6 @@ def runners_of(settings: Settings, store: Store) -> Mapping[str, Runner]:
     return {
         **{kind: partial(review.run, decide=decide) for kind in (MAKE, UNDO, PREVIEW)},
         RELEASE: review.run_release,
-        IMPORT: ImportRunner(settings.imports_folder, StoreImports.beside(store), store_parts.hasher_of(settings), parts.CLOCK),
+        IMPORT: ImportRunner(settings.imports_folder, StoreImports.beside(store), parts.hasher_of(settings), parts.CLOCK),
         EXPORT: ExportRunner(settings.exports_folder, exports, parts.signer_of(settings), parts.CLOCK),
     }
