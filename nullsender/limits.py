@@ -616,7 +616,12 @@ JOBS_KEPT_DAYS = 366
 # --- imports -----------------------------------------------------------------------------------------------------------
 # A list of 50 million rows with reasons beside them, unpacked; what unpacks to more is a mistake, or meant to fill the disk.
 IMPORT_BYTES_MAX = 8 * 2**30
-# The same as it is sent to the API, packed or not: it waits on our disk.
+# Of such a list: a short row takes more room sorted on our disk than in the file, and a packed file of them none.
+IMPORT_ROWS_MAX = 50_000_000
+# The rows of a list that are refused while it is read, as they wait on our disk: ten million with some hundred bytes each. A file
+# with more is not the list that was meant, and nothing of it is taken.
+IMPORT_REFUSED_BYTES_MAX = 2**30
+# A list as it is sent to the API, packed or not: it waits on our disk.
 IMPORT_UPLOAD_BYTES_MAX = 2 * 2**30
 # How much is read of a file at once.
 IMPORT_READ_BYTES = 256 * 2**10
