@@ -26,6 +26,7 @@ from types import MappingProxyType
 import msgspec
 
 from nullsender.clock import Clock
+from nullsender.durable import sync_folder
 from nullsender.errors import Invalid, Misconfigured, Transient
 from nullsender.file_lock import locked
 from nullsender.limits import (
@@ -44,7 +45,7 @@ from nullsender.log import Consumer, Log, Partition, Producer, Record, StartAt, 
 from nullsender.log_embedded_commit import GroupCommit
 from nullsender.log_embedded_consumer import EmbeddedConsumer
 from nullsender.log_embedded_groups import GroupOffsets, TopicShare, is_unread
-from nullsender.log_embedded_lmdb import Environment, sync_folder
+from nullsender.log_embedded_lmdb import Environment
 from nullsender.log_embedded_topic import Retention, TopicStore
 from nullsender.log_positions import lag_records
 from nullsender.log_publication import Publication

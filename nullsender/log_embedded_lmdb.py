@@ -12,7 +12,6 @@ it), and a process that is killed at any moment leaves the last commit intact an
 
 import contextlib
 import errno
-import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import TypeAlias
 
 import lmdb
 
+from nullsender.durable import sync_folder
 from nullsender.errors import Misconfigured, Transient
 from nullsender.limits import LOG_MAP_BYTES, LOG_READERS_MAX
 from nullsender.log import Closing
@@ -103,12 +103,3 @@ class Environment(Closing):
     def close(self) -> None:
         """Close the file; nobody may be using it."""
         self._environment.close()
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in `folder` durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from nullsender.durable import sync_folder
 from nullsender.errors import Misconfigured
 
 _KEY_BYTES = 32
@@ -52,15 +53,7 @@ def _make(file: Path) -> None:
         pass
     finally:
         draft.unlink()
-    _sync_folder(file.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(file.parent)
 
 
 def _read(file: Path) -> SecretKeys:

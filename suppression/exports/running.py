@@ -20,6 +20,7 @@ from typing import IO, NamedTuple, Protocol
 import msgspec
 
 from nullsender.clock import Clock
+from nullsender.durable import sync_folder
 from nullsender.errors import Transient
 from nullsender.file_lock import locked
 from nullsender.limits import EXPORT_PART_ROWS
@@ -207,15 +208,6 @@ class Export:
 def _sync(file: IO[bytes]) -> None:
     file.flush()
     os.fsync(file.fileno())
-
-
-def sync_folder(folder: Path) -> None:
-    """Let the names in it be on disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _text(moment: datetime) -> str:

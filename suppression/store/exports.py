@@ -15,7 +15,6 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Select, Text, func, select, tuple_, type_coerce
 
 from nullsender.address import domain_of
-from suppression.audit.chain import Act
 from suppression.audit.verifying import Link
 from suppression.engine import reading
 from suppression.exports.columns import COLUMNS, Column, Kind, Row, place_of
@@ -100,10 +99,6 @@ class StoreExports(StoreTurns):
         kept = [row for row in found if _place(request.what, row) not in meanwhile.changed]
         kept += [one.row for one in stood if self._asks_for(request, cut, one)]
         return Read(sorted(kept, key=lambda row: _place(request.what, row)), last)
-
-    def note(self, act: Act) -> None:
-        """Write down in the audit trail what was done."""
-        self._turn(lambda turn: turn.tell(act))
 
     def _filtered(self, asked: Select[Any], request: ExportRequest, cut: Cut) -> Select[Any]:
         table, time, scopes = _TABLES[request.what], _TIMES[request.what], request.scopes(self.policy)

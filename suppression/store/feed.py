@@ -6,7 +6,7 @@ whole change costs.
 
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
@@ -16,6 +16,7 @@ from suppression.engine import reading
 from suppression.policy import Cause
 from suppression.store.base import StoreBase
 from suppression.store.bulk import is_postgresql
+from suppression.store.driver_times import time_of
 from suppression.store.standing import Kind, Standing
 
 # No slash stands in the name of a tenant, stream or cause.
@@ -49,7 +50,7 @@ class Changes:
     def noted(self, place: int) -> Noted:
         """Which change stands there; the last one at -1."""
         seq, entry_id, at, address_hash, *_ = self._rows[place]
-        return Noted(seq, entry_id, _time_of(at), address_hash)
+        return Noted(seq, entry_id, time_of(at), address_hash)
 
     def behind_first(self) -> "Changes":
         """All but the first."""
@@ -57,7 +58,7 @@ class Changes:
 
     def made(self) -> Mapping[datetime, int]:
         """How many were made when."""
-        return {_time_of(at): count for at, count in Counter(row[2] for row in self._rows).items()}
+        return {time_of(at): count for at, count in Counter(row[2] for row in self._rows).items()}
 
     @cached_property
     def states(self) -> tuple[Standing, Sequence[bool]]:
@@ -93,8 +94,3 @@ class FeedReader(StoreBase):
 def _kind_of(common: str, provisional: bool, expires: str | None) -> Kind:
     tenant, scope, cause = common.split("/")
     return Kind(tenant, scope, Cause(cause), provisional, None if expires is None else datetime.fromisoformat(expires))
-
-
-def _time_of(value: str | datetime) -> datetime:
-    """SQLite keeps text without a zone, which is UTC; PostgreSQL gives the zone of the session."""
-    return datetime.fromisoformat(value).replace(tzinfo=UTC) if isinstance(value, str) else value.astimezone(UTC)

@@ -5,7 +5,7 @@ It is put to the driver itself. SQLAlchemy's work on the statement and on each r
 
 import json
 from collections.abc import Collection, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
@@ -15,6 +15,7 @@ from suppression.models import entries
 from suppression.policy import Cause
 from suppression.records import Entry
 from suppression.store.bulk import is_postgresql
+from suppression.store.driver_times import time_of
 from suppression.store.rows import parts_of
 
 _ROWS = (  # as `_entry_of` takes them
@@ -55,8 +56,8 @@ def _entry_of(tenant: str, row: Sequence[Any]) -> Entry:
         scope=scope,
         address=None,
         cause=_CAUSES[cause],
-        since=_time_of(since),
-        expires=None if expires is None else _time_of(expires),
+        since=time_of(since),
+        expires=None if expires is None else time_of(expires),
         provisional=bool(provisional),
         reason=reason,
         evidence=evidence,
@@ -64,8 +65,3 @@ def _entry_of(tenant: str, row: Sequence[Any]) -> Entry:
         rule=rule,
         created_by=created_by,
     )
-
-
-def _time_of(value: str | datetime) -> datetime:
-    """SQLite keeps text without a zone, which is UTC; PostgreSQL gives the zone of the session."""
-    return datetime.fromisoformat(value).replace(tzinfo=UTC) if isinstance(value, str) else value.astimezone(UTC)

@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from nullsender import telemetry
+from suppression.audit.chain import Act
 from suppression.store.base import Done, StoreBase
 from suppression.store.rows import take_pen
 from suppression.store.turn import Receipt, Turn, was_committed
@@ -13,6 +14,10 @@ from suppression.store.turn import Receipt, Turn, was_committed
 
 class StoreTurns(StoreBase):
     """A store that writes: what changes the list, or acts on it, is one turn."""
+
+    def note(self, act: Act) -> None:
+        """Write down in the audit trail what was done, in a turn of its own. `Transient` where that is not possible now."""
+        self._turn(lambda turn: turn.tell(act))
 
     def _turn(self, work: Callable[[Turn], Done], now: datetime | None = None, *, patient: bool = False) -> Done:
         """What `work` answers, done in one turn. It may be called several times; what counts is what its last turn wrote."""

@@ -12,9 +12,10 @@ from typing import NoReturn, Self
 import msgspec
 from tqdm import tqdm
 
+from nullsender.durable import sync_folder
 from nullsender.errors import Invalid
 from suppression.exports.request import ExportRequest
-from suppression.exports.running import Files, Order, sync_folder
+from suppression.exports.running import Files, Order
 
 
 class Begun(msgspec.Struct, frozen=True, kw_only=True):
