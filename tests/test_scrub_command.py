@@ -189,6 +189,14 @@ def test_neither_words_about_the_table_nor_a_mistake_load_the_compiler(tmp_path:
     assert done.stdout.split("\n")[0] == "[1, 1] False", done.stderr
 
 
+def test_a_scrub_beside_a_fresh_table_loads_nothing_that_speaks_sql() -> None:
+    code = "import sys, nullsender.cli.scrub, nullsender.cli.scrubbing.following; print('sqlalchemy' in sys.modules)"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "False\n"
+
+
 @pytest.mark.usefixtures("store")
 def test_a_column_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "list.csv").write_text("name,mail\nAda,a@example.com\n")
