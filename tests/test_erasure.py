@@ -191,8 +191,8 @@ def test_words_that_name_the_person_go_wherever_they_were_typed(
     assert StoreAudit.beside(known).verify_audit().breach is None
 
 
-@both_databases
-def test_whoever_was_brought_as_a_hash_is_erased_by_the_address(store: Store, engine: Engine) -> None:
+def bring_hash(store: Store) -> tuple[bytes, str]:
+    """Let Ada complain on a list of MD5 hashes: the key of the entry, and the hash as it came."""
     hasher = AddressHasher(ADDRESS_KEY)
     name = f"md5:{hashlib.md5(ADA.encode()).hexdigest()}"
     key = hasher.hash_prehashed(name)
@@ -205,6 +205,15 @@ def test_whoever_was_brought_as_a_hash_is_erased_by_the_address(store: Store, en
         turn.at_end(lambda connection: insert_prehashed(connection, {key: name}))
 
     store._turn(bring)
+    return key, name
+
+
+@both_databases
+def test_whoever_was_brought_as_a_hash_is_erased_by_the_address(store: Store, engine: Engine) -> None:
+    key, name = bring_hash(store)
+    access = StoreAccess.beside(store).access("default", ADA)
+    assert [entry.reason for entry in access.entries] == ["Lovelace"]
+    assert len(access.history) == 1
 
     certificate = erase(store)
 

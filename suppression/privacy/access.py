@@ -92,7 +92,6 @@ def _history(access: Access) -> list[str]:
 def _times(kept: Kept) -> list[str]:
     rules = rules_of(kept).values()
     told = [
-        f"  - {rule.what}: {f'{rule.days} days' if rule.days else 'as long as it is needed'}, because {rule.why}"
-        for rule in rules
+        f"  - {rule.what}: {f'{rule.days} days' if rule.days else 'as long as it is needed'} ({rule.why})" for rule in rules
     ]
     return ["", "How long we keep what:", *told]

@@ -19,8 +19,9 @@ class StoreAccess(StoreStories):
     def access(self, tenant: str, address: str) -> Access:
         """All that a tenant's list tells of an address. `Invalid` where it is none."""
         name = canonical(address)
-        address_hash = self._hasher.hash(name)
-        theirs = entries.c.tenant == tenant, entries.c.address_hash == address_hash
+        hashes = self._hashes_of(name)
+        address_hash = hashes[0]
+        theirs = entries.c.tenant == tenant, entries.c.address_hash.in_(hashes)
         both = select(entries, addresses.c.address).join_from(entries, addresses, name_of(entries), isouter=True)
         of_both = erased.c.tenant.in_([tenant, EVERY_TENANT])
         with reading(self._engine) as connection:

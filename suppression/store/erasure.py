@@ -73,7 +73,7 @@ class StoreErasure(StoreTurns):
             raise Invalid("say the reason without the address: the reason stays, and the address must not")
         if tenant is not None:
             require_name(tenant, "the tenant")
-        keys = (self._hasher.hash(name), *self._hasher.prehashed(name))  # somebody may have brought a hash only
+        keys = self._hashes_of(name)
         of_tenant, subject = tenant or EVERY_TENANT, keys[0].hex()
         people = [Person(of_tenant, key) for key in keys]
         self._turn(lambda turn: _note(turn, people))

@@ -14,7 +14,7 @@ from suppression.policy import EVERYWHERE, Cause, Did
 from suppression.records import Change, Entry, Page, Told
 from suppression.store.base import StoreBase
 from suppression.store.erased import name_of
-from suppression.store.rows import Person, change_of, told_of
+from suppression.store.rows import change_of, told_of
 
 _TOLD: tuple[tuple[Table, Callable[[Row[Any]], Told | Change]], ...] = ((outcomes, told_of), (changes, change_of))
 
@@ -32,9 +32,9 @@ class StoreStories(StoreBase):
 
     def history(self, tenant: str, address: str, *, cursor: int | None, limit: int) -> Page[Told | Change]:
         """Every report on an address and every change of its entries, newest first. `Invalid` where it is no address."""
-        person = Person(tenant, self._hasher.hash(canonical(address)))
+        hashes = self._hashes_of(canonical(address))
         with reading(self._engine) as connection:
-            return _page([_about(table, person) for table, _ in _TOLD], connection, cursor, limit)
+            return _page([_about(table, tenant, *hashes) for table, _ in _TOLD], connection, cursor, limit)
 
     def story(self, tenant: str, entry_id: int, *, cursor: int | None, limit: int) -> Story | None:
         """One entry with what happened to it, newest first; None where there is none, or none any more.
@@ -46,10 +46,9 @@ class StoreStories(StoreBase):
             row = connection.execute(began).first()
             if row is None:
                 return None
-            person = Person(tenant, row.address_hash)
-            of_entry = _about(changes, person).where(changes.c.entry_id == entry_id)
+            of_entry = _about(changes, tenant, row.address_hash).where(changes.c.entry_id == entry_id)
             after = change_of(connection.execute(of_entry.order_by(changes.c.seq.desc()).limit(1)).one()).after
-            reports = _about(outcomes, person).where(or_(*self._behind(change_of(row).after)))
+            reports = _about(outcomes, tenant, row.address_hash).where(or_(*self._behind(change_of(row).after)))
             page = _page([reports, of_entry], connection, cursor, limit)
             named = select(addresses.c.address).select_from(changes).join(addresses, name_of(changes))
             name = connection.execute(named.where(changes.c.seq == entry_id)).scalar()
@@ -66,8 +65,8 @@ class StoreStories(StoreBase):
             yield counted & (row.received_at >= began.since - timedelta(days=settings.soft_window_days))
 
 
-def _about(table: Table, person: Person) -> Select[Any]:
-    return select(table).where(table.c.tenant == person.tenant, table.c.address_hash == person.address_hash)
+def _about(table: Table, tenant: str, *hashes: bytes) -> Select[Any]:
+    return select(table).where(table.c.tenant == tenant, table.c.address_hash.in_(hashes))
 
 
 def _page(questions: list[Select[Any]], connection: Connection, cursor: int | None, limit: int) -> Page[Told | Change]:

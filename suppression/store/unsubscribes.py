@@ -44,7 +44,7 @@ class StoreUnsubscribes(StoreTurns):
         row = unsubscribes.c
         asked = _WITH_ADDRESS.where(row.tenant == tenant)
         if address is not None:
-            asked = asked.where(row.address_hash == self._hasher.hash(canonical(address)))
+            asked = asked.where(row.address_hash.in_(self._hashes_of(canonical(address))))
         if waiting:
             asked = asked.where(waits_for_effect)
         if cursor is not None:
