@@ -64,6 +64,11 @@ def live(store: Store, address: str = ADA, tenant: str = "default") -> set[tuple
     return {(entry.scope, entry.cause, entry.provisional) for entry in store.entries_of(tenant, address)}
 
 
+def rests_on(entry: Entry) -> str | None:
+    """The report that holds an entry. A soft one names the last of its run to come, or where it was read anew to happen."""
+    return None if entry.cause is Cause.SOFT else entry.evidence
+
+
 def actions(store: Store, address: str = ADA) -> list[Did]:
     """Every change of an address's entries, oldest first."""
     page = store.history("default", address, cursor=None, limit=100)
@@ -312,6 +317,8 @@ class StoreContract:
             ("nobody", {}),
             (ADA, {"cause": "boredom"}),
             (ADA, {"expires": START}),
+            (ADA, {"cause": "complaint", "expires": START + timedelta(days=1)}),
+            (ADA, {"cause": "unsubscribe", "expires": START + timedelta(days=1)}),
             (ADA, {"scope": ""}),
             (ADA, {"scope": "x" * (STORE_NAME_CHARACTERS_MAX + 1)}),
             (ADA, {"scope": "a\0b"}),

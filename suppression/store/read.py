@@ -65,14 +65,17 @@ class StoreReader(StandingReader, FeedReader):
         return stopped
 
     def entries_of(self, tenant: str, address: str) -> Sequence[Entry]:
-        """Every entry of an address that stands now, the gravest first. `Invalid` where it is no address."""
+        """Every entry of an address that stands now, the gravest first. `Invalid` where it is no address.
+
+        One of which somebody brought only the hash is among them.
+        """
+        name = canonical(address)
+        own, *brought = self._hashes_of(name)
         asked = _WITH_ADDRESS.where(
-            entries.c.tenant == tenant,
-            entries.c.address_hash == self._hasher.hash(canonical(address)),
-            is_live(self._clock.now()),
+            entries.c.tenant == tenant, entries.c.address_hash.in_([own, *brought]), is_live(self._clock.now())
         )
         with reading(self._engine) as connection:
-            found = [entry_of(row, row.address) for row in connection.execute(asked)]
+            found = [entry_of(row, row.address if row.address_hash == own else name) for row in connection.execute(asked)]
         return sorted(found, key=gravity, reverse=True)
 
     def list(self, tenant: str, filters: Filters, *, cursor: int | None, limit: int) -> Page[Entry]:

@@ -18,7 +18,7 @@ from nullsender.address import canonical
 from nullsender.errors import Invalid
 from nullsender.events import Outcome
 from nullsender.log import Partition, Position
-from suppression.policy import TRANSITIONS, Cause, Claim, Did, Move, Word, decide, state_of
+from suppression.policy import PROTECTED, TRANSITIONS, Cause, Claim, Did, Move, Word, decide, state_of
 from suppression.records import Addition, Applied, ConsentRequired, Entry
 from suppression.store import age
 from suppression.store.apply import Applier
@@ -91,7 +91,8 @@ class Store(StoreReader, StoreStories, StoreNames, StoreKeys, StorePreview, Stor
     ) -> tuple[Entry, bool]:
         """An operator's word: let this entry stand; the entry, and whether a new period began.
 
-        An entry that stands is only ever strengthened. `Invalid` where the address, the cause or the expiry can not be.
+        An entry that stands is only ever strengthened. `Invalid` where the address, the cause or the expiry can not be: a
+        person's own word has no expiry.
         """
         addition = Addition(
             address=address, scope=scope, cause=cause_of(cause), reason=reason, expires=expires, evidence=evidence
@@ -122,7 +123,7 @@ class Store(StoreReader, StoreStories, StoreNames, StoreKeys, StorePreview, Stor
         then none is lifted.
         """
         name = canonical(address)
-        person = Person(tenant, self._hasher.hash(name))
+        people = [Person(tenant, address_hash) for address_hash in self._hashes_of(name)]
         wanted = None if cause is None else cause_of(cause)
         if not reason.strip():
             raise Invalid("a lift needs a reason: it stands in the history")
@@ -130,9 +131,10 @@ class Store(StoreReader, StoreStories, StoreNames, StoreKeys, StorePreview, Stor
         grounds = Grounds(actor=clean_words(actor), reason=clean_words(reason), consent=consent and clean_words(consent))
 
         def lift(turn: Turn) -> Sequence[Entry]:
-            turn.load([person])
+            turn.load(people)
             standing = [
                 (key, entry)
+                for person in people
                 for key, entry in turn.entries_of(person)
                 if entry.is_live(turn.now) and scope in (None, key.scope) and wanted in (None, key.cause)
             ]
@@ -181,6 +183,11 @@ def cause_of(text: str) -> Cause:
 def _add(turn: Turn, person: Person, address: str, addition: Addition, actor: str) -> tuple[Entry, bool]:
     if addition.expires is not None and addition.expires <= turn.now:
         raise Invalid("`expires` has to lie in the future")
+    if addition.expires is not None and addition.cause in PROTECTED and addition.asking is None:
+        raise Invalid(
+            "a complaint or an unsubscribe does not end by itself: leave `expires` out, and lift the entry once the person agrees "
+            "to get mail again; or use another cause, such as manual"
+        )
     require_name(addition.scope, "the scope")
     key = Key(person, addition.scope, addition.cause)
     entry = turn.entry(key)
