@@ -18,7 +18,7 @@ from suppression.store.jobs import StoreJobs
 from suppression.store.store import Store
 from tests.outcomes import START, an_outcome
 from tests.outcomes_drawn import reports_of
-from tests.store_contract import ADA, BEN, EVE, actions, did, live, put, stops, tell
+from tests.store_contract import ADA, BEN, EVE, actions, did, live, put, rests_on, stops, tell
 from tests.store_fixtures import BOTH_DATABASES
 
 pytestmark = pytest.mark.parametrize("database", BOTH_DATABASES)
@@ -107,7 +107,7 @@ def reads_some_otherwise(report: Report) -> Decision:
 def standing(store: Store, tenant: str) -> Standing:
     """All that stands, and on what."""
     return {
-        (address, entry.scope, entry.cause, entry.provisional, entry.expires, entry.evidence)
+        (address, entry.scope, entry.cause, entry.provisional, entry.expires, rests_on(entry))
         for address in (ADA, BEN)
         for entry in store.entries_of(tenant, address)
     }

@@ -24,7 +24,7 @@ from suppression.store.turn import Turn
 from suppression.unsubscribes.deadlines import Deadlines
 from tests.outcomes import START, an_outcome
 from tests.outcomes_drawn import RESULTS, reports_of
-from tests.store_contract import ADA, BEN, actions, did, lift, live, put, stops, tell
+from tests.store_contract import ADA, BEN, actions, did, lift, live, put, rests_on, stops, tell
 from tests.store_fixtures import BOTH_DATABASES, store_on
 
 pytestmark = pytest.mark.parametrize("database", BOTH_DATABASES)
@@ -363,7 +363,7 @@ Standing = tuple[str, Cause, bool, datetime | None, str | None]
 def standing(store: Store, tenant: str, address: str) -> set[Standing]:
     """What stands, and on what."""
     found = store.entries_of(tenant, address)
-    return {(entry.scope, entry.cause, entry.provisional, entry.expires, entry.evidence) for entry in found}
+    return {(entry.scope, entry.cause, entry.provisional, entry.expires, rests_on(entry)) for entry in found}
 
 
 def of_another_tenant(reports: Sequence[Outcome], tenant: str) -> list[Outcome]:
