@@ -1,6 +1,7 @@
 """Imports as a whole: what rows do to the list, what they leave alone, and how an interrupted one goes on."""
 
 import csv
+import gzip
 import hashlib
 from collections.abc import Generator
 from datetime import UTC, datetime, timedelta
@@ -21,13 +22,13 @@ from suppression.imports.running import REFUSED, Brief, Importer
 from suppression.jobs.job import JobState
 from suppression.jobs.worker import Worker
 from suppression.policy import Cause
-from suppression.records import Change
+from suppression.records import Change, ConsentRequired
 from suppression.store.audit_read import AuditFilters, StoreAudit
 from suppression.store.imports import StoreImports
 from suppression.store.jobs import StoreJobs, new_id
 from suppression.store.store import Store
 from tests.outcomes import an_outcome
-from tests.store_contract import live, put, tell
+from tests.store_contract import lift, live, put, tell
 from tests.store_fixtures import ADDRESS_KEY, BOTH_DATABASES
 
 ADA, BEN, EVE = "ada@example.com", "ben@example.org", "eve@example.net"
@@ -214,6 +215,16 @@ def test_a_hashed_list_stops_those_whose_hash_is_on_it(desk: Desk) -> None:
     assert counts(desk.take("\n".join(lines), cause=Cause.UNSUBSCRIBE)) == (0, 0, 2, 0)
 
 
+def test_whoever_is_on_a_hashed_list_is_found_and_lifted_by_the_address(desk: Desk) -> None:
+    desk.take(hashlib.md5(ADA.encode()).hexdigest(), cause=Cause.UNSUBSCRIBE)
+
+    assert [(entry.address, entry.cause) for entry in desk.store.entries_of("default", ADA)] == [(ADA, Cause.UNSUBSCRIBE)]
+    with pytest.raises(ConsentRequired):
+        lift(desk.store, ADA)
+    assert [entry.address for entry in lift(desk.store, ADA, consent="double opt-in")] == [ADA]
+    assert desk.store.entries_of("default", ADA) == []
+
+
 def test_a_plain_list_without_a_cause_is_refused_as_a_whole(desk: Desk) -> None:
     with pytest.raises(Invalid, match="name the cause"):
         desk.take(f"{ADA}\n{BEN}\n")
@@ -310,6 +321,43 @@ def test_a_job_takes_the_file_of_its_folder_and_the_broom_leaves_its_refused_row
     assert list((desk.folder / job_id).iterdir()) == [refused_file(desk.folder, job)]
     broom.sweep(desk.clock.now() + timedelta(days=3))
     assert not (desk.folder / job_id).exists()
+
+
+def test_what_stops_transactional_mail_alone_there_stops_the_streams_that_the_policy_calls_so(desk: Desk) -> None:
+    rows = (
+        f"recipient,transactional,non_transactional\n{ADA},true,false\n{BEN},true,true\n{EVE},false,true\n",
+        f'{{"results": [{{"recipient": "{ADA}", "type": "transactional", "source": "Bounce Rule"}}]}}',
+    )
+    for text in rows:
+        desk.take(text, cause=Cause.HARD)
+
+    for address, scope in ((ADA, "transactional"), (BEN, "*"), (EVE, "*-transactional")):
+        assert [entry.scope for entry in desk.store.entries_of("default", address)] == [scope]
+
+
+def test_rows_of_other_tenants_go_onto_nobodys_list(desk: Desk) -> None:
+    text = f"address,known_as,cause,scope,tenant\n{ADA},,hard,*,default\n{BEN},,hard,*,acme\n"
+
+    report = desk.take(text)
+
+    assert counts(report) == (1, 0, 0, 1)
+    assert desk.refused() == [["3", "a row of the tenant acme: import it onto that tenant's list", BEN]]
+    assert not desk.store.entries_of("default", BEN)
+
+
+@pytest.mark.parametrize("bound", ["IMPORT_REFUSED_BYTES_MAX", "IMPORT_ROWS_MAX"])
+def test_a_packed_file_does_not_fill_the_disk_and_nothing_of_it_is_taken(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, bound: str
+) -> None:
+    monkeypatch.setattr(running, bound, 1_000)
+    rows = f"{ADA}\nnobody\n" * 3 * running._ROWS_A_STEP
+
+    with pytest.raises(Invalid):
+        desk.importer(gzip.compress(rows.encode()), cause=Cause.HARD).read(lambda _: None)
+
+    written = sum(path.stat().st_size for path in desk.folder.rglob("*"))
+    assert written < len(rows) * 8, "it stops soon"
+    assert not desk.store.entries_of("default", ADA)
 
 
 def test_a_job_whose_file_is_no_list_is_broken_and_says_why(desk: Desk, jobs: StoreJobs) -> None:

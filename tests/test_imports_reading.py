@@ -88,7 +88,7 @@ def told(rows: Iterable[RowOrRefused]) -> list[str]:
             "sparkpost",
             [
                 "ada complaint *-transactional",
-                "ben hard *",
+                "ben hard",
                 "eve unsubscribe list:news.example.net",
                 "zoe complaint *-transactional",
             ],

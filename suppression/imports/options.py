@@ -1,5 +1,6 @@
 """What the operator says about a list, and what follows from it for a row: its cause, its scope, and since when it holds."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -35,8 +36,8 @@ def canonical_scope(text: str) -> str:
     return canonical_name(scope)
 
 
-def claim_of_row(said: Said, options: Options, settings: PolicySettings, now: datetime) -> Claim:
-    """What a row asks of the list. `Invalid` says why it asks for nothing.
+def claims_of_row(said: Said, options: Options, settings: PolicySettings, now: datetime) -> Sequence[Claim]:
+    """What a row asks of the list: one claim, or one for each stream. `Invalid` says why it asks for nothing.
 
     Its time is its own, else now. A person's word has no end, whatever another system made of it; any other entry ends when
     it would have ended there.
@@ -50,7 +51,14 @@ def claim_of_row(said: Said, options: Options, settings: PolicySettings, now: da
         expires = at + settings.soft_lifetimes[0]
     if expires is not None and expires <= now:
         raise Invalid(f"not a suppression any more: it ended at {expires:%Y-%m-%d %H:%M} UTC")
-    return Claim(cause=cause, scope=_scope_of(said, cause, options, settings), at=at, proven=True, expires=expires)
+    scopes = _scopes_of(said, cause, options, settings)
+    return [Claim(cause=cause, scope=scope, at=at, proven=True, expires=expires) for scope in scopes]
+
+
+def _scopes_of(said: Said, cause: Cause, options: Options, settings: PolicySettings) -> Sequence[str]:
+    if said.is_transactional and options.scope is None:
+        return settings.transactional or (EVERYWHERE,)
+    return (_scope_of(said, cause, options, settings),)
 
 
 def _scope_of(said: Said, cause: Cause, options: Options, settings: PolicySettings) -> str:

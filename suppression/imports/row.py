@@ -21,6 +21,8 @@ class Said(NamedTuple):
     scope: str | None = None
     since: datetime | None = None
     expires: datetime | None = None
+    is_transactional: bool = False  # it stops the mail of transactional streams, and no other
+    tenant: str | None = None  # whose row it is, in a list of several
 
 
 class Row(NamedTuple):

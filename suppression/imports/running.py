@@ -16,13 +16,13 @@ import msgspec
 from nullsender.address import AddressHasher
 from nullsender.clock import Clock
 from nullsender.errors import Invalid
-from nullsender.limits import IMPORT_ROWS_A_TURN, IMPORT_WORDS_CHARACTERS_MAX
+from nullsender.limits import IMPORT_REFUSED_BYTES_MAX, IMPORT_ROWS_A_TURN, IMPORT_ROWS_MAX, IMPORT_WORDS_CHARACTERS_MAX
 from suppression.audit.chain import Act
-from suppression.imports.options import NO_CAUSE, Options, claim_of_row
+from suppression.imports.options import NO_CAUSE, Options, claims_of_row
 from suppression.imports.reading import Reading, read_list
 from suppression.imports.refusals import Refusals
 from suppression.imports.report import Report
-from suppression.imports.row import Refused, Row, is_hash
+from suppression.imports.row import Refused, Row, Said, is_hash
 from suppression.imports.sorting import Sorter, parts_for, sorted_rows
 from suppression.imports.systems import OURS
 from suppression.imports.unpacking import Unpacked, unpacked
@@ -120,6 +120,7 @@ class Importer:
         try:
             for number, item in enumerate(self._brought(reading.rows)):
                 if number % _ROWS_A_STEP == 0:
+                    _require_sane(rows, refusals)
                     progress(text.read_bytes if text is not None else 0)
                 if isinstance(item, Refused):
                     report.refuse(item.line, item.reason)
@@ -147,13 +148,15 @@ class Importer:
                 continue
             line, address, said = row
             try:
-                claim = claim_of_row(said, options, settings, now)
+                _require_ours(said, self._brief.tenant)
+                claims = claims_of_row(said, options, settings, now)
             except Invalid as invalid:
                 yield Refused(line, address[:IMPORT_WORDS_CHARACTERS_MAX], invalid.reason)
                 continue
             hashed = is_hash(address)
             key = hasher.hash_prehashed(address) if hashed else hasher.hash(address)
-            yield Brought(line, key, address, hashed, claim, said.since is not None, said.words)
+            for claim in claims:
+                yield Brought(line, key, address, hashed, claim, said.since is not None, said.words)
 
     @property
     def refused(self) -> int:
@@ -213,7 +216,21 @@ class Importer:
     def _tell(self, kind: str, body: dict[str, object]) -> None:
         brief = self._brief
         act = Act(kind=kind, tenant=brief.tenant, actor=brief.actor, reason=brief.reason, subject=brief.id, body=body)
-        self._store.tell(act)
+        self._store.note(act)
+
+
+def _require_ours(said: Said, tenant: str) -> None:
+    """A row of an export of every tenant goes onto nobody else's list."""
+    if said.tenant not in (None, tenant):
+        raise Invalid(f"a row of the tenant {said.tenant[:IMPORT_WORDS_CHARACTERS_MAX]}: import it onto that tenant's list")
+
+
+def _require_sane(rows: int, refusals: Refusals) -> None:
+    """A packed file costs its sender nothing, and what is made of its rows is on our disk."""
+    if rows > IMPORT_ROWS_MAX:
+        raise Invalid(f"the list has more than {IMPORT_ROWS_MAX:,} rows: import it in parts")
+    if refusals.characters > IMPORT_REFUSED_BYTES_MAX:
+        raise Invalid("far too many rows can not be taken, so none were: is this the list that you meant?")
 
 
 def _turns(rows: Sequence[Brought]) -> Iterator[Sequence[Brought]]:

@@ -114,9 +114,15 @@ def _sparkpost(fields: Fields) -> Iterable[Said]:
     cause = cause_for("sparkpost", word) if word else None
     since = time_of(fields.get("updated") or fields.get("created"))
     of_list = _text(fields, "list_id") if cause is Cause.UNSUBSCRIBE else ""
-    stops_transactional = _text(fields, "type") == "transactional" or _is_true(fields.get("transactional"))
-    scope = list_scope(of_list) if of_list else EVERYWHERE if stops_transactional else NOT_TRANSACTIONAL
-    return (Said(f"sparkpost: {word or 'no source'}", cause, scope, since),)
+    type_ = _text(fields, "type").strip().lower()
+    stops_transactional = type_ == "transactional" or _is_true(fields.get("transactional"))
+    stops_others = type_ == "non_transactional" or _is_true(fields.get("non_transactional")) or not stops_transactional
+    said = Said(f"sparkpost: {word or 'no source'}", cause, None, since)
+    if of_list:
+        return (said._replace(scope=list_scope(of_list)),)
+    if not stops_others:
+        return (said._replace(is_transactional=True),)
+    return (said._replace(scope=EVERYWHERE if stops_transactional else NOT_TRANSACTIONAL),)
 
 
 def _is_true(value: object) -> bool:
@@ -169,7 +175,8 @@ def _ours(fields: Fields) -> Iterable[Said]:
     for field, word in (("ended", "ended"), ("provisional", "provisional")):
         if _text(fields, field) not in {"", "false", "False"}:
             cause_for("nullsender", word)
-    return _plainly(fields)
+    tenant = _text(fields, "tenant") or None
+    return [said._replace(tenant=tenant) for said in _plainly(fields)]
 
 
 def _plainly(fields: Fields) -> Iterable[Said]:
