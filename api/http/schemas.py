@@ -239,7 +239,7 @@ class PutSuppression(Question):
     reason: Text = Field(examples=["asked by phone not to be mailed, ticket 4711"])
     """The same in words, for whoever reads it in a year."""
     expires: Moment | None = None
-    """When the entry ends by itself (with a zone, in the future); null: it does not. A complaint or an unsubscribe never does."""
+    """When the entry ends by itself (with a zone, in the future); null: it does not, as no complaint and no unsubscribe may."""
 
 
 class LiftQuery(Question):

@@ -185,8 +185,8 @@ def _add(turn: Turn, person: Person, address: str, addition: Addition, actor: st
         raise Invalid("`expires` has to lie in the future")
     if addition.expires is not None and addition.cause in PROTECTED and addition.asking is None:
         raise Invalid(
-            "a complaint or an unsubscribe does not end by itself: leave `expires` out, and lift the entry once the person agrees "
-            "to get mail again; or use another cause, such as manual"
+            "a complaint or an unsubscribe does not end by itself: leave `expires` out, and lift the entry once the person "
+            "agrees to get mail again; or use another cause, such as manual"
         )
     require_name(addition.scope, "the scope")
     key = Key(person, addition.scope, addition.cause)
