@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from suppression.exports.jobs import Broom, ExportRunner
+from suppression.exports.jobs import ExportRunner, ExportsBroom
 from suppression.exports.verifying import verify
 from suppression.jobs.worker import Worker
 from suppression.store.audit_read import AuditFilters, StoreAudit
@@ -136,7 +136,7 @@ def test_files_leave_when_their_time_is_over_and_what_nobody_knows_at_once(world
     export = ask(client)
     work(world)
     (world.exports_folder / NOBODYS).mkdir()
-    broom = Broom(world.exports_folder, StoreJobs.beside(world.store), timedelta(days=7))
+    broom = ExportsBroom(world.exports_folder, StoreJobs.beside(world.store), timedelta(days=7))
 
     broom.sweep(world.clock.now())
     assert [path.name for path in world.exports_folder.iterdir()] == [export["id"]]

@@ -15,7 +15,7 @@ from nullsender.address import AddressHasher
 from nullsender.clock import FakeClock
 from nullsender.errors import Invalid
 from suppression.imports import running, sorting
-from suppression.imports.jobs import KIND, LIST, Broom, ImportRequest, ImportRunner, refused_file, report_of, submit
+from suppression.imports.jobs import KIND, LIST, ImportRequest, ImportRunner, ImportsBroom, refused_file, report_of, submit
 from suppression.imports.options import Options
 from suppression.imports.report import Report
 from suppression.imports.running import REFUSED, Brief, Importer
@@ -306,7 +306,7 @@ def test_a_job_takes_the_file_of_its_folder_and_the_broom_leaves_its_refused_row
     (desk.folder / job_id / LIST).write_text(f"{ADA}\nnobody\n")
     request = ImportRequest(name="x.txt", options=Options(cause=Cause.HARD))
     submit(jobs, "default", request, job_id=job_id, reason="a test", requested_by="key")
-    broom = Broom(desk.folder, jobs, timedelta(days=2))
+    broom = ImportsBroom(desk.folder, jobs, timedelta(days=2))
 
     work_off(desk, jobs)
 

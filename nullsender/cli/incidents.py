@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import msgspec
 from tqdm import tqdm
 
-from nullsender.cli import parts, store_parts
+from nullsender.cli.reviewing.acting import run as run
 from nullsender.cli.reviewing.marks import add_marks, marks_of
 from nullsender.cli.reviewing.summary import print_effects, print_json, print_summary
 from nullsender.cli.reviewing.watching import done_here
@@ -54,13 +54,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action.add_argument("--tenant", default="default", help="whose list (default: %(default)s)")
         action.add_argument("--actor", default="operator", help="who does this, for the history (default: %(default)s)")
         action.add_argument("--json", action="store_true", help="JSON, for a program")
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Do it."""
-    settings = parts.settings_of(arguments)
-    arguments.action(settings, store_parts.open_store_to_look(settings), arguments)
-    return 0
 
 
 def _preview(settings: Settings, store: Store, arguments: argparse.Namespace) -> None:

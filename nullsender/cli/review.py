@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from nullsender.cli import parts, store_parts
 from nullsender.cli.explaining.marks import shown
+from nullsender.cli.reviewing.acting import run as run
 from nullsender.cli.reviewing.summary import print_summary
 from nullsender.cli.reviewing.watching import done_here
 from nullsender.cli.working.runners import runners_of
@@ -45,13 +45,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         which.add_argument("--all", action="store_true", help="all that is held for the tenant")
     for action in (listing, release, reject):
         action.add_argument("--tenant", default="default", help="whose list (default: %(default)s)")
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Do it."""
-    settings = parts.settings_of(arguments)
-    arguments.action(settings, store_parts.open_store_to_look(settings), arguments)
-    return 0
 
 
 def _list(_settings: Settings, store: Store, arguments: argparse.Namespace) -> None:

@@ -17,6 +17,7 @@ from suppression.exports.manifest import FileFacts, filters_of
 from suppression.exports.request import ExportRequest, checked
 from suppression.exports.running import Export, Files, Order
 from suppression.exports.signing import Document, DocumentSigner
+from suppression.jobs.broom import Broom
 from suppression.jobs.job import OPEN, Job, JobState
 from suppression.jobs.worker import Work
 from suppression.store.exports import StoreExports
@@ -119,22 +120,14 @@ def remove(folder: Path, jobs: StoreJobs, job: Job) -> None:
     shutil.rmtree(folder / job.id, ignore_errors=True)
 
 
-class Broom:
+class ExportsBroom(Broom):
     """Removes the files of exports whose time is over, and what is left of those that did not become complete."""
 
-    def __init__(self, folder: Path, jobs: StoreJobs, kept: timedelta) -> None:
-        self._folder = folder
-        self._jobs = jobs
-        self._kept = kept
-
-    def sweep(self, now: datetime) -> None:
-        """Look at every folder."""
-        for folder in self._folder.iterdir() if self._folder.is_dir() else ():
-            job = self._jobs.job(None, folder.name)
-            if job is None:
-                shutil.rmtree(folder, ignore_errors=True)
-            elif job.state not in OPEN and self._is_over(job, now):
-                remove(self._folder, self._jobs, job)
+    def _tidy(self, folder: Path, job: Job | None, now: datetime) -> None:
+        if job is None:
+            shutil.rmtree(folder, ignore_errors=True)
+        elif job.state not in OPEN and self._is_over(job, now):
+            remove(self._folder, self._jobs, job)
 
     def _is_over(self, job: Job, now: datetime) -> bool:
         kept = self._kept if job.state is JobState.COMPLETE else timedelta(0)

@@ -5,7 +5,7 @@ FOLDER/ID/refused.csv    the rows that were not taken
 """
 
 import shutil
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +18,7 @@ from nullsender.limits import IMPORT_UPLOAD_SECONDS_MAX
 from suppression.imports.options import Options
 from suppression.imports.report import Report
 from suppression.imports.running import REFUSED, Brief, Importer, Place
+from suppression.jobs.broom import Broom
 from suppression.jobs.job import OPEN, Job
 from suppression.jobs.worker import Work
 from suppression.store.imports import StoreImports
@@ -94,25 +95,17 @@ class ImportRunner:
         return report
 
 
-class Broom:
+class ImportsBroom(Broom):
     """Removes what imports leave: files once they are read, refused rows after their time, uploads that never became jobs."""
 
-    def __init__(self, folder: Path, jobs: StoreJobs, kept: timedelta) -> None:
-        self._folder = folder
-        self._jobs = jobs
-        self._kept = kept
-
-    def sweep(self, now: datetime) -> None:
-        """Look at every folder."""
-        for folder in self._folder.iterdir() if self._folder.is_dir() else ():
-            job = self._jobs.job(None, folder.name)
-            if job is None:
-                if now.timestamp() - folder.stat().st_mtime > IMPORT_UPLOAD_SECONDS_MAX:
-                    shutil.rmtree(folder, ignore_errors=True)
-            elif job.state not in OPEN and job.finished is not None:
-                _remove_all_but_refused(folder)
-                if job.finished + self._kept <= now:
-                    shutil.rmtree(folder, ignore_errors=True)
+    def _tidy(self, folder: Path, job: Job | None, now: datetime) -> None:
+        if job is None:
+            if now.timestamp() - folder.stat().st_mtime > IMPORT_UPLOAD_SECONDS_MAX:
+                shutil.rmtree(folder, ignore_errors=True)
+        elif job.state not in OPEN and job.finished is not None:
+            _remove_all_but_refused(folder)
+            if job.finished + self._kept <= now:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _remove_all_but_refused(folder: Path) -> None:

@@ -9,7 +9,6 @@ from typing import NamedTuple, TypeAlias
 
 import msgspec
 
-from suppression.audit.chain import Act
 from suppression.engine import reading
 from suppression.policy import PROTECTED, Claim, Did, decide
 from suppression.records import Entry
@@ -69,10 +68,6 @@ class StoreImports(StorePrehashed, StoreTurns):
         with reading(self._engine) as connection:
             turn = Turn(connection, last=0, now=self._clock.now(), deadlines=self._deadlines)
             return _Taking(turn, source, force).take(rows)
-
-    def tell(self, act: Act) -> None:
-        """Write into the audit trail that an import began or ended."""
-        self._turn(lambda turn: turn.tell(act))
 
 
 class _Taking:

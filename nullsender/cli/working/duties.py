@@ -7,8 +7,8 @@ from nullsender.cli import parts
 from nullsender.cli.working.review_clock import ReviewClock
 from nullsender.cli.working.unsubscribe_clock import UnsubscribeClock
 from nullsender.config import Settings
-from suppression.exports.jobs import Broom
-from suppression.imports.jobs import Broom as ImportsBroom
+from suppression.exports.jobs import ExportsBroom
+from suppression.imports.jobs import ImportsBroom
 from suppression.jobs.worker import Duty
 from suppression.store.held_reports import StoreReview
 from suppression.store.jobs import StoreJobs
@@ -21,7 +21,7 @@ def duties_of(settings: Settings, store: Store) -> Sequence[Duty]:
     jobs, unsubscribes = StoreJobs.beside(store), StoreUnsubscribes.beside(store)
     review = StoreReview.beside(store)
     return [
-        Duty("old exports leave", Broom(settings.exports_folder, jobs, timedelta(days=settings.exports.days)).sweep),
+        Duty("old exports leave", ExportsBroom(settings.exports_folder, jobs, timedelta(days=settings.exports.days)).sweep),
         Duty("old imports leave", ImportsBroom(settings.imports_folder, jobs, timedelta(days=settings.imports.days)).sweep),
         Duty("what is held is reviewed", ReviewClock(review, review_days=settings.breaker.review_days).look),
         Duty("old jobs leave", jobs.forget_jobs),
