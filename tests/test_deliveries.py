@@ -158,4 +158,6 @@ def test_no_narrower_entry_or_lift_takes_anything_from_a_wider_entry(few: Store)
 def test_a_change_of_policy_stands_in_the_trail_once(engine: Engine, clock: FakeClock, few: Store) -> None:
     assert StorePolicy.beside(few).note_policy("suppress")
     assert not StorePolicy.beside(few).note_policy("suppress")
+    assert StorePolicy.beside(few).other_policy() is None
     assert StorePolicy.beside(store_on(engine, clock)).note_policy("suppress")
+    assert StorePolicy.beside(few).other_policy() == store_on(engine, clock).policy.version

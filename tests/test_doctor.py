@@ -20,6 +20,7 @@ from nullsender.cli.running.beats import BeatFile
 from nullsender.clock import FakeClock, SystemClock
 from nullsender.config import Settings
 from nullsender.errors import Misconfigured
+from suppression.store.policy_seen import StorePolicy
 from tests.kafka_fixtures import KAFKA
 from tests.servers.dns import Zone, dns_server, resolver_at
 from tests.servers.kafka import Kafka
@@ -244,6 +245,13 @@ def test_a_list_without_a_key_that_opens_it_is_told(installed: Settings) -> None
         store.revoke_key(key.id)
 
     assert_found("store", installed, State.WRONG, "no API key works")
+
+
+def test_another_policy_than_that_of_the_list_is_told(installed: Settings, tmp_path: Path) -> None:
+    StorePolicy.beside(store_parts.open_store(installed)).note_policy("suppress")
+    ours = settings_of(tmp_path / "data", POLICY_SOFT_LIMIT="3")
+
+    assert_found("store", ours, State.DOUBT, "give every machine the same policy file")
 
 
 def test_a_key_that_ends_soon_is_told(installed: Settings) -> None:

@@ -4,10 +4,14 @@ import logging
 from datetime import datetime
 
 import pytest
+from sqlalchemy import Engine
 
 from nullsender.cli import parts, suppress
 from nullsender.clock import FakeClock
 from nullsender.errors import Transient
+from suppression.policy import PolicySettings
+from suppression.store.policy_seen import StorePolicy
+from tests.store_fixtures import store_on
 
 
 class TroubledStore:
@@ -61,6 +65,21 @@ def test_a_clock_that_jumps_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
     suppress.keep_house(store, stopping)
 
     assert store.asked_at == []
+
+
+@pytest.mark.parametrize("database", ["sqlite"])
+def test_another_policy_beside_ours_is_told_once(engine: Engine, clock: FakeClock, caplog: pytest.LogCaptureFixture) -> None:
+    ours = StorePolicy.beside(store_on(engine, clock))
+    watch = suppress.PolicyWatch(ours)
+    ours.note_policy("suppress")
+    watch(clock.now(), 1)
+    assert caplog.records == []
+
+    StorePolicy.beside(store_on(engine, clock, PolicySettings(soft_limit=3))).note_policy("suppress")
+    for _ in range(3):
+        watch(clock.now(), 1)
+
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
 
 
 class StoreWithoutTrouble:

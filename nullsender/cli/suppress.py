@@ -29,10 +29,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Apply outcomes until told to stop, and keep the store's house beside that."""
     with role.running("suppress", arguments) as ours:
         store = store_parts.open_store(ours.settings)
-        if StorePolicy.beside(store).note_policy("suppress"):
+        noted = StorePolicy.beside(store)
+        if noted.note_policy("suppress"):
             _log.info("another policy is in force", extra={"facts": {"policy": store.policy.version}})
         stage = SuppressStage(store)
-        threading.Thread(target=keep_house, args=(store, ours.stop), daemon=True, name="housekeeping").start()
+        threading.Thread(
+            target=keep_house, args=(store, ours.stop, PolicyWatch(noted)), daemon=True, name="housekeeping"
+        ).start()
         with parts.open_log(ours.settings) as log, log.producer() as producer:
             consume(ours, log, stage, producer=producer, start_at=stage.start_at)
     return 0
@@ -48,13 +51,30 @@ class Housekeeping(Protocol):
         """Erase what nobody needs any more."""
 
 
-def keep_house(store: Housekeeping, stop: Callable[[], bool]) -> None:
+class PolicyWatch:
+    """A chore: says it once when another process has begun to keep the list under another policy."""
+
+    def __init__(self, noted: StorePolicy) -> None:
+        self._noted = noted
+        self._told: str | None = None
+
+    def __call__(self, _now: datetime, _limit: int) -> int:
+        """Look."""
+        other = self._noted.other_policy()
+        if other is not None and other != self._told:
+            facts = {"ours": self._noted.policy.version, "other": other}
+            _log.warning("processes act by different policies: give all the same file and restart them", extra={"facts": facts})
+        self._told = other
+        return 0
+
+
+def keep_house(store: Housekeeping, stop: Callable[[], bool], *further: Callable[[datetime, int], int]) -> None:
     """Do the chores again and again until told to stop; not while the clock can not be believed."""
     time = SteadyTime(parts.CLOCK)
     while not stop():
         now = time.now()
         if now is not None:
-            for chore in (store.expire, store.forget):
+            for chore in (store.expire, store.forget, *further):
                 _do(partial(chore, now))
         parts.CLOCK.sleep(EXPIRE_EVERY_SECONDS)
 

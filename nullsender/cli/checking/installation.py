@@ -19,6 +19,7 @@ from nullsender.limits import (
     POSTGRESQL_VERSION_MIN,
 )
 from suppression.store.held_reports import StoreReview
+from suppression.store.policy_seen import StorePolicy
 from suppression.store.server import Server, server_of
 from suppression.store.store import Store
 
@@ -73,6 +74,7 @@ def _store(settings: Settings) -> Iterator[Finding]:
         store.ready()
         yield from _api_keys(store)
         yield from _held(store)
+        yield from _policy(store)
         if not settings.http.host.startswith(_LOOPBACK) and not settings.api.rate:
             yield from _unbounded_keys(store)
 
@@ -108,6 +110,15 @@ def _held(store: Store) -> Iterator[Finding]:
         yield doubt(
             f"{reports:,} reports are held for a review, the first since {oldest:%Y-%m-%d %H:%M}: `nullsender review list` "
             "shows by what"
+        )
+
+
+def _policy(store: Store) -> Iterator[Finding]:
+    other = StorePolicy.beside(store).other_policy()
+    if other is not None:
+        yield doubt(
+            f"the list is kept under policy {other}, and these settings say {store.policy.version}: give every machine the "
+            "same policy file, and restart what runs"
         )
 
 
