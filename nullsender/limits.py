@@ -333,6 +333,12 @@ UNSUBSCRIBE_REQUESTS_PER_SECOND = 20
 UNSUBSCRIBE_ANSWER_SECONDS = 0.15
 # A body: three short fields, and the boundaries that some put around them.
 UNSUBSCRIBE_BODY_BYTES_MAX = 8 * 2**10
+# Fields, or parts, of it that are read: ours are three, and a mail provider sends one.
+UNSUBSCRIBE_FIELDS_MAX = 20
+# Languages of an Accept-Language field that are looked at: people name two or three, and the rest of a longer list says nothing.
+UNSUBSCRIBE_LANGUAGES_MAX = 20
+# Proxies of ours behind each other: what stands before that in X-Forwarded-For is not ours to believe.
+UNSUBSCRIBE_HOPS_MAX = 10
 # What is kept of a browser's name: it is longer only where somebody means harm.
 UNSUBSCRIBE_USER_AGENT_CHARACTERS_MAX = 300
 # Links of one call: a page of recipients; each takes some 20 microseconds.
@@ -618,8 +624,8 @@ JOBS_KEPT_DAYS = 366
 IMPORT_BYTES_MAX = 8 * 2**30
 # Of such a list: a short row takes more room sorted on our disk than in the file, and a packed file of them none.
 IMPORT_ROWS_MAX = 50_000_000
-# The rows of a list that are refused while it is read, as they wait on our disk: ten million with some hundred bytes each. A file
-# with more is not the list that was meant, and nothing of it is taken.
+# The rows of a list that are refused while it is read, as they wait on our disk: ten million with some hundred bytes each. A
+# file with more is not the list that was meant, and nothing of it is taken.
 IMPORT_REFUSED_BYTES_MAX = 2**30
 # A list as it is sent to the API, packed or not: it waits on our disk.
 IMPORT_UPLOAD_BYTES_MAX = 2 * 2**30
@@ -630,6 +636,15 @@ IMPORT_LOOKED_AT_BYTES = 64 * 2**10
 # A line, and a record or a JSON object, which may go over several: many times the longest row of any system.
 IMPORT_LINE_BYTES_MAX = 64 * 2**10
 IMPORT_RECORD_BYTES_MAX = 128 * 2**10
+# By how much of its beginning it is known whether a file is text, and in which encoding: a binary file shows it at once.
+IMPORT_ENCODING_LOOKED_AT_BYTES = 4_096
+# How deep rows may lie in answers within answers; nobody's lie deeper, and reading goes down once for each.
+IMPORT_JSON_DEPTH_MAX = 4
+# A time as text: the longest is an RFC 5322 date with a comment.
+IMPORT_TIME_CHARACTERS_MAX = 64
+# Names of columns that a refusal shows, and how much of each: a line of a terminal or two.
+IMPORT_COLUMNS_SHOWN_MAX = 12
+IMPORT_COLUMN_SHOWN_CHARACTERS_MAX = 40
 # What a ZIP archive's own table may take; Mandrill's has five files.
 IMPORT_ZIP_TABLE_BYTES_MAX = 64 * 2**10
 # What a Parquet file's table of contents, and a group of its rows, may take in memory; ours are far smaller.
@@ -713,6 +728,8 @@ EXPORT_HASHES_IN_HAND_MAX = 2**18
 EXPORT_MEANWHILE_MAX = 100_000
 # What an export is for, and who gets it: a sentence each.
 EXPORT_WORDS_CHARACTERS_MAX = 500
+# What is read of an export at once for its digest.
+EXPORT_READ_BYTES = 2**20
 # A manifest is some 3 KB; what is larger is none.
 MANIFEST_BYTES_MAX = 2**16
 # How long the file of an export can be fetched, unless set otherwise.

@@ -9,9 +9,7 @@ from collections.abc import Sequence
 from api.http.clients import ClientAddress, ClientNetwork, client_address, space_of
 from api.http.rates import Bucket
 from nullsender.clock import Clock
-from nullsender.limits import API_CLIENTS_REMEMBERED_MAX
-
-_HOPS_MAX = 10  # proxies of ours behind each other
+from nullsender.limits import API_CLIENTS_REMEMBERED_MAX, UNSUBSCRIBE_HOPS_MAX
 
 
 def origin_of(host: str | None, forwarded_for: str, proxies: Sequence[ClientNetwork]) -> ClientAddress | None:
@@ -19,7 +17,7 @@ def origin_of(host: str | None, forwarded_for: str, proxies: Sequence[ClientNetw
 
     What a proxy adds stands at the end; whatever stands before it, the client may have made up.
     """
-    hops = [host, *reversed(forwarded_for.split(",")[-_HOPS_MAX:])]
+    hops = [host, *reversed(forwarded_for.split(",")[-UNSUBSCRIBE_HOPS_MAX:])]
     origin = None
     for hop in hops:
         address = client_address((hop or "").strip())

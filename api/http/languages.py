@@ -3,9 +3,10 @@
 import re
 from collections.abc import Sequence
 
+from nullsender.limits import UNSUBSCRIBE_LANGUAGES_MAX
+
 # RFC 4647 2.1 language-range, RFC 9110 12.4.2 weight.
 _RANGE = re.compile(r"\s*([A-Za-z]{1,8}|\*)((?:-[A-Za-z0-9]{1,8})*)\s*(?:;\s*q\s*=\s*([01](?:\.[0-9]{0,3})?)\s*)?", re.ASCII)
-_RANGES_MAX = 20  # people name two or three; the rest of a longer list says nothing more
 
 
 def language_for(accepted: str, spoken: Sequence[str]) -> str:
@@ -14,7 +15,7 @@ def language_for(accepted: str, spoken: Sequence[str]) -> str:
     A range that can not be read counts for nothing, and so does the field where nothing suits: everybody gets an answer.
     """
     weights: dict[str, float] = {}
-    for text in accepted.split(",")[:_RANGES_MAX]:
+    for text in accepted.split(",")[:UNSUBSCRIBE_LANGUAGES_MAX]:
         found = _RANGE.fullmatch(text)
         if found is not None:
             primary = found[1].lower()

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
-_FIELDS_MAX = 20
+from nullsender.limits import UNSUBSCRIBE_FIELDS_MAX
+
 _BOUNDARY = re.compile(r';\s*boundary\s*=\s*(?:"([^"]{1,70})"|([^\s;"]{1,70}))', re.IGNORECASE)  # RFC 2046 5.1.1
 _NAME = re.compile(rb'content-disposition\s*:[^\r\n]*?;\s*name\s*=\s*(?:"([^"\r\n]*)"|([^\s;"]+))', re.IGNORECASE)
 _HEAD_ENDS = re.compile(rb"\r?\n\r?\n")
@@ -36,7 +37,7 @@ def _fields(content_type: str, body: bytes) -> Mapping[str, str]:
     if content_type.strip().lower().startswith("multipart/"):
         return _multipart(content_type, body)
     try:
-        pairs = parse_qsl(body.decode("latin-1"), keep_blank_values=True, max_num_fields=_FIELDS_MAX)
+        pairs = parse_qsl(body.decode("latin-1"), keep_blank_values=True, max_num_fields=UNSUBSCRIBE_FIELDS_MAX)
     except ValueError:
         return {}
     return {name.strip().lower(): value for name, value in pairs}
@@ -48,7 +49,7 @@ def _multipart(content_type: str, body: bytes) -> Mapping[str, str]:
     if boundary is None:
         return {}
     fields: dict[str, str] = {}
-    for part in body.split(b"--" + (boundary[1] or boundary[2]).encode("latin-1", "replace"))[1 : _FIELDS_MAX + 1]:
+    for part in body.split(b"--" + (boundary[1] or boundary[2]).encode("latin-1", "replace"))[1 : UNSUBSCRIBE_FIELDS_MAX + 1]:
         head, *rest = _HEAD_ENDS.split(part, maxsplit=1)
         name = _NAME.search(head)
         if name is not None and rest:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from nullsender.errors import Invalid
-from nullsender.limits import MANIFEST_BYTES_MAX
+from nullsender.limits import EXPORT_READ_BYTES, MANIFEST_BYTES_MAX
 from suppression.exports.columns import COLUMNS
 from suppression.exports.formats import Breathe
 from suppression.exports.request import ExportRequest
@@ -20,7 +20,6 @@ from suppression.exports.signing import Document
 
 FORM = "nullsender export 1"
 SUFFIX = ".manifest.json"
-_READ_BYTES = 2**20
 
 
 class FileFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +35,7 @@ def facts_of(file: Path, name: str, rows: int, breathe: Breathe) -> FileFacts:
     """The facts of a file that is to be called `name`; reads it whole."""
     digest, size_bytes = hashlib.sha256(), 0
     with file.open("rb") as opened:
-        while piece := opened.read(_READ_BYTES):
+        while piece := opened.read(EXPORT_READ_BYTES):
             breathe()
             digest.update(piece)
             size_bytes += len(piece)

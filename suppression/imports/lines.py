@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Final
 
 from nullsender.errors import Invalid
-from nullsender.limits import IMPORT_LINE_BYTES_MAX
+from nullsender.limits import IMPORT_ENCODING_LOOKED_AT_BYTES, IMPORT_LINE_BYTES_MAX
 
 _MARKS: Final = (
     (codecs.BOM_UTF8, None),
@@ -19,7 +19,6 @@ _MARKS: Final = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_LOOKED_AT_BYTES: Final = 4_096
 _CONTROLS: Final = frozenset(range(32)) - {9, 10, 12, 13, 27}
 
 
@@ -32,7 +31,7 @@ def utf8_of(pieces: Iterable[bytes]) -> Iterator[bytes]:
         raise Invalid("the file is in UTF-32: save it as UTF-8")
     pieces = chain([first.removeprefix(mark)], rest)
     first, pieces = _first_of(pieces if encoding is None else _recoded(pieces, encoding))
-    _require_text(first[:_LOOKED_AT_BYTES])
+    _require_text(first[:IMPORT_ENCODING_LOOKED_AT_BYTES])
     if b"\r" in first and b"\n" not in first:
         return (piece.replace(b"\r", b"\n") for piece in pieces)
     return pieces
@@ -40,7 +39,7 @@ def utf8_of(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 def _unmarked(first: bytes) -> str | None:
     """UTF-16 without a mark: letters of the Latin alphabet have a NUL beside them, always on the same side."""
-    looked_at = first[:_LOOKED_AT_BYTES]
+    looked_at = first[:IMPORT_ENCODING_LOOKED_AT_BYTES]
     if len(looked_at) < 4:
         return None
     even, odd = looked_at[::2].count(0) * 2 / len(looked_at), looked_at[1::2].count(0) * 2 / len(looked_at)

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, TypeAlias
 
-from nullsender.limits import IMPORT_RECORD_BYTES_MAX
+from nullsender.limits import IMPORT_JSON_DEPTH_MAX, IMPORT_RECORD_BYTES_MAX
 from suppression.imports.row import Refused
 from suppression.imports.systems import ADDRESS_FIELDS, SHAPES, field_name
 
@@ -22,7 +22,6 @@ Item: TypeAlias = tuple[int, dict[str, Any]]  # the number of the line where it 
 
 _ROW_KEYS: Final = frozenset({*ADDRESS_FIELDS, *(shape.address for shape in SHAPES)} - {"value"})
 _ALLOWED_KEYS: Final = frozenset({"value", "type"})  # a row of Mailgun's allowlist, which can name a domain instead
-_DEPTH_MAX: Final = 4  # of answers within answers; nobody's rows lie deeper
 _AROUND = re.compile(r"[\s,]*")
 _decode = json.JSONDecoder().raw_decode
 
@@ -136,12 +135,12 @@ def objects_of(pieces: Iterable[bytes]) -> Iterator[Item | Refused]:
 def _rows(text: _Text, depth: int) -> Iterator[Item | Refused]:
     """The rows of the value that begins here."""
     mark, line = text.next_mark(), text.line()
-    if mark == "[" and depth <= _DEPTH_MAX:
+    if mark == "[" and depth <= IMPORT_JSON_DEPTH_MAX:
         text.take()
         while (mark := text.next_mark()) != "]":
             yield from _rows(text, depth + 1)
         text.take()
-    elif mark == "{" and depth <= _DEPTH_MAX:
+    elif mark == "{" and depth <= IMPORT_JSON_DEPTH_MAX:
         try:
             value = text.value()
         except _NoJson:
@@ -185,7 +184,7 @@ def _within(value: Any, line: int, depth: int) -> Iterator[Item]:
     """The rows in what lies around rows."""
     if isinstance(value, dict) and is_row(fields := {field_name(key): one for key, one in value.items()}):
         yield line, fields
-    elif isinstance(value, list | dict) and depth <= _DEPTH_MAX:
+    elif isinstance(value, list | dict) and depth <= IMPORT_JSON_DEPTH_MAX:
         for one in value if isinstance(value, list) else value.values():
             yield from _within(one, line, depth + 1)
     elif isinstance(value, str) and "@" in value:

@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
+from nullsender.limits import IMPORT_TIME_CHARACTERS_MAX
+
 _MILLISECONDS_FROM: Final = 10**11  # as seconds, a time three thousand years ahead
 _SECONDS_MIN, _SECONDS_MAX = 10**8, 10**10  # 1973 to 2286: what is outside is no time but a slip, or a date without hyphens
-_CHARACTERS_MAX = 64  # the longest is an RFC 5322 date with a comment
 
 
 def time_of(value: object) -> datetime | None:
@@ -17,7 +18,7 @@ def time_of(value: object) -> datetime | None:
         return _in_utc(value)
     if isinstance(value, int | float):
         return _of_seconds(value)
-    text = str(value).strip()[:_CHARACTERS_MAX]
+    text = str(value).strip()[:IMPORT_TIME_CHARACTERS_MAX]
     if text.isascii() and text.replace(".", "", 1).isdecimal():
         return _of_seconds(float(text)) or _of_text(text)
     return _of_text(text.removesuffix(" UTC"))
