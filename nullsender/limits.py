@@ -335,7 +335,7 @@ UNSUBSCRIBE_ANSWER_SECONDS = 0.15
 UNSUBSCRIBE_BODY_BYTES_MAX = 8 * 2**10
 # Fields, or parts, of it that are read: ours are three, and a mail provider sends one.
 UNSUBSCRIBE_FIELDS_MAX = 20
-# Languages of an Accept-Language field that are looked at: people name two or three, and the rest of a longer list says nothing.
+# Languages of an Accept-Language field that are looked at: people name two or three, the rest of a longer list says nothing.
 UNSUBSCRIBE_LANGUAGES_MAX = 20
 # Proxies of ours behind each other: what stands before that in X-Forwarded-For is not ours to believe.
 UNSUBSCRIBE_HOPS_MAX = 10
