@@ -188,6 +188,22 @@ def test_complaints_unsubscribes_and_what_is_not_proven_are_never_held(held_stor
     assert did(held_store, *flood(2, start=30, proof=Proof.NONE)) == [Did.ADDED] * 2
 
 
+@on_both
+def test_unproven_copies_that_come_first_do_not_disarm_it(held_store: Store) -> None:
+    reports = flood(12)
+    copies = [replace(one, report=replace(one.report, proof=Proof.NONE)) for one in reports]
+    review = StoreReview.beside(held_store)
+
+    assert did(held_store, *copies) == [Did.ADDED] * 12
+    assert did(held_store, *reports) == [Did.HARDENED] * 5 + [Did.HELD] * 7
+    assert live(held_store, "p11@example.com") == {("*", Cause.HARD, True)}
+
+    (held,) = review.held("default")
+    review.release("default", [held.key], reason="a real one", actor="olga")
+    work_off(held_store)
+    assert live(held_store, "p11@example.com") == {("*", Cause.HARD, False)}
+
+
 @on_one
 def test_an_incident_takes_what_is_held_as_well(held_store: Store) -> None:
     review = StoreReview.beside(held_store)

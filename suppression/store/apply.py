@@ -33,6 +33,9 @@ from suppression.unsubscribes.asking import asking_of
 
 ACTOR = "suppress"  # the stage, as the history names it
 
+# What the breaker looks at: strangers may be quicker with copies of a flood, and then it comes to entries that stand already.
+_MAKES_FULL = frozenset({Did.ADDED, Did.HARDENED})
+
 
 class Applier:
     """Applies outcomes within one turn."""
@@ -127,7 +130,7 @@ class Applier:
             if not turn.take_provisional(source, report.received_at, made_max):
                 why = f"{source} has made {made_max} provisional entries within the hour"
                 return Applied(report_id=report.id, did=Did.CAPPED, why=why)
-        if did is Did.ADDED and claim.proven and claim.cause is Cause.HARD:
+        if did in _MAKES_FULL and claim.proven and claim.cause is Cause.HARD:
             held_by = self.breaking.key_holding(report.tenant, report.outcome)
             if held_by is not None:
                 why = f"held for review: {held_by} makes far more new entries than its usual share"
