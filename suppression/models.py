@@ -138,8 +138,11 @@ outcomes = Table(
 #: where a question repeats its words.
 changed_nothing = text("did IN ('kept', 'counted', 'capped', 'recorded')")
 has_idle_words = text("body IS NOT NULL AND did IN ('kept', 'counted', 'capped', 'recorded')")
+#: Reports that were set aside: by an incident, by a rule that reads them otherwise today, or for a review.
+is_set_aside = text("did IN ('held', 'released')")
 Index("outcomes_to_erase", outcomes.c.received_at, sqlite_where=has_idle_words, postgresql_where=has_idle_words)
 Index("outcomes_to_drop", outcomes.c.received_at, sqlite_where=changed_nothing, postgresql_where=changed_nothing)
+Index("outcomes_set_aside", outcomes.c.received_at, sqlite_where=is_set_aside, postgresql_where=is_set_aside)
 
 changes = Table(
     "changes",
@@ -299,6 +302,7 @@ unsubscribes = Table(
     Column("jurisdiction", Text, nullable=False),
     Column("limit_at", UtcTime, nullable=False),
     Column("first_refused_at", UtcTime),
+    Column("dismissed_at", UtcTime),  # a person looked at it, and nothing is to be stopped
     Column("verified", Text, nullable=False),
     Column("report_id", Text),
     Column("token", Text),
@@ -308,7 +312,7 @@ unsubscribes = Table(
     Index("unsubscribes_of_address", "tenant", "address_hash", "seq"),
     Index("unsubscribes_of_tenant", "tenant", "seq"),
 )
-waits_for_effect = text("effective_at IS NULL")
+waits_for_effect = text("effective_at IS NULL AND dismissed_at IS NULL")
 Index("unsubscribes_waiting", unsubscribes.c.received_at, sqlite_where=waits_for_effect, postgresql_where=waits_for_effect)
 
 # --- incidents ---------------------------------------------------------------------------------------------------------

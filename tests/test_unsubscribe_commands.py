@@ -1,6 +1,8 @@
 """`nullsender unsubscribe-link` and `nullsender deadlines`, as an operator calls them."""
 
+import hashlib
 import json
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from nullsender.config import Settings
 from nullsender.errors import Misconfigured
 from nullsender.signing.keys import Claims, SigningKeys
 from nullsender.signing.unsubscribe_link import UnsubscribeLinks
+from suppression.store.audit_read import AuditFilters, StoreAudit
 from suppression.store.store import Store
 from tests.outcomes import an_outcome
 from tests.store_contract import tell
@@ -85,6 +88,34 @@ def test_what_is_held_up_and_near_its_limit_is_told_with_what_to_do(store: Store
     assert "it names someone else" in told
     assert main(["deadlines", "--at-risk", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["breached"] is True
+
+
+def test_one_that_nobody_meant_is_dismissed_and_raises_no_alarm(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    tell(store, an_outcome("1", "unsubscribe", at=parts.CLOCK.now() - timedelta(days=3), withheld="it names someone else"))
+    assert main(["deadlines", "--at-risk"]) == 1
+    number = re.search(r"deadlines dismiss ([0-9]+)", capsys.readouterr().out)
+    assert number is not None
+
+    assert main(["deadlines", "dismiss", number[1], "--reason", "forged"]) == 0
+    assert main(["deadlines", "--at-risk"]) == 0
+    assert main(["deadlines"]) == 0
+    assert "it names someone else; dismissed 20" in capsys.readouterr().out
+    assert main(["deadlines", "dismiss", number[1], "--reason", "again"]) == 1
+    assert "waits" in capsys.readouterr().err
+    acts = StoreAudit.beside(store).list_audit(AuditFilters(kind="unsubscribe-dismissed"), cursor=None, limit=9).items
+    assert [(act.actor, act.words and act.words["reason"]) for act in acts] == [("operator", "forged")]
+
+
+def test_whoever_was_brought_as_a_hash_is_shown_as_one(
+    store: Store, settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = hashlib.md5(ADA.encode(), usedforsecurity=False).hexdigest()
+    (tmp_path / "hashes").write_text(name + "\n")
+    assert main(["import", str(tmp_path / "hashes"), "--cause", "unsubscribe", "--reason", "partner"]) == 0
+    capsys.readouterr()
+
+    assert main(["deadlines", "--address", ADA]) == 0
+    assert f"(a hash only: md5:{name})" in capsys.readouterr().out
 
 
 def test_a_jurisdiction_that_is_none_is_told_at_the_start(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -122,6 +122,8 @@ class UnsubscribeReply(Reply):
     """Its place in the history."""
     address: str | None
     """The address in its canonical form; null where it was erased, or never kept."""
+    known_as: str | None
+    """The hash by which alone an import brought the person, `md5:…` or `sha256:…`; else null."""
     scope: str | None
     """Which mail it stops; null: none."""
     channel: Channel
@@ -140,6 +142,8 @@ class UnsubscribeReply(Reply):
     """That limit."""
     first_refused: datetime | None
     """When a lookup was first refused for it; null: none was asked yet."""
+    dismissed: datetime | None
+    """When somebody said that nothing is to be stopped by it, so that no alarm is raised; else null."""
     entry: int | None
     """The entry that it made or that stood already."""
     report: str | None

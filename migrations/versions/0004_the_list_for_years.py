@@ -18,11 +18,13 @@ serves = "0004"
 
 _NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _TIME = sa.DateTime(timezone=True)
+_SET_ASIDE = sa.text("did IN ('held', 'released')")
 
 
 def upgrade() -> None:
     """One step up."""
     build_index("outcomes_of_span", "outcomes", ["received_at"])  # first: it ends the step's transaction, and can be done again
+    build_index("outcomes_set_aside", "outcomes", ["received_at"], where=_SET_ASIDE)
     keep_writers_out()
     _policy()
     _audit()
@@ -34,7 +36,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """The same step down."""
-    drop_index("outcomes_of_span", "outcomes")  # first, as above
+    drop_index("outcomes_set_aside", "outcomes")  # first, as above
+    drop_index("outcomes_of_span", "outcomes")
     keep_writers_out()
     op.drop_table("prehashed")
     _without_incidents()
@@ -194,6 +197,7 @@ def _unsubscribes() -> None:
         sa.Column("jurisdiction", sa.Text(), nullable=False),
         sa.Column("limit_at", _TIME, nullable=False),
         sa.Column("first_refused_at", _TIME),
+        sa.Column("dismissed_at", _TIME),
         sa.Column("verified", sa.Text(), nullable=False),
         sa.Column("report_id", sa.Text()),
         sa.Column("token", sa.Text()),
@@ -203,7 +207,7 @@ def _unsubscribes() -> None:
     )
     op.create_index("unsubscribes_of_address", "unsubscribes", ["tenant", "address_hash", "seq"])
     op.create_index("unsubscribes_of_tenant", "unsubscribes", ["tenant", "seq"])
-    waits = sa.text("effective_at IS NULL")
+    waits = sa.text("effective_at IS NULL AND dismissed_at IS NULL")
     op.create_index("unsubscribes_waiting", "unsubscribes", ["received_at"], sqlite_where=waits, postgresql_where=waits)
 
 

@@ -30,10 +30,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tenant", default="default", help="whose list (default: default; with --at-risk every tenant's)")
     parser.add_argument("--limit", type=int, default=_SHOWN, help=f"how many, the newest first; 0: all (default: {_SHOWN})")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.set_defaults(action=_list)
+    actions = parser.add_subparsers(title="actions", metavar="ACTION")
+    dismiss = actions.add_parser("dismiss", help="nothing is to be stopped by an unsubscribe that waits: raise no alarm for it")
+    dismiss.add_argument("number", metavar="NUMBER", type=int, help="which, as --at-risk names it")
+    dismiss.add_argument("--reason", required=True, help="why, for the audit trail")
+    dismiss.add_argument("--actor", default="operator", help="who does this: it is logged (default: %(default)s)")
+    dismiss.set_defaults(action=_dismiss)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Show them; 1 where one of those at risk is past its limit."""
+    """Show them, or dismiss one; 1 where one of those at risk is past its limit."""
+    code: int = arguments.action(arguments)
+    return code
+
+
+def _dismiss(arguments: argparse.Namespace) -> int:
+    store = StoreUnsubscribes.beside(store_parts.open_store_to_look(parts.settings_of(arguments)))
+    store.dismiss(None, arguments.number, reason=arguments.reason, actor=arguments.actor)
+    print(f"unsubscribe {arguments.number} is dismissed: it stops no mail, and no alarm is raised for it")
+    return 0
+
+
+def _list(arguments: argparse.Namespace) -> int:
     settings = parts.settings_of(arguments)
     store = StoreUnsubscribes.beside(store_parts.open_store_to_look(settings))
     now = parts.CLOCK.now()
@@ -77,11 +96,12 @@ def _show(found: Iterable[Unsubscribe], *, as_json: bool) -> None:
     for one in found:
         effective = _time(one.effective) if one.effective else "not"
         rule, stops = one.jurisdiction.value, one.scope or "nothing"
+        who = one.address or (f"(a hash only: {one.known_as})" if one.known_as else "(erased)")
         refused = _time(one.first_refused) if one.first_refused else "none yet"
         times = _time(one.received), effective, _time(one.limit_at)
-        print(row.format(*times, rule, refused, one.channel.value, stops, one.address or "(erased)").rstrip())
+        print(row.format(*times, rule, refused, one.channel.value, stops, who).rstrip())
         if one.why_not and not one.effective:
-            print(f"    {one.why_not}")
+            print(f"    {one.why_not}" + (f"; dismissed {_time(one.dismissed)}" if one.dismissed else ""))
 
 
 def _show_at_risk(found: Iterable[Unheeded], now: datetime, *, as_json: bool) -> None:

@@ -64,6 +64,7 @@ class Asked:
             "jurisdiction": limit.jurisdiction.value,
             "limit_at": limit.at,
             "first_refused_at": None,
+            "dismissed_at": None,
             "verified": asking.verified,
             "report_id": asking.report_id and clean_name(asking.report_id),
             "token": asking.token and clean_name(asking.token),

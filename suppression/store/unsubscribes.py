@@ -7,21 +7,24 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, bindparam, select, update
 
 from nullsender.address import canonical
+from nullsender.errors import Invalid
+from suppression.audit.chain import Act
 from suppression.engine import reading
-from suppression.models import addresses, unsubscribes, waits_for_effect
+from suppression.models import addresses, prehashed, unsubscribes, waits_for_effect
 from suppression.records import Page
 from suppression.store.erased import name_of
 from suppression.store.rows import Person, one_of
+from suppression.store.text import clean_words
+from suppression.store.turn import Turn
 from suppression.store.turns import StoreTurns
 from suppression.unsubscribes.asking import Channel
 from suppression.unsubscribes.deadlines import Deadlines, Jurisdiction
 from suppression.unsubscribes.evidence import Unsubscribe
 
-_WITH_ADDRESS = select(unsubscribes, addresses.c.address).join_from(
-    unsubscribes,
-    addresses,
-    name_of(unsubscribes),
-    isouter=True,
+_WITH_ADDRESS = (
+    select(unsubscribes, addresses.c.address, prehashed.c.name)
+    .join_from(unsubscribes, addresses, name_of(unsubscribes), isouter=True)
+    .join(prehashed, prehashed.c.address_hash == unsubscribes.c.address_hash, isouter=True)
 )
 
 
@@ -57,6 +60,27 @@ class StoreUnsubscribes(StoreTurns):
         row = unsubscribes.c
         asked = _WITH_ADDRESS.where(waits_for_effect, row.received_at >= since)
         return self._read(asked.order_by(row.received_at).limit(limit))
+
+    def dismiss(self, tenant: str | None, seq: int, *, reason: str, actor: str) -> None:
+        """A person has looked at an unsubscribe that stops no mail, and none is to be stopped: no alarm is raised for it.
+
+        `tenant` None: whosever it is. `Invalid` where it stops mail, was dismissed already, or is not there.
+        """
+        row = unsubscribes.c
+        if not reason.strip():
+            raise Invalid("a dismissal needs a reason: it stands in the audit trail")
+        theirs = (row.seq == seq) & ((row.tenant == tenant) if tenant is not None else True)
+
+        def dismiss(turn: Turn) -> None:
+            found = turn.connection.execute(select(row.tenant, row.address_hash).where(theirs, waits_for_effect)).first()
+            if found is None:
+                raise Invalid(f"no unsubscribe {seq} waits: `deadlines --at-risk` lists those that stop no mail yet")
+            turn.connection.execute(update(unsubscribes).where(row.seq == seq).values(dismissed_at=turn.now))
+            subject = found.address_hash.hex()
+            words = {"reason": clean_words(reason), "actor": clean_words(actor)}
+            turn.tell(Act(kind="unsubscribe-dismissed", tenant=found.tenant, subject=subject, body={"number": seq}, **words))
+
+        self._turn(dismiss)
 
     def note_refused(self, refused: Mapping[Person, datetime]) -> None:
         """Write down of these people that a lookup was first refused then, where that is not written yet."""
@@ -103,6 +127,7 @@ def _unsubscribe_of(row: Row[Any]) -> Unsubscribe:
         seq=row.seq,
         tenant=row.tenant,
         address=row.address,
+        known_as=row.name,
         scope=row.scope,
         channel=Channel(row.channel),
         verified=row.verified,
@@ -112,6 +137,7 @@ def _unsubscribe_of(row: Row[Any]) -> Unsubscribe:
         jurisdiction=Jurisdiction(row.jurisdiction),
         limit_at=row.limit_at,
         first_refused=row.first_refused_at,
+        dismissed=row.dismissed_at,
         entry=row.entry_id,
         report=row.report_id,
         token=row.token,

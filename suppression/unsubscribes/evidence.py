@@ -14,6 +14,7 @@ class Unsubscribe(msgspec.Struct, frozen=True, kw_only=True):
     seq: int
     tenant: str
     address: str | None  # canonical; None where it was erased, or never kept
+    known_as: str | None  # the hash by which alone an import brought the person: `md5:…` or `sha256:…`
     scope: str | None  # None: it stops no mail
     channel: Channel
     verified: str
@@ -23,6 +24,7 @@ class Unsubscribe(msgspec.Struct, frozen=True, kw_only=True):
     jurisdiction: Jurisdiction
     limit_at: datetime
     first_refused: datetime | None
+    dismissed: datetime | None  # then a person said that nothing is to be stopped by it
     entry: int | None
     report: str | None
     token: str | None

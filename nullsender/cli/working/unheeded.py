@@ -70,7 +70,8 @@ class Unheededs:
                 one.address,
                 one.report or "",
                 one.why_not or "",
-                "look at its history; where it is meant, put the address on the list with the cause unsubscribe",
+                "look at its history; where it is meant, put the address on the list with the cause unsubscribe; where it is "
+                f"not, `nullsender deadlines dismiss {one.seq} --reason …`",
             )
 
     def _on_the_log(self, log: Log, since: datetime) -> Iterator[Unheeded]:
