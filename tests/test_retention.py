@@ -4,15 +4,18 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, insert, select
+from sqlalchemy import Engine, insert, select, update
 
-from nullsender import limits
+from nullsender import config, limits
+from nullsender.cli.store_parts import kept_of
 from nullsender.clock import FakeClock
 from suppression.audit.chain import Act
 from suppression.engine import reading, writing
-from suppression.models import metadata, unsubscribes
+from suppression.incidents.incident import IncidentKind, Marks
+from suppression.models import held_reports, incident_reports, incidents, metadata, outcomes, unsubscribes
 from suppression.privacy.retention import DataKind, Kept, leaving_later, rules_of
 from suppression.store.audit_read import AuditFilters, StoreAudit
+from suppression.store.incidents import StoreIncidents
 from suppression.store.retention import Removed, StoreRetention
 from suppression.store.store import Store
 from tests.outcomes import START, an_outcome
@@ -87,6 +90,73 @@ def test_from_where_somebody_unsubscribed_leaves_but_not_the_word(store: Store, 
     with reading(engine) as connection:
         left = connection.execute(select(unsubscribes)).one()
     assert (left.ip, left.user_agent, left.verified) == (None, None, "token")
+
+
+@both_databases
+def test_a_wish_that_was_never_heeded_leaves_and_one_that_belongs_to_an_entry_stays(
+    store: Store, engine: Engine, clock: FakeClock
+) -> None:
+    put(store, cause="unsubscribe")
+    row = {"tenant": "default", "address_hash": b"x" * 16, "channel": "mailto", "received_at": START, "jurisdiction": "us"}
+    with writing(engine) as connection:
+        connection.execute(insert(unsubscribes).values(seq=7, limit_at=START, verified="", why_not="too many", **row))
+    clock.advance(days=limits.HISTORY_KEPT_DAYS + 1)
+
+    store.forget(clock.now(), 100)
+
+    with reading(engine) as connection:
+        assert [entry for (entry,) in connection.execute(select(unsubscribes.c.entry_id))] == [1]
+    assert StoreRetention.beside(store).removed_last()[DataKind.UNHEEDED] == Removed(clock.now(), 1)
+
+
+@both_databases
+def test_reports_that_were_set_aside_leave_with_all_that_is_known_of_them(
+    store: Store, engine: Engine, clock: FakeClock
+) -> None:
+    tell(store, an_outcome("1", "none"), an_outcome("2", "none"))
+    key = {"proven": True, "address_hash": b"x" * 16}
+    with writing(engine) as connection:
+        connection.execute(update(outcomes).where(outcomes.c.report_id == "1").values(did="held"))
+        connection.execute(update(outcomes).where(outcomes.c.report_id == "2").values(did="released"))
+        connection.execute(insert(held_reports).values(report_id="1", tenant="default", key="rule x", held_at=START, **key))
+        connection.execute(insert(incident_reports).values(report_id="2", incident_id=1, own="{}", **key))
+    clock.advance(days=limits.HISTORY_KEPT_DAYS + 1)
+
+    store.forget(clock.now(), 100)
+
+    with reading(engine) as connection:
+        for table in (outcomes, held_reports, incident_reports):
+            assert connection.execute(select(table)).all() == [], table.name
+
+
+@both_databases
+def test_what_people_typed_into_incidents_leaves_and_the_incident_holds(store: Store, engine: Engine, clock: FakeClock) -> None:
+    made = StoreIncidents.beside(store).make(
+        "default", IncidentKind.SENDER_FAULT, Marks(rule="x"), reason="Ada Lovelace", actor="olga"
+    )
+    clock.advance(days=limits.AUDIT_WORDS_KEPT_DAYS + 1)
+
+    store.forget(clock.now(), 100)
+
+    with reading(engine) as connection:
+        left = connection.execute(select(incidents)).one()
+    assert (left.id, left.reason, left.undone_at) == (made.id, "erased", None)
+
+
+def test_the_days_are_those_that_were_set_and_kafka_lets_go_a_little_later() -> None:
+    as_set = rules_of(Kept(import_days=3, export_days=4, log_spare=7))
+
+    assert (as_set[DataKind.IMPORT_FILES].days, as_set[DataKind.EXPORT_FILES].days) == (3, 4)
+    assert as_set[DataKind.RAW_MAIL].days == limits.LOG_RAW_DAYS + 1
+    assert as_set[DataKind.DEAD_LETTERS].days == limits.LOG_DEAD_LETTER_DAYS + 13
+
+
+def test_what_an_operator_sets_is_what_the_table_says() -> None:
+    kafka = {"NULLSENDER_LOG_KIND": "kafka", "NULLSENDER_KAFKA_SERVERS": "localhost:9092"}
+
+    kept = kept_of(config.load(environment={"NULLSENDER_IMPORTS_DAYS": "3", **kafka}))
+
+    assert (kept.import_days, kept.log_spare) == (3, limits.KAFKA_SEGMENTS_PER_RETENTION)
 
 
 @both_databases

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from nullsender.cli import parts
 from nullsender.config import Settings
 from nullsender.errors import Misconfigured
+from nullsender.limits import KAFKA_SEGMENTS_PER_RETENTION
 from suppression.engine import open_engine, opened
 from suppression.incidents.breaker import BreakerSettings
 from suppression.privacy.retention import Kept
@@ -33,7 +34,13 @@ def open_store(settings: Settings) -> Store:
 
 def kept_of(settings: Settings) -> Kept:
     """How long what names people is kept."""
-    return Kept(history_days=settings.store.history_days, export_days=settings.exports.days, **settings.privacy.model_dump())
+    return Kept(
+        history_days=settings.store.history_days,
+        export_days=settings.exports.days,
+        import_days=settings.imports.days,
+        log_spare=KAFKA_SEGMENTS_PER_RETENTION if settings.log.kind == "kafka" else 0,
+        **settings.privacy.model_dump(),
+    )
 
 
 def deadlines_of(settings: Settings) -> Deadlines:

@@ -6,6 +6,7 @@ reads its days from here. A test sees to it that every table of the store has it
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from math import ceil
 from typing import NamedTuple
 
 import msgspec
@@ -23,10 +24,12 @@ class DataKind(StrEnum):
     ENDED_ENTRIES = "ended-entries"
     STRIKES = "strikes"
     DELIVERIES = "deliveries"
+    UNHEEDED = "unheeded"
     UNSUBSCRIBE_SOURCES = "unsubscribe-sources"
     AUDIT_WORDS = "audit-words"
     AUDIT_DIGESTS = "audit-digests"
     SOURCES = "sources"
+    TALLIES = "tallies"
     JOBS = "jobs"
     EXPORT_FILES = "export-files"
     IMPORT_FILES = "import-files"
@@ -43,6 +46,8 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     audit_words_days: int = limits.AUDIT_WORDS_KEPT_DAYS
     history_days: int = limits.HISTORY_KEPT_DAYS
     export_days: int = limits.EXPORT_KEPT_DAYS
+    import_days: int = limits.IMPORT_KEPT_DAYS
+    log_spare: int = 0  # the log is Kafka: it keeps a record at most one part in so many longer than it should; 0: it does not
 
 
 class Rule(NamedTuple):
@@ -93,7 +98,7 @@ _TABLE = (
     ),
     Rule(
         DataKind.REPORTS,
-        "that a report came, which changed nothing",
+        "that a report came, which changed nothing or was set aside",
         ("outcomes", "held_reports", "incident_reports"),
         limits.HISTORY_KEPT_DAYS,
         "receipt",
@@ -132,6 +137,16 @@ _TABLE = (
         _LIST,
     ),
     Rule(
+        DataKind.UNHEEDED,
+        "unsubscribes that stopped nothing by themselves",
+        (),
+        limits.HISTORY_KEPT_DAYS,
+        "receipt",
+        "store.history_days",
+        "they prove why a wish was not heeded at once",
+        _LIST,
+    ),
+    Rule(
         DataKind.UNSUBSCRIBE_SOURCES,
         "IP address and browser of who unsubscribed",
         (),
@@ -143,8 +158,8 @@ _TABLE = (
     ),
     Rule(
         DataKind.AUDIT_WORDS,
-        "what people typed as reasons of acts",
-        (),
+        "what people typed as reasons of acts and incidents",
+        ("incidents",),
         limits.AUDIT_WORDS_KEPT_DAYS,
         "the act",
         "privacy.audit_words_days",
@@ -164,7 +179,7 @@ _TABLE = (
     Rule(
         DataKind.SOURCES,
         "how many provisional entries an IP address made within an hour",
-        ("provisional_counts", "breaker"),
+        ("provisional_counts",),
         limits.PROVISIONAL_COUNTS_KEPT_DAYS,
         "the hour",
         None,
@@ -172,9 +187,19 @@ _TABLE = (
         _LIST,
     ),
     Rule(
+        DataKind.TALLIES,
+        "how many entries a rule, a provider, an IP address or a category makes",
+        ("breaker",),
+        limits.BREAKER_DAYS,
+        "the newest",
+        None,
+        "to see when it suddenly makes far more",
+        _JOBS,
+    ),
+    Rule(
         DataKind.JOBS,
         "who asked for an export, import or other work, and how it ended",
-        ("jobs", "incidents"),
+        ("jobs",),
         limits.JOBS_KEPT_DAYS,
         "the end",
         None,
@@ -197,7 +222,7 @@ _TABLE = (
         (),
         limits.IMPORT_KEPT_DAYS,
         "the end",
-        None,
+        "imports.days",
         "time to mend and bring again what was refused",
         _JOBS,
     ),
@@ -238,16 +263,26 @@ _SET: Mapping[DataKind, str] = {
     DataKind.PLAIN_ADDRESSES: "plain_address_days",
     DataKind.REPORTS: "history_days",
     DataKind.ENDED_ENTRIES: "history_days",
+    DataKind.UNHEEDED: "history_days",
     DataKind.UNSUBSCRIBE_SOURCES: "unsubscribe_source_days",
     DataKind.AUDIT_WORDS: "audit_words_days",
     DataKind.EXPORT_FILES: "export_days",
+    DataKind.IMPORT_FILES: "import_days",
 }
 assert _SET.keys() == {rule.kind for rule in _TABLE if rule.setting}
 
 
 def rules_of(kept: Kept) -> Mapping[DataKind, Rule]:
     """The table as it is set."""
-    return {rule.kind: rule._replace(days=getattr(kept, _SET[rule.kind])) if rule.kind in _SET else rule for rule in _TABLE}
+    return {rule.kind: rule._replace(days=_days(rule, kept)) for rule in _TABLE}
+
+
+def _days(rule: Rule, kept: Kept) -> int | None:
+    if rule.kind in _SET:
+        return int(getattr(kept, _SET[rule.kind]))
+    if rule.by == _LOG and rule.days and kept.log_spare:
+        return rule.days + ceil(rule.days / kept.log_spare)
+    return rule.days
 
 
 #: What can not be taken out singly, and leaves when its file or record does.

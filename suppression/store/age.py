@@ -19,6 +19,9 @@ from suppression.models import (
     changes,
     entries,
     has_idle_words,
+    held_reports,
+    incident_reports,
+    is_set_aside,
     meta,
     outcomes,
     provisional_counts,
@@ -35,6 +38,9 @@ _SWEPT = "history_swept_to"  # in `meta`: the number of the change that the swee
 
 #: Of these there is more where as much was found as was looked for; the others are swept.
 _FOUND_BY_INDEX = (DataKind.REPORT_WORDS, DataKind.REPORTS, DataKind.STRIKES, DataKind.DELIVERIES)
+
+#: Reports that leave when they are old; the others leave with the entry that they had a part in.
+_LEAVES_BY_ITSELF = (changed_nothing, is_set_aside)
 
 _KEY = outcomes.c.report_id, outcomes.c.proven
 _LOOKED_AT = [changes.c[name] for name in ("seq", "at", "tenant", "address_hash", "entry_id", "report_id")]
@@ -53,11 +59,12 @@ def forget(turn: Turn, kept: Kept, limit: int) -> int:
     removed = {
         DataKind.SOURCES: _drop_counts(connection, turn.now - timedelta(days=PROVISIONAL_COUNTS_KEPT_DAYS)),
         DataKind.ENDED_ENTRIES: len(gone),
-        DataKind.AUDIT_WORDS: len(acts),
+        DataKind.AUDIT_WORDS: len(acts) + retention.empty_incidents(turn, kept),
+        DataKind.UNHEEDED: retention.drop_unheeded(turn, kept, limit),
         DataKind.PLAIN_ADDRESSES: names,
         DataKind.UNSUBSCRIBE_SOURCES: retention.empty_sources(turn, kept, limit),
         DataKind.REPORT_WORDS: _erase_words(connection, turn.now - timedelta(days=OUTCOME_BODIES_KEPT_DAYS), limit),
-        DataKind.REPORTS: _drop_reports(connection, turn.now - history, limit),
+        DataKind.REPORTS: max(_drop_reports(connection, these, turn.now - history, limit) for these in _LEAVES_BY_ITSELF),
         DataKind.STRIKES: len(soft.struck),
         DataKind.DELIVERIES: soft.deliveries,
     }
@@ -77,8 +84,11 @@ def _erase_words(connection: Connection, before: datetime, limit: int) -> int:
     return connection.execute(update(outcomes).where(tuple_(*_KEY).in_(oldest)).values(body=None)).rowcount
 
 
-def _drop_reports(connection: Connection, before: datetime, limit: int) -> int:
-    return connection.execute(delete(outcomes).where(tuple_(*_KEY).in_(_oldest(changed_nothing, before, limit)))).rowcount
+def _drop_reports(connection: Connection, these: TextClause, before: datetime, limit: int) -> int:
+    gone = [tuple(row) for row in connection.execute(_oldest(these, before, limit))]
+    for table in (held_reports, incident_reports, outcomes) if gone else ():
+        connection.execute(delete(table).where(tuple_(table.c.report_id, table.c.proven).in_(gone)))
+    return len(gone)
 
 
 def _oldest(these: TextClause, before: datetime, limit: int) -> Select[Any]:

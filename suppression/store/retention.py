@@ -1,4 +1,4 @@
-"""What leaves while the rows that it belongs to stay: plain addresses, sources of unsubscribes, the words of acts.
+"""What leaves while the rows that it belongs to stay: plain addresses, where unsubscribes came from, words of acts.
 
 Each has a sweep that goes once through a table in the order of its numbers, as far as it is old enough, a bounded part at a
 time. What was removed last is written down for people to see.
@@ -22,6 +22,7 @@ from suppression.models import (
     deliveries,
     entries,
     has_idle_words,
+    incidents,
     meta,
     outcomes,
     strikes,
@@ -30,6 +31,7 @@ from suppression.models import (
 from suppression.policy import ENDS
 from suppression.privacy.retention import DataKind, Kept, rules_of
 from suppression.store.base import StoreBase
+from suppression.store.erased import ERASED
 from suppression.store.known import tenants_with
 from suppression.store.rows import Person
 from suppression.store.turn import Turn
@@ -85,6 +87,24 @@ def old_acts(turn: Turn, kept: Kept, limit: int) -> Sequence[int]:
     """The next acts of the trail whose words are too old; those that count what was erased keep theirs."""
     page = _swept(turn, DataKind.AUDIT_WORDS, select(audit), audit.c.seq, audit.c.at, kept.audit_words_days, limit)
     return [row.seq for row in page if row.salt is not None and row.kind not in {CHANGE, GENESIS, *ERASES}]
+
+
+def empty_incidents(turn: Turn, kept: Kept) -> int:
+    """Take what people typed from old incidents, which hold on; how many those were."""
+    row, before = incidents.c, turn.now - timedelta(days=kept.audit_words_days)
+    old = row.made_at < before, row.reason != ERASED
+    undone = row.undone_at < before, row.undone_because != ERASED
+    emptied = turn.connection.execute(update(incidents).where(*old).values(reason=ERASED)).rowcount
+    return emptied + turn.connection.execute(update(incidents).where(*undone).values(undone_because=ERASED)).rowcount
+
+
+def drop_unheeded(turn: Turn, kept: Kept, limit: int) -> int:
+    """Drop old unsubscribes that belong to no entry, whose history they would leave with; how many those were."""
+    row, days = unsubscribes.c, kept.history_days
+    asked = select(row.seq, row.received_at, row.entry_id)
+    page = _swept(turn, DataKind.UNHEEDED, asked, row.seq, row.received_at, days, limit)
+    gone = [one.seq for one in page if one.entry_id is None]
+    return turn.connection.execute(delete(unsubscribes).where(row.seq.in_(gone))).rowcount if gone else 0
 
 
 def empty_sources(turn: Turn, kept: Kept, limit: int) -> int:
