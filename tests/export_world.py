@@ -17,7 +17,7 @@ from suppression.exports.columns import COLUMNS, Kind
 from suppression.exports.request import ExportRequest, Format, checked
 from suppression.exports.running import Export, Files, Order
 from suppression.exports.signing import Document, DocumentSigner
-from suppression.policy import Cause
+from suppression.policy import PROTECTED, Cause
 from suppression.records import Addition
 from suppression.store.exports import StoreExports
 from suppression.store.store import Store
@@ -72,13 +72,14 @@ def made(store: Store, clock: FakeClock, target: Path, **given: Any) -> Document
 def fill(store: Store, clock: FakeClock, people: int = 10, tenant: str = "default") -> None:
     """Put so many people on the list, a second after the other, with all causes and some scopes."""
     for number in range(people):
-        causes, scopes = tuple(Cause), ("*", "marketing", "list:news")
+        cause, scopes = tuple(Cause)[number % len(Cause)], ("*", "marketing", "list:news")
+        expires = clock.now() + timedelta(days=30) if number % 4 == 0 and cause not in PROTECTED else None
         addition = Addition(
             address=f"person{number}@example.{('com', 'org')[number % 2]}",
-            cause=causes[number % len(causes)],
+            cause=cause,
             scope=scopes[number % len(scopes)],
             reason=f'=1+1, a "test"\nnumber {number}',
-            expires=clock.now() + timedelta(days=30) if number % 4 == 0 else None,
+            expires=expires,
         )
         store.add_all(tenant, [addition], actor="olga")
         clock.advance(seconds=1)

@@ -85,6 +85,31 @@ def test_what_was_interrupted_goes_on_with_the_same_command_or_with_resume(
     assert capsys.readouterr().out.count("yearly audit") == 1
 
 
+def test_what_was_complete_when_it_was_interrupted_is_told_once_and_not_made_again(
+    data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = data / "list.csv"
+    state, unlink = target.with_name("list.csv.part.json"), Path.unlink
+
+    def dies(path: Path, missing_ok: bool = False) -> None:
+        if path == state:
+            raise KeyboardInterrupt
+        unlink(path, missing_ok)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", dies)
+        assert export(target) == EXIT_INTERRUPTED
+    manifest = target.with_name("list.csv.manifest.json").read_bytes()
+
+    assert export(target, "--resume", why=()) == 0
+
+    assert target.with_name("list.csv.manifest.json").read_bytes() == manifest
+    assert {path.name for path in data.iterdir()} == {"data", "list.csv", "list.csv.manifest.json"}
+    capsys.readouterr()
+    assert main(["audit", "list", "--kind", "export"]) == 0
+    assert capsys.readouterr().out.count("yearly audit") == 1
+
+
 def test_nothing_is_written_over(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target = data / "list.csv"
     target.write_text("mine")
@@ -99,10 +124,10 @@ def test_nothing_is_written_over(data: Path, capsys: pytest.CaptureFixture[str])
     ("words", "says"),
     [
         (["export", *WHY], "say with -o"),
-        (["export", "-o", "list.csv"], "`purpose` is missing"),
+        (["export", "-o", "list.csv"], "`--purpose` is missing"),
         (["export", "-o", "list.csv", "--resume"], "no export into"),
         (["export", "-o", "list.csv", *WHY, "--from", "2999-01-01"], "begins in the future"),
-        (["export", "-o", "nowhere/list.csv", *WHY], "No such file or directory"),
+        (["export", "-o", "nowhere/list.csv", *WHY], "there is no folder"),
         (["export", "verify", "nothing.json"], "can not be read"),
     ],
 )

@@ -113,6 +113,7 @@ def test_a_list_of_hashes_has_each_address_once_in_an_order_that_tells_nothing(
         put(store, f"person{number}@example.com", cause="complaint")
 
     for format_, compressed in ((Format.MD5, False), (Format.SHA256, True)):
+        target = target.with_name(format_.value)
         manifest = made(store, clock, target, format=format_, gzip=compressed)
 
         text = gzip.decompress(target.read_bytes()) if compressed else target.read_bytes()

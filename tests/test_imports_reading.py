@@ -149,7 +149,7 @@ def test_a_list_is_known_by_its_shape_and_its_words_are_understood(
     ],
 )
 def test_a_list_that_could_be_several_is_asked_about(file: str) -> None:
-    with pytest.raises(Invalid, match="say which it is, with --format"):
+    with pytest.raises(Invalid, match="say which it is, its `format` is one of"):
         read_file(LISTS / file)
 
 

@@ -6,12 +6,14 @@ It goes the way that the API's exports go, but here and now. Beside the draft st
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nullsender.cli import parts, store_parts
 from nullsender.cli.moments import moment
+from nullsender.cli.option_names import named_as_options
 from nullsender.errors import Invalid
 from suppression.exports.request import ExportRequest, Format, What, checked
 from suppression.policy import Cause
@@ -63,7 +65,9 @@ def run(arguments: argparse.Namespace) -> int:
 def _make(arguments: argparse.Namespace) -> int:
     if arguments.output is None:
         raise Invalid("say with -o where the file goes")
-    request = None if arguments.resume else checked(_request_of(arguments), parts.CLOCK.now())
+    with named_as_options():
+        request = None if arguments.resume else checked(_request_of(arguments), parts.CLOCK.now())
+    _require_folder(arguments.output.absolute().parent)
     # What takes long to load comes after the mistakes.
     from nullsender.cli.exporting.state import Begun, Steps, begun_at, state_file
     from suppression.exports.jobs import asked_for, done
@@ -83,10 +87,19 @@ def _make(arguments: argparse.Namespace) -> int:
     export = Export(begun.order, files, store=store, signer=parts.signer_of(settings), clock=parts.CLOCK)
     with Steps(files, begun) as steps:
         manifest = export.run(begun.cursor, steps)
-    store.note(done(begun.order, manifest))
+    if not store.has_noted(complete := done(begun.order, manifest)):
+        store.note(complete)
     state_file(files).unlink()
     print(json.dumps(manifest, ensure_ascii=False) if arguments.json else _in_words(files, manifest))
     return 0
+
+
+def _require_folder(folder: Path) -> None:
+    """Before the trail tells that an export was asked for: it would have no end there."""
+    if not folder.is_dir():
+        raise Invalid(f"there is no folder {folder}: make it, or choose another name")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise Invalid(f"nothing can be written into {folder}: choose another folder, or change its permissions")
 
 
 def _request_of(arguments: argparse.Namespace) -> ExportRequest:

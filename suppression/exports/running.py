@@ -26,7 +26,7 @@ from nullsender.file_lock import locked
 from nullsender.limits import EXPORT_PART_ROWS
 from suppression.exports.columns import Row, place_of
 from suppression.exports.formats import Writer, writer_for
-from suppression.exports.manifest import FORM, SUFFIX, FileFacts, columns_of, facts_of, filters_of, written
+from suppression.exports.manifest import FORM, SUFFIX, FileFacts, columns_of, facts_of, filters_of, read_manifest, written
 from suppression.exports.request import ExportRequest, What
 from suppression.exports.signing import Document, DocumentSigner
 from suppression.store.exports import START, Cut, StoreExports
@@ -120,6 +120,8 @@ class Export:
         return manifest
 
     def _make(self, cursor: str | None, steps: Steps) -> Document:
+        if (complete := self._complete()) is not None:
+            return complete
         reached = self._reached(cursor)
         self._read(reached, steps)
         self._files.ready.unlink(missing_ok=True)  # of a run that ended here
@@ -129,6 +131,13 @@ class Export:
         manifest = self._signer.signed(self._manifest(reached, facts))
         self._put(manifest)
         return manifest
+
+    def _complete(self) -> Document | None:
+        """The manifest, where an earlier start came as far as that and nobody was told."""
+        if not self._files.manifest.exists():
+            return None
+        manifest = read_manifest(self._files.manifest)
+        return manifest if manifest.get("id") == self._order.id else None
 
     def _reached(self, cursor: str | None) -> Reached:
         """Where it goes on, with the draft as it was then; or a new beginning."""

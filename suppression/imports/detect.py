@@ -42,7 +42,7 @@ def shape_of(names: Collection[str], chosen: str | None) -> tuple[Shape, str]:
         return best[0], f"its rows have {', '.join(sorted(best[0].fields))}"
     if best:
         likely = ", ".join([*(shape.name for shape in best), *(() if best[0].telling else (PLAIN,))])
-        raise Invalid(f"this list has the same columns as several: say which it is, with --format {likely}")
+        raise Invalid(f"this list has the same columns as several: say which it is, its `format` is one of {likely}")
     return _plain(names), "its columns are those of no system that we know"
 
 

@@ -15,11 +15,12 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Select, Text, func, select, tuple_, type_coerce
 
 from nullsender.address import domain_of
+from suppression.audit.chain import Act
 from suppression.audit.verifying import Link
 from suppression.engine import reading
 from suppression.exports.columns import COLUMNS, Column, Kind, Row, place_of
 from suppression.exports.request import ExportRequest, What
-from suppression.models import addresses, audit, changes, entries, numbering, prehashed, unsubscribes
+from suppression.models import addresses, audit, changes, entries, is_an_act, numbering, prehashed, unsubscribes
 from suppression.store.bulk import is_postgresql
 from suppression.store.erased import name_of
 from suppression.store.meanwhile import Meanwhile, Place, Stood
@@ -99,6 +100,12 @@ class StoreExports(StoreTurns):
         kept = [row for row in found if _place(request.what, row) not in meanwhile.changed]
         kept += [one.row for one in stood if self._asks_for(request, cut, one)]
         return Read(sorted(kept, key=lambda row: _place(request.what, row)), last)
+
+    def has_noted(self, act: Act) -> bool:
+        """Whether an act of that kind was written down already, about the same subject."""
+        told = select(audit.c.seq).where(audit.c.kind == act.kind, audit.c.subject == act.subject, is_an_act)
+        with reading(self._engine) as connection:
+            return connection.execute(told.limit(1)).first() is not None
 
     def _filtered(self, asked: Select[Any], request: ExportRequest, cut: Cut) -> Select[Any]:
         table, time, scopes = _TABLES[request.what], _TIMES[request.what], request.scopes(self.policy)
