@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api.http import protocol
+from api.http import protocol, server
 from api.http.app import Api, open_api
 from api.http.server import serve
 from api.index.follower import follow
@@ -222,28 +222,58 @@ def test_a_request_that_does_not_come_to_its_end_is_refused(served: Served, monk
         assert_refused(received(connection), 408)
 
 
-def test_whoever_reads_nothing_of_an_answer_is_hung_up_on(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "API_UNREAD_SECONDS_MAX", 0.05)
-    with socket.socket() as connection:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-        connection.settimeout(10)
-        connection.connect((HOST, served.port))
+class LazyReader:
+    """A client with little room for answers, which reads them when it likes."""
 
-        def flood() -> None:
-            while True:
-                connection.sendall(served.get("/openapi.json") * 20)
+    def __init__(self, served: Served) -> None:
+        self.connection = socket.socket()
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        self.connection.settimeout(10)
+        self.connection.connect((HOST, served.port))
 
-        with pytest.raises(ConnectionError):  # else this would go on until nobody has room for what is sent
-            flood()
+    def __enter__(self) -> socket.socket:
+        return self.connection
+
+    def __exit__(self, *_: object) -> None:
+        self.connection.close()
 
 
-def test_whoever_reads_now_and_then_gets_the_whole_answer(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "API_UNREAD_SECONDS_MAX", 0.5)
-    with socket.socket() as connection:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-        connection.settimeout(10)
-        connection.connect((HOST, served.port))
-        connection.sendall(served.get("/openapi.json") * 60 + served.get("/healthz", "connection: close"))
+def is_cut_off(connection: socket.socket) -> bool:
+    """Whether the server knows the connection no more; reads nothing."""
+    try:
+        connection.sendall(b"\r\n")
+    except ConnectionError:
+        return True
+    return False
+
+
+@pytest.fixture(scope="module")
+def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(server, "API_UNREAD_SECONDS_MAX", 0.5)
+        with opened_served(tmp_path_factory.mktemp("impatient")) as served:
+            yield served
+
+
+def test_whoever_reads_nothing_of_an_answer_is_hung_up_on(impatient: Served) -> None:
+    def flood() -> None:
+        while True:
+            connection.sendall(impatient.get("/openapi.json") * 20)
+
+    with LazyReader(impatient) as connection, pytest.raises(ConnectionError):  # else until nobody has room for what is sent
+        flood()
+
+
+def test_whoever_leaves_a_few_answers_unread_is_hung_up_on(impatient: Served) -> None:
+    with LazyReader(impatient) as connection:
+        connection.sendall(impatient.get("/v1/check?address=clean@x.test") * 100)
+
+        wait_for(lambda: is_cut_off(connection), what="the end")
+
+
+def test_whoever_reads_now_and_then_gets_the_whole_answer(impatient: Served) -> None:
+    with LazyReader(impatient) as connection:
+        connection.sendall(impatient.get("/openapi.json") * 60 + impatient.get("/healthz", "connection: close"))
 
         answer = received(connection)
 

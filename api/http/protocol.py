@@ -1,7 +1,7 @@
 """HTTP/1.1 as this server speaks it: uvicorn's protocol, with bounds on what one client may hold, and two quick ways.
 
-uvicorn takes a request's head of any size, waits for its end for ever, and for whoever does not read the answer, and keeps any
-number of connections. Here each of these has a bound.
+uvicorn takes a request's head of any size, waits for its end for ever, and keeps any number of connections. Here each of these
+has a bound. How long it waits for whoever does not read the answer is bounded by the kernel (`server.py`).
 
 A plain lookup (`quick.py`) is answered as soon as its head is read, without a task, a scope or a route. And who asks once asks
 again: what stood behind the target of a connection's last plain lookup, fields and all, is remembered. When a packet is one
@@ -33,7 +33,6 @@ from nullsender.limits import (
     API_HEAD_BYTES_MAX,
     API_HOT_AFTER_ANSWERS,
     API_REQUEST_SECONDS_MAX,
-    API_UNREAD_SECONDS_MAX,
 )
 
 if TYPE_CHECKING:  # it needs the compiler, which takes seconds to load
@@ -116,7 +115,6 @@ class Protocol(HttpToolsProtocol):
         self._head_is_read = False
         self._answered = False
         self._deadline: asyncio.TimerHandle | None = None
-        self._unread: asyncio.TimerHandle | None = None  # runs while the client leaves its answer unread
         self._streamed_bytes = 0  # of a request whose body may have any size: what came since the deadline was set
         self._known: KnownKey | None = None  # whose last plain lookup it was, and
         self._rest = b""  # everything that stood behind its target
@@ -331,32 +329,7 @@ class Protocol(HttpToolsProtocol):
         """The connection is gone; its descriptor will be closed after this."""
         self._cool()
         self._stop_the_clock()
-        self._stop_waiting_for_the_reader()
         super().connection_lost(exc)
-
-    def pause_writing(self) -> None:
-        """The client does not read as quickly as it is answered; not for ever."""
-        super().pause_writing()
-        self._wait_for_the_reader()
-
-    def resume_writing(self) -> None:
-        """It has read."""
-        self._stop_waiting_for_the_reader()
-        super().resume_writing()
-
-    def _wait_for_the_reader(self) -> None:
-        unread_bytes = self.transport.get_write_buffer_size()
-        self._unread = self.loop.call_later(API_UNREAD_SECONDS_MAX, self._still_unread, unread_bytes)
-
-    def _still_unread(self, before_bytes: int) -> None:
-        if self.transport.get_write_buffer_size() < before_bytes:
-            return self._wait_for_the_reader()
-        return self.transport.abort()
-
-    def _stop_waiting_for_the_reader(self) -> None:
-        if self._unread is not None:
-            self._unread.cancel()
-            self._unread = None
 
     def on_message_begin(self) -> None:
         """A request begins."""

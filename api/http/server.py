@@ -9,7 +9,7 @@ import uvicorn
 from api.http.app import Api
 from api.http.protocol import protocol_with
 from nullsender.errors import Misconfigured
-from nullsender.limits import API_KEEP_ALIVE_SECONDS, API_STOP_SECONDS_MAX
+from nullsender.limits import API_KEEP_ALIVE_SECONDS, API_STOP_SECONDS_MAX, API_UNREAD_SECONDS_MAX
 
 
 def serve(api: Api, host: str, port: int, stopping: Callable[[], bool], *, shares_port: bool = False) -> None:
@@ -40,7 +40,10 @@ def _listeners(host: str, port: int, *, shares_port: bool) -> list[socket.socket
     listeners: list[socket.socket] = []
     try:
         for family, _, _, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE):
-            listeners.append(socket.create_server(address, family=family, reuse_port=shares_port))
+            listener = socket.create_server(address, family=family, reuse_port=shares_port)
+            # For each connection, and the kernel heeds it whatever we wait for, at the end of a connection too.
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(API_UNREAD_SECONDS_MAX * 1_000))
+            listeners.append(listener)
     except OSError as error:
         for listener in listeners:
             listener.close()
