@@ -25,6 +25,7 @@ from api.http.protocol import Protocol, Shared
 from api.http.quick import _PLAIN
 from api.http.server import serve
 from api.index.follower import follow
+from api.index.table import Table
 from nullsender import counting
 from nullsender.limits import API_HOT_KINDS_MAX, API_HOT_READY_MAX, API_KEY_CACHE_SECONDS, API_RATE_BURST_SECONDS
 from tests.api_world import STALENESS_SECONDS_MAX, Asked, opened_asked, opened_store, opened_world
@@ -233,6 +234,25 @@ def test_what_was_told_to_anybody_before_a_request_came_in_is_answered(bench: Be
     bench.turn()
 
     assert connection.back == (CLEAN + REST, b"")
+
+
+def test_a_hash_that_was_brought_in_the_midst_of_a_turn_counts(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    earlier, later = bench.connection(), bench.connection()
+    world, tell = bench.asked.world, bench.hot.lookup.telling_table
+
+    def in_the_midst(tenant: str, now_seconds: float) -> Table | None:
+        table = tell(tenant, now_seconds)
+        world.suppress_hash("clean@example.com", algorithm="md5")
+        world.catch_up()
+        later.client.sendall(CLEAN + REST)
+        return table
+
+    monkeypatch.setattr(bench.hot.lookup, "telling_table", in_the_midst)
+    earlier.client.sendall(CLEAN + REST)
+
+    bench.turn()
+
+    assert later.back == (CLEAN + REST, b"")
 
 
 def test_one_of_all_asks_for_the_key_again(bench: Bench) -> None:

@@ -93,6 +93,7 @@ class Terms(NamedTuple):
     rest: Bytes  # what stands behind the target of each request
     state: Words  # of the hash
     tenant_mask: Word
+    prehashed_bit: Word  # in the table: somebody brought hashes of addresses, and `_is_absent` says nothing
     seconds_each: float  # of the key's bucket, as `api/http/rates.py` explains it
     burst_seconds: float
     staleness_seconds_max: float
@@ -103,6 +104,7 @@ class Slots(NamedTuple):
 
     words: Words
     checked_at: NDArray[np.float64]  # one number: until when it is known to have had everything, while it is the newest
+    prehashed: Words  # one word
 
 
 class Heads(NamedTuple):
@@ -216,9 +218,10 @@ def answer(
     compress(room.columns, room.counters, LAST, terms.state, room.hashes, count)
     # The requests are here: what was told to anybody before they were asked is in a table that is fresh now.
     is_fresh = abs(now_seconds - slots.checked_at[0]) <= terms.staleness_seconds_max
+    is_telling = is_fresh and slots.prehashed[0] & terms.prehashed_bit == _ZERO
     for row in range(count):
         key = room.hashes[row] ^ terms.tenant_mask
-        if not is_fresh or room.lengths[row] == 0 or not _is_absent(slots.words, key if key != _ZERO else _ONE):
+        if not is_telling or room.lengths[row] == 0 or not _is_absent(slots.words, key if key != _ZERO else _ONE):
             continue
         if full_at_seconds - now_seconds > terms.burst_seconds:
             continue
@@ -234,7 +237,7 @@ def answer(
 def warm() -> None:
     """Compile everything, or load what was compiled before."""
     nothing = np.zeros(1, np.uint8)
-    terms = Terms(read_only(nothing), np.zeros(8, np.uint64), _ZERO, 0.0, 0.0, 0.0)
-    slots = Slots(read_only(np.zeros(32, np.uint64)), read_only(np.zeros(1)))
+    terms = Terms(read_only(nothing), np.zeros(8, np.uint64), _ZERO, _ZERO, 0.0, 0.0, 0.0)
+    slots = Slots(read_only(np.zeros(32, np.uint64)), read_only(np.zeros(1)), read_only(np.zeros(1, np.uint64)))
     heads = Heads(np.zeros((1, 1), np.uint8), np.zeros(1, np.int64), read_only(nothing))
     answer(-1, Room.made(), terms, heads, slots, 0.0, 0.0)

@@ -21,7 +21,7 @@ from api.batch.hashing import BLOCK_BYTES, state_of
 from api.http.hits import BEHIND_CLEAN
 from api.http.keys import KnownKey
 from api.index.kernels import read_only
-from api.index.slots import tenant_mask
+from api.index.slots import prehashed_bit, tenant_mask
 from api.index.table import Table
 from api.lookup import Lookup
 from nullsender.limits import API_HOT_DESCRIPTORS_MAX, API_HOT_KINDS_MAX, API_HOT_READY_MAX, API_RATE_BURST_SECONDS
@@ -103,8 +103,9 @@ class HotConnections:
     def slots_of(self, table: Table) -> Slots:
         """The table as compiled code reads it."""
         if self._slots is None or table is not self._table:
-            words, checked_at = np.frombuffer(table.words, np.uint64), np.asarray(table.checked_at)  # both where they lie
-            self._table, self._slots = table, Slots(read_only(words), read_only(checked_at))
+            words, checked_at = np.frombuffer(table.words, np.uint64), np.asarray(table.checked_at)  # all where they lie
+            prehashed = np.asarray(table.prehashed)
+            self._table, self._slots = table, Slots(read_only(words), read_only(checked_at), read_only(prehashed))
         return self._slots
 
     def heads(self) -> Heads:
@@ -136,6 +137,7 @@ class _Kind:
             np.frombuffer(rest, np.uint8),
             hot.hash_state,
             np.uint64(tenant_mask(known.tenant)),
+            np.uint64(prehashed_bit(known.tenant)),
             known.bucket.seconds_each,
             API_RATE_BURST_SECONDS,
             hot.lookup.staleness_seconds_max,

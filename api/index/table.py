@@ -113,6 +113,7 @@ class Table:
         self.slots = self.header[SLOTS_AT]
         self.words = whole[SLOTS_AT_BYTES : SLOTS_AT_BYTES + SLOT_BYTES * self.slots].cast("Q")
         self.checked_at = whole[CHECKED_AT * 8 : CHECKED_AT * 8 + 8].cast("d")
+        self.prehashed = self.header[PREHASHED_AT : PREHASHED_AT + 1]
         self._words_count = 2 * self.slots
         self._numbers: dict[str, int] = {EVERYWHERE: EVERYWHERE_SCOPE}
         self._names: list[str] = [EVERYWHERE]
@@ -146,7 +147,7 @@ class Table:
 
         One bit for many tenants: now and then it is another one's.
         """
-        return bool(self.header[PREHASHED_AT] & prehashed_bit(tenant))
+        return bool(self.prehashed[0] & prehashed_bit(tenant))
 
     def _gravest(self, key: int, check: int, numbers: Sequence[int], now_seconds: Callable[[], float]) -> int:
         place = 2 * home_of(key, self.slots)
