@@ -525,6 +525,8 @@ UNSUBSCRIBE_TOKEN_CHARACTERS_MAX = 2_500
 TOKEN_DAYS = 190
 
 # --- the store ---------------------------------------------------------------------------------------------------------
+# Scopes that one mail belongs to: all, all that is not transactional, its stream, its mailing list.
+SCOPES_OF_MAIL_MAX = 4
 # How long one process waits for its turn to write before it calls it trouble that may pass; a batch of 500 takes 0.1 s.
 STORE_TURN_SECONDS_MAX = 15
 # What one SQL statement may take; longer than the turn, so that waiting for the turn is what fails first.
@@ -624,6 +626,10 @@ JOBS_KEPT_DAYS = 366
 IMPORT_BYTES_MAX = 8 * 2**30
 # Of such a list: a short row takes more room sorted on our disk than in the file, and a packed file of them none.
 IMPORT_ROWS_MAX = 50_000_000
+# The same in bytes on our disk; 50 million common rows take 7 GiB.
+IMPORT_SORTED_BYTES_MAX = 12 * 2**30
+# JSON that is set out for people has ten lines a row; blank lines beyond any list would only take time.
+IMPORT_LINES_MAX = 500_000_000
 # The rows of a list that are refused while it is read, as they wait on our disk: ten million with some hundred bytes each. A
 # file with more is not the list that was meant, and nothing of it is taken.
 IMPORT_REFUSED_BYTES_MAX = 2**30

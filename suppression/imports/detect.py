@@ -9,12 +9,12 @@ from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
 from nullsender.errors import Invalid
+from nullsender.limits import IMPORT_COLUMN_SHOWN_CHARACTERS_MAX, IMPORT_COLUMNS_SHOWN_MAX
 from suppression.imports.row import looks_like_hash
 from suppression.imports.systems import ADDRESS_FIELDS, FORMATS, PLAIN, SHAPES, Shape, field_name, plain_shape
 
 _SEPARATORS: Final = ",;\t|"
 _SES_WORDS: Final = {"BOUNCE", "COMPLAINT"}
-_SHOWN_MAX = 12  # names of columns in a refusal
 
 
 class Layout(NamedTuple):
@@ -66,7 +66,7 @@ def _plain(names: Collection[str]) -> Shape:
 
 
 def _shown(names: Collection[str]) -> str:
-    return ", ".join([name[:40] for name in names][:_SHOWN_MAX]) or "none"
+    return ", ".join([name[:IMPORT_COLUMN_SHOWN_CHARACTERS_MAX] for name in names][:IMPORT_COLUMNS_SHOWN_MAX]) or "none"
 
 
 def layout_of(lines: Sequence[str], chosen: str | None) -> Layout:

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.dialects import sqlite
 
+from nullsender.limits import SCOPES_OF_MAIL_MAX
 from suppression.models import entries
 from suppression.policy import Cause
 from suppression.records import Entry
@@ -28,7 +29,6 @@ _ON_SQLITE = _ROWS.format("?", "IN (SELECT unhex(value) FROM json_each(?))")
 _EACH = "SELECT found.* FROM unnest(%s::bytea[]) AS asked (hash) JOIN LATERAL ({}) AS found ON true"
 _ON_POSTGRESQL = _EACH.format(_ROWS.format("%s", "= asked.hash OFFSET 0"))
 _time_on_sqlite: Any = entries.c.expires_at.type.dialect_impl(sqlite.dialect()).bind_processor(sqlite.dialect())
-_SCOPES_MAX = 4  # of one mail: all, all that is not transactional, its stream, its list
 _CAUSES = {cause.value: cause for cause in Cause}
 
 
@@ -37,7 +37,7 @@ def stopping(
 ) -> Iterator[tuple[bytes, Entry]]:
     """Every entry of these scopes that stops mail at `now`, without its plain address, and the hash of that address."""
     driver: Any = connection.connection.driver_connection
-    four = *scopes, *[scopes[0]] * (_SCOPES_MAX - len(scopes))  # so that there is one statement
+    four = *scopes, *[scopes[0]] * (SCOPES_OF_MAIL_MAX - len(scopes))  # so that there is one statement
     for part in parts_of(hashes):
         if is_postgresql(connection):
             rows = driver.execute(_ON_POSTGRESQL, (part, tenant, *four, now))
