@@ -459,3 +459,30 @@ def test_a_stale_directory_lets_mail_go_only_where_the_operator_says_so(world: W
     assert (verdict.allowed, verdict.known) == (True, False)
     with pytest.raises(Transient):
         lookup.verdict(View("default", None), sha1("nobody@example.com").hex())
+
+
+@pytest.mark.parametrize("hashing", ["md5", "sha256"])
+def test_whom_somebody_brought_as_the_hash_of_the_zone_is_on_the_list_for_it(world: World, hashing: str) -> None:
+    world.suppress("bea@example.com", scope="news", cause="soft")
+    world.suppress_hash("bea@example.com", algorithm=hashing)
+    world.suppress_hash("mia@example.com", algorithm=hashing)
+    world.suppress_hash("ida@example.com", algorithm="md5" if hashing == "sha256" else "sha256")
+    world.catch_up()
+    news = View("default", "news")
+    with opened_directory(world, hashing) as directory:
+        catch_up(directory)
+        lookup = LookupByDigest(world.lookup(), directory, allow_unknown=())
+
+        def said(address: str, view: View) -> list[Cause | None]:
+            digest = HASHINGS[hashing].make(address.encode()).hex()
+            at_once = lookup.at_once(view, digest)
+            assert at_once is not None
+            return [at_once.cause, lookup.verdict(view, digest).cause]
+
+        assert said("mia@example.com", news) == [Cause.UNSUBSCRIBE] * 2
+        assert said("bea@example.com", news) == [Cause.UNSUBSCRIBE] * 2, "the gravest of all that stands of her"
+        assert said("mia@example.com", View("acme", "news")) == [None, None]
+        assert said("ida@example.com", news) == [None, None], "the one hash can not be made of the other"
+        world.clock.advance(seconds=STALENESS_SECONDS_MAX + 1)
+        digest = HASHINGS[hashing].make(b"mia@example.com").hex()
+        assert lookup.verdict(news, digest).cause is Cause.UNSUBSCRIBE, "the store knows, whatever the directory has heard of"

@@ -1,14 +1,22 @@
-"""How the DNS zone asks: by a hash that anybody can make, which the directory turns into ours; from there on as every door."""
+"""How the DNS zone asks: by a hash that anybody can make, which the directory turns into ours; from there on as every door.
 
-from collections.abc import Collection
+Whom the list knows only by a hash that somebody brought stands in no directory; where it is of the zone's kind it is asked about
+as it is.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Final
 
 from api.doors.asking import Asking
 from api.doors.dns_directory import Directory
 from api.doors.said import Question, Said
 from api.doors.words import refused
-from api.lookup import Lookup, Verdict
+from api.lookup import Keys, Lookup, Verdict
 from api.view import View
 from nullsender.errors import Invalid, Transient
+
+#: Which hashes may be brought (`AddressHasher.hash_prehashed`), by the bytes that they have.
+_BROUGHT: Final[Mapping[int, str]] = {16: "md5", 32: "sha256"}
 
 
 class LookupByDigest:
@@ -23,26 +31,31 @@ class LookupByDigest:
     def at_once(self, view: View, digest: str) -> Verdict | None:
         """As `Lookup.at_once`. Reads a page of a mapped file, and waits for nothing else."""
         try:
-            address_hash = self._directory.find(bytes.fromhex(digest))
+            own, brought = self._keys(digest)
         except Transient:
             return None
-        if address_hash is not None:
-            return self._lookup.at_once_of(view, (address_hash,))
-        return Verdict(allowed=True) if self._directory.is_fresh() else None
+        verdict = self._lookup.at_once_of(view, own + brought) if own or brought else Verdict(allowed=True)
+        return verdict if own or verdict is None or not verdict.allowed or self._directory.is_fresh() else None
 
     def verdict(self, view: View, digest: str) -> Verdict:
         """As `Lookup.verdict`."""
         try:
-            address_hash = self._directory.find(bytes.fromhex(digest))
-            if address_hash is not None:
-                return self._lookup.verdict_of(view, (address_hash,))
-            if not self._directory.is_fresh():
+            own, brought = self._keys(digest)
+            verdict = self._lookup.verdict_of(view, own + brought) if own or brought else Verdict(allowed=True)
+            if verdict.allowed and not own and not self._directory.is_fresh():
                 raise Transient("the DNS zone has not heard of the newest addresses")
         except Transient:
-            if view not in self._allow_unknown:
+            if view._replace(mailing_list=None) not in self._allow_unknown:
                 raise
             return Verdict(allowed=True, known=False)
-        return Verdict(allowed=True)
+        return verdict
+
+    def _keys(self, digest: str) -> tuple[Keys, Keys]:
+        """Under which keys the list may know the address: its own, if the directory has it, and that of a brought hash."""
+        octets = bytes.fromhex(digest)
+        own, kind = self._directory.find(octets), _BROUGHT.get(len(octets))
+        brought = () if kind is None else (self._lookup.hasher.hash_prehashed(f"{kind}:{octets.hex()}"),)
+        return () if own is None else (own,), brought
 
 
 class AskingByDigest(Asking):
