@@ -15,7 +15,7 @@ No method is called from two threads at once, except `Producer.publish`.
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import datetime
 from enum import StrEnum
@@ -163,6 +163,13 @@ class Log(Closing, ABC):
         Oldest first within a partition. `since` leaves out what lies before the first record of a partition
         that was appended at that moment or later. What follows it is given whatever its time: a clock may have gone back.
         """
+
+    def remove(self, _topic: Topic, _keys: Collection[bytes]) -> int:
+        """Take the records with these keys out of a topic that no group reads; how many that were.
+
+        0 where this log can take none out singly: there they leave when they are old.
+        """
+        return 0
 
     @abstractmethod
     def group_lag(self, group: str, topics: Sequence[Topic]) -> Mapping[Partition, int]:

@@ -17,7 +17,7 @@ import fcntl
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import datetime
 from pathlib import Path
@@ -145,6 +145,10 @@ class EmbeddedLog(Log):
             for offset in offsets:
                 if (record := store.get(number, offset)) is not None:
                     yield record
+
+    def remove(self, topic: Topic, keys: Collection[bytes]) -> int:
+        """As the interface says. Others may write meanwhile; what they append behind us is not looked at."""
+        return self._stores[topic].remove(keys)
 
     def group_lag(self, group: str, topics: Sequence[Topic]) -> Mapping[Partition, int]:
         """As the interface says."""

@@ -12,7 +12,7 @@ topic that is full of unread records refuses new ones, and whoever publishes say
 import heapq
 import struct
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -28,6 +28,7 @@ _MICROSECOND = timedelta(microseconds=1)
 _NEXT_KEY = struct.Struct(">cH")
 _RECORD_KEY = struct.Struct(">cHQ")
 _OFFSET = struct.Struct(">Q")
+_OFFSET_END = 2**64 - 1  # behind every record
 _HEADER = struct.Struct(">qI")  # microseconds since the epoch, length of the key
 
 
@@ -186,6 +187,39 @@ class TopicStore(Closing):
                 heapq.heappush(heads, head)
         telemetry.LOG_TRIMMED.labels(self.topic).inc(trimmed)
         return trimmed
+
+    def remove(self, keys: Collection[bytes]) -> int:
+        """Take out every record with one of these keys, in steps between which others can write; how many that were.
+
+        Offsets may have gaps anyway, so whoever reads the topic meanwhile only finds less.
+        """
+        removed, numbers = 0, {zlib.crc32(key) % self._partitions for key in keys}
+        for number, held in self.bounds().items():
+            offset = held.start if number in numbers else held.stop
+            while offset < held.stop:
+                found, offset = self._find(number, offset, keys)
+                if found:
+                    with self._environment.writing() as transaction:
+                        removed += sum(transaction.delete(key) for key in found)
+        return removed
+
+    def _find(self, number: int, offset: int, keys: Collection[bytes]) -> tuple[list[bytes], int]:
+        """Where records with these keys lie among the next ones of a partition, and the offset behind those."""
+        found: list[bytes] = []
+        with self._environment.reading() as transaction, transaction.cursor() as cursor:
+            more = cursor.set_range(_record_key(number, offset))
+            for _ in range(LOG_TRIM_RECORDS_MAX):
+                if not more:
+                    return found, _OFFSET_END
+                _, its_number, offset = _RECORD_KEY.unpack(cursor.key())
+                if its_number != number:
+                    return found, _OFFSET_END
+                value = cursor.value()
+                _, key_length = _HEADER.unpack_from(value)
+                if bytes(value[_HEADER.size : _HEADER.size + key_length]) in keys:
+                    found.append(bytes(cursor.key()))
+                more = cursor.next()
+        return found, offset + 1
 
     def close(self) -> None:
         """Close the file."""

@@ -42,6 +42,23 @@ class TestEmbeddedLog(LogContract):
             yield log
 
 
+def test_records_are_taken_out_by_their_keys_while_the_others_stay_where_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nullsender.log_embedded_topic.LOG_TRIM_RECORDS_MAX", 3)
+    with EmbeddedLog(tmp_path / "log", clock=SystemClock()) as log:
+        publish(log, *(Record(Topic.RAW, b"%d" % number, b"mail %d" % number) for number in range(100)))
+        before = [record for record in log.read(Topic.RAW) if int(record.key) % 7]
+
+        removed = log.remove(Topic.RAW, {b"%d" % number for number in range(0, 100, 7)} | {b"nobody's"})
+
+        assert removed == 15
+        assert list(log.read(Topic.RAW)) == before
+        publish(log, Record(Topic.RAW, b"0", b"again"))
+        assert len(list(log.read(Topic.RAW))) == 86
+        assert log.remove(Topic.BOUNCES, {b"1"}) == 0
+
+
 def small(bytes_max: int, *, days: float = 1000) -> Mapping[Topic, Retention]:
     """A retention under which the topic of bounces holds little."""
     return {**RETENTION, Topic.BOUNCES: Retention(days=days, bytes_max=bytes_max)}

@@ -93,7 +93,7 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True):
                 "Left, and why it may be:",
                 *kept,
                 "",
-                "What can not be taken out of a file singly leaves with the file:",
+                "What lies in files leaves later; freed pages of the database are written over in time:",
                 *later,
             ]
         )
