@@ -1,7 +1,6 @@
 """How the DNS zone asks: by a hash that anybody can make, which the directory turns into ours; from there on as every door.
 
-Whom the list knows only by a hash that somebody brought stands in no directory; where it is of the zone's kind it is asked about
-as it is.
+Whom the list knows only by a hash that somebody brought stands in no directory; such a hash of the zone's kind is asked as is.
 """
 
 from collections.abc import Collection, Mapping
