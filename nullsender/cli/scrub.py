@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, NoReturn
 
 from api.view import view_of
 from nullsender.cli import lookup_parts, parts
+from nullsender.cli.scrubbing.uncollected import uncollected
 from nullsender.errors import Invalid
 
 if TYPE_CHECKING:
@@ -57,19 +58,21 @@ def run(arguments: argparse.Namespace) -> int:
     _look_at(arguments.files, arguments.column)
     store = LateStore(settings)
     # What is compiled is loaded late: neither `--help` nor a mistake needs any of it.
-    from api.batch.asking import Batch
-    from api.batch.scrubbing import Form, Scrub
-    from nullsender.cli.scrubbing.following import kept_up
-    from nullsender.cli.scrubbing.results import Results, in_words
+    with uncollected():
+        from api.batch.asking import Batch
+        from api.batch.scrubbing import Form, Scrub
+        from nullsender.cli.scrubbing.following import kept_up
+        from nullsender.cli.scrubbing.results import Results, in_words
 
-    lookup = lookup_parts.lookup_of(settings, store)
+        lookup = lookup_parts.lookup_of(settings, store)
+        batch = Batch(lookup)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_ending_tidily())
         output, suppressed, invalid = (stack.enter_context(opened_result(path)) for path in results_at)
         table = stack.enter_context(kept_up(settings, store, parts.CLOCK))
         table.begin(lookup)
         results = Results(output or sys.stdout.buffer, suppressed, invalid, arguments.column is not None)
-        work = Scrub(Batch(lookup), view, Form.NDJSON if arguments.ndjson else Form.TEXT)
+        work = Scrub(batch, view, Form.NDJSON if arguments.ndjson else Form.TEXT)
         bar = stack.enter_context(_bar(arguments.files))
         names: list[str] = []
         for path in arguments.files:
