@@ -50,7 +50,9 @@ class Desk:
         self.imports = StoreImports.beside(store)
         self._made = 0
 
-    def importer(self, text: str | bytes, *, reason: str = "a test", dry_run: bool = False, **options: Any) -> Importer:
+    def importer(
+        self, text: str | bytes, *, reason: str = "a test", dry_run: bool = False, every_tenant: bool = False, **options: Any
+    ) -> Importer:
         """An import of a list with this text."""
         self._made += 1
         folder = self.folder / str(self._made)
@@ -64,6 +66,7 @@ class Desk:
             name="list.csv",
             options=Options(**options),
             dry_run=dry_run,
+            every_tenant=every_tenant,
         )
         return Importer(self.imports, HASHER, self.clock, brief, folder / LIST, folder)
 
@@ -343,6 +346,40 @@ def test_rows_of_other_tenants_go_onto_nobodys_list(desk: Desk) -> None:
     assert counts(report) == (1, 0, 0, 1)
     assert desk.refused() == [["3", "a row of the tenant acme: import it onto that tenant's list", BEN]]
     assert not desk.store.entries_of("default", BEN)
+
+
+def test_an_operator_puts_rows_of_every_tenant_onto_the_lists_that_they_name(desk: Desk) -> None:
+    text = f"address,known_as,cause,scope,tenant\n{ADA},,hard,*,default\n{BEN},,hard,*,acme\n{EVE},,hard,*,no name\n"
+
+    report = desk.take(text, every_tenant=True)
+
+    assert counts(report) == (2, 0, 0, 1)
+    assert [entry.cause for entry in desk.store.entries_of("acme", BEN)] == [Cause.HARD]
+    assert not desk.store.entries_of("default", BEN)
+    assert [row[2] for row in desk.refused()] == [EVE], "a tenant has no such name"
+
+
+def test_a_date_that_nobody_can_read_counts_as_none_and_is_told(desk: Desk) -> None:
+    lifted(desk, ADA, "hard")
+    report = desk.take(mandrill(f"{ADA},hard-bounce,,notatime,,", f"{BEN},hard-bounce,,{OLD},,never", f"{EVE},spam,,,,"))
+
+    assert (counts(report), report.dates_unread) == ((2, 0, 0, 1), 2)
+    assert "the row has no date" in desk.refused()[0][1]
+    [ben] = desk.store.entries_of("default", BEN)
+    assert ben.expires is None
+
+
+def test_blank_lines_give_a_sign_of_life_and_have_an_end(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No row comes of them, so nothing else would keep a job's lease."""
+    signs: list[int] = []
+    importer = desk.importer(f"{ADA}\n".encode() + b"\n" * 2**20, cause=Cause.HARD)
+    importer.read(signs.append)
+    assert len(signs) > 4
+
+    monkeypatch.setattr(running, "IMPORT_LINES_MAX", 1_000)
+    with pytest.raises(Invalid, match="more than 1,000 lines"):
+        desk.take(f"{ADA}\n".encode() + b"\n" * 2_000, cause=Cause.HARD)
+    assert not live(desk.store, ADA)
 
 
 @pytest.mark.parametrize("bound", ["IMPORT_REFUSED_BYTES_MAX", "IMPORT_ROWS_MAX"])

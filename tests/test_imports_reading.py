@@ -18,7 +18,7 @@ from suppression.imports.parquet import read_parquet
 from suppression.imports.reading import RowOrRefused, read_list
 from suppression.imports.row import Refused, Row
 from suppression.imports.systems import FORMATS, SHAPES
-from suppression.imports.times import time_of
+from suppression.imports.times import UNREADABLE, time_of
 from suppression.imports.unpacking import unpacked
 from suppression.imports.words import WORDS, cause_for
 from suppression.policy import Cause
@@ -362,11 +362,12 @@ def test_a_line_without_an_end_is_skipped_in_bounded_memory() -> None:
         ("Mon, 21 Oct 2024 11:02:55 UTC", "2024-10-21T11:02:55+00:00"),
         ("2024-12-10", "2024-12-10T00:00:00+00:00"),
         ("20241210", "2024-12-10T00:00:00+00:00"),
-        ("yesterday", None),
-        (10**400, None),
-        (float("nan"), None),
+        ("yesterday", UNREADABLE.isoformat()),
+        (10**400, UNREADABLE.isoformat()),
+        (float("nan"), UNREADABLE.isoformat()),
         (True, None),
         ("", None),
+        (" ", None),
     ],
 )
 def test_times_are_read_as_systems_write_them(written: object, moment: str | None) -> None:

@@ -166,7 +166,9 @@ def test_a_process_that_is_told_to_stop_leaves_its_job_to_the_next_at_once(jobs:
     assert now_of(jobs, job).state is JobState.COMPLETE
 
 
-def test_what_is_invalid_breaks_a_job_and_the_job_says_why(jobs: StoreJobs, clock: FakeClock) -> None:
+def test_what_is_invalid_breaks_a_job_and_the_job_says_why(
+    jobs: StoreJobs, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
     def run(work: Work) -> Counted:
         raise Invalid("there is no such file")
 
@@ -174,6 +176,7 @@ def test_what_is_invalid_breaks_a_job_and_the_job_says_why(jobs: StoreJobs, cloc
     worker(jobs, clock, run).step()
 
     assert (now_of(jobs, job).state, now_of(jobs, job).trouble) == (JobState.BROKEN, "there is no such file")
+    assert {record.levelname for record in caplog.records if "broken" in record.message} == {"WARNING"}, "nobody is woken"
 
 
 def test_a_bug_of_ours_breaks_a_job_without_showing_its_words(jobs: StoreJobs, clock: FakeClock) -> None:

@@ -77,6 +77,8 @@ class ReportReply(Reply):
     """As strong there already."""
     refused: int
     """Not taken. `GET …/refused` gives all of them."""
+    dates_unread: int
+    """How many rows have a date that nobody can read: it counts as none."""
     causes: dict[str, dict[str, int]]
     """Of each cause, how many were taken, merged and kept."""
     reasons: dict[str, int]

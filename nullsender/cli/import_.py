@@ -17,6 +17,7 @@ import msgspec
 
 from nullsender.cli import EXIT_FAILED, parts, store_parts
 from nullsender.cli.importing.words import in_words
+from nullsender.cli.option_names import named_as_options
 from nullsender.errors import Invalid
 from nullsender.names import canonical_name
 from suppression.imports.options import Options, canonical_scope
@@ -37,6 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", type=Path, help="the list, as the other system exports it; - is standard input")
     parser.add_argument("--reason", required=True, help="why it is imported: it stands in the history of every entry")
     parser.add_argument("--tenant", default="default", help="whose list it goes onto (default: default)")
+    parser.add_argument(
+        "--all-tenants", action="store_true", help="rows of an export of ours that name other tenants go onto their lists"
+    )
     parser.add_argument(
         "--format", choices=FORMATS, metavar="FORMAT", help=f"what it is, where its shape does not say it: {', '.join(FORMATS)}"
     )
@@ -75,6 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
             name=arguments.file.name,
             options=options,
             dry_run=arguments.dry_run,
+            every_tenant=arguments.all_tenants,
         )
         report = _import(Importer(store, parts.hasher_of(settings), parts.CLOCK, brief, file, folder), file)
         refused = _refused_to(arguments) if report.refused else None
@@ -101,7 +106,7 @@ def _options_of(arguments: argparse.Namespace) -> Options:
 
 def _import(importer: "Importer", file: Path) -> "Report":
     size_bytes = file.stat().st_size
-    with _bar(size_bytes, "reading", "B") as bar:
+    with named_as_options(), _bar(size_bytes, "reading", "B") as bar:
         rows = importer.read(lambda read_bytes: _show(bar, read_bytes))
     with _bar(rows, "taking", " rows") as bar:
         for place in importer.take(None, lambda done: _show(bar, done)):

@@ -9,6 +9,7 @@ import msgspec
 from nullsender.errors import Invalid
 from nullsender.names import canonical_name
 from suppression.imports.row import Said
+from suppression.imports.times import UNREADABLE
 from suppression.policy import EVERYWHERE, LIST_PREFIX, NOT_TRANSACTIONAL, PROTECTED, Cause, Claim, PolicySettings
 from suppression.policy.scopes import scope_for
 
@@ -46,7 +47,7 @@ def claims_of_row(said: Said, options: Options, settings: PolicySettings, now: d
     if cause is None:
         raise Invalid(NO_CAUSE)
     at = min(said.since, now) if said.since else now
-    expires = None if cause in PROTECTED else said.expires
+    expires = None if cause in PROTECTED or said.expires is UNREADABLE else said.expires
     if cause is Cause.SOFT and expires is None and settings.soft_lifetimes[0] is not None:
         expires = at + settings.soft_lifetimes[0]
     if expires is not None and expires <= now:

@@ -14,13 +14,12 @@ class Refusals:
         self._file.truncate(keep_bytes)
         self._file.seek(0, 2)
         self._rows = csv.writer(self._file, lineterminator="\r\n")
-        self.characters = keep_bytes
         if not keep_bytes:
             self._rows.writerow(("line", "reason", "address"))
 
     def add(self, line: int, reason: str, address: str) -> None:
         """One more row. No spreadsheet takes a cell of it for a formula."""
-        self.characters += self._rows.writerow((line, guarded(reason), guarded(address)))
+        self._rows.writerow((line, guarded(reason), guarded(address)))
 
     def flushed_bytes(self) -> int:
         """How long the file is, with all that was added."""

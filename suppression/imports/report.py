@@ -29,6 +29,7 @@ class Report(msgspec.Struct, kw_only=True):
     merged: int = 0  # known, and stronger now
     kept: int = 0  # known, and as strong already
     refused: int = 0
+    dates_unread: int = 0  # of the rows that were understood: taken as if they had no date, or no end
     causes: dict[str, dict[str, int]] = {}  # cause -> taken, merged, kept
     reasons: dict[str, int] = {}  # why rows were refused
     shown: list[Shown] = []  # the first of them

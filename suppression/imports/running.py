@@ -16,7 +16,15 @@ import msgspec
 from nullsender.address import AddressHasher
 from nullsender.clock import Clock
 from nullsender.errors import Invalid
-from nullsender.limits import IMPORT_REFUSED_BYTES_MAX, IMPORT_ROWS_A_TURN, IMPORT_ROWS_MAX, IMPORT_WORDS_CHARACTERS_MAX
+from nullsender.limits import (
+    IMPORT_LINES_MAX,
+    IMPORT_REFUSED_BYTES_MAX,
+    IMPORT_ROWS_A_TURN,
+    IMPORT_ROWS_MAX,
+    IMPORT_SORTED_BYTES_MAX,
+    IMPORT_WORDS_CHARACTERS_MAX,
+)
+from nullsender.names import canonical_name
 from suppression.audit.chain import Act
 from suppression.imports.options import NO_CAUSE, Options, claims_of_row
 from suppression.imports.reading import Reading, read_list
@@ -25,6 +33,7 @@ from suppression.imports.report import Report
 from suppression.imports.row import Refused, Row, Said, is_hash
 from suppression.imports.sorting import Sorter, parts_for, sorted_rows
 from suppression.imports.systems import OURS
+from suppression.imports.times import UNREADABLE
 from suppression.imports.unpacking import Unpacked, unpacked
 from suppression.policy import Did
 from suppression.store.imports import Brought, Source, StoreImports
@@ -45,6 +54,7 @@ class Brief(msgspec.Struct, frozen=True, kw_only=True):
     name: str  # of the file, as whoever brought it calls it
     options: Options
     dry_run: bool = False
+    every_tenant: bool = False  # rows that name another tenant go onto that one's list
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,7 +109,7 @@ class Importer:
             self._sorted = self._sort(read_parquet(self._file, self._brief.options.format), sha256, progress, None)
         else:
             with unpacked(self._file) as text:
-                reading = read_list(text.pieces(), self._brief.options.format)
+                reading = read_list(_watched(text, progress), self._brief.options.format)
                 self._sorted = self._sort(reading, sha256, progress, text)
         if not self._brief.dry_run:
             self._tell_begin(self._sorted.place.report)
@@ -118,9 +128,9 @@ class Importer:
         parts, rows = parts_for(self._file.stat().st_size), 0
         sorter, refusals = Sorter(self._folder, parts), Refusals(self._folder / REFUSED)
         try:
-            for number, item in enumerate(self._brought(reading.rows)):
+            for number, item in enumerate(self._brought(reading.rows, report)):
                 if number % _ROWS_A_STEP == 0:
-                    _require_sane(rows, refusals)
+                    _require_sane(rows, sorter, refusals)
                     progress(text.read_bytes if text is not None else 0)
                 if isinstance(item, Refused):
                     report.refuse(item.line, item.reason)
@@ -138,25 +148,26 @@ class Importer:
         place = Place(part=0, refused_bytes=refused_bytes, report=report)
         return _Sorted(parts=parts, rows=rows, refused=report.refused, place=place)
 
-    def _brought(self, rows: Iterator[Row | Refused]) -> Iterator[Brought | Refused]:
+    def _brought(self, rows: Iterator[Row | Refused], report: Report) -> Iterator[Brought | Refused]:
         """Each row as the list would take it."""
-        options, now, hasher = self._brief.options, self._clock.now(), self._hasher
-        settings = self._store.policy.settings_for(self._brief.tenant, options.stream)
+        options, now, hasher, policy = self._brief.options, self._clock.now(), self._hasher, self._store.policy
         for row in rows:
             if isinstance(row, Refused):
                 yield row
                 continue
             line, address, said = row
             try:
-                _require_ours(said, self._brief.tenant)
-                claims = claims_of_row(said, options, settings, now)
+                tenant = _tenant_of(said, self._brief)
+                claims = claims_of_row(said, options, policy.settings_for(tenant, options.stream), now)
             except Invalid as invalid:
                 yield Refused(line, address[:IMPORT_WORDS_CHARACTERS_MAX], invalid.reason)
                 continue
             hashed = is_hash(address)
             key = hasher.hash_prehashed(address) if hashed else hasher.hash(address)
+            report.dates_unread += UNREADABLE in (said.since, said.expires)
+            is_dated = said.since not in (None, UNREADABLE)
             for claim in claims:
-                yield Brought(line, key, address, hashed, claim, said.since is not None, said.words)
+                yield Brought(line, key, address, hashed, claim, is_dated, said.words, tenant)
 
     @property
     def refused(self) -> int:
@@ -191,18 +202,19 @@ class Importer:
 
     def _take_rows(self, source: Source, rows: Sequence[Brought], report: Report, refusals: Refusals) -> None:
         take = self._store.would_take if self._brief.dry_run else self._store.take_rows
+        has_room = refusals.flushed_bytes() <= IMPORT_REFUSED_BYTES_MAX
         for row, came in zip(rows, take(source, rows, force=self._brief.options.force), strict=True):
             if isinstance(came, Did):
                 report.count(row.claim.cause, came)
             else:
                 report.refuse(row.line, came)
-                refusals.add(row.line, came, row.address)
+                if has_room:
+                    refusals.add(row.line, came, row.address)
 
     def _source(self, report: Report) -> Source:
         brief = self._brief
         return Source(
             id=brief.id,
-            tenant=brief.tenant,
             sha256=report.sha256,
             actor=brief.actor,
             reason=brief.reason,
@@ -210,26 +222,41 @@ class Importer:
         )
 
     def _tell_begin(self, report: Report) -> None:
-        options = msgspec.to_builtins(self._brief.options)
+        options = msgspec.to_builtins(self._brief.options) | {"every_tenant": self._brief.every_tenant}
         self._tell("import-begun", {"file": self._brief.name, "sha256": report.sha256, "format": report.format, **options})
 
     def _tell(self, kind: str, body: dict[str, object]) -> None:
         brief = self._brief
-        act = Act(kind=kind, tenant=brief.tenant, actor=brief.actor, reason=brief.reason, subject=brief.id, body=body)
+        tenant = None if brief.every_tenant else brief.tenant
+        act = Act(kind=kind, tenant=tenant, actor=brief.actor, reason=brief.reason, subject=brief.id, body=body)
         self._store.note(act)
 
 
-def _require_ours(said: Said, tenant: str) -> None:
-    """A row of an export of every tenant goes onto nobody else's list."""
-    if said.tenant not in (None, tenant):
+def _tenant_of(said: Said, brief: Brief) -> str:
+    """Onto whose list a row goes. One of an export of every tenant goes onto nobody else's than it names."""
+    if said.tenant in (None, brief.tenant):
+        return brief.tenant
+    if not brief.every_tenant:
         raise Invalid(f"a row of the tenant {said.tenant[:IMPORT_WORDS_CHARACTERS_MAX]}: import it onto that tenant's list")
+    return canonical_name(said.tenant)
 
 
-def _require_sane(rows: int, refusals: Refusals) -> None:
+def _watched(text: Unpacked, progress: Progress) -> Iterator[bytes]:
+    """The file's bytes. Blank lines are no rows, so they are counted here, and give a sign of life."""
+    lines = 0
+    for piece in text.pieces():
+        lines += piece.count(b"\n")
+        if lines > IMPORT_LINES_MAX:
+            raise Invalid(f"the list has more than {IMPORT_LINES_MAX:,} lines: import it in parts")
+        progress(text.read_bytes)
+        yield piece
+
+
+def _require_sane(rows: int, sorter: Sorter, refusals: Refusals) -> None:
     """A packed file costs its sender nothing, and what is made of its rows is on our disk."""
-    if rows > IMPORT_ROWS_MAX:
-        raise Invalid(f"the list has more than {IMPORT_ROWS_MAX:,} rows: import it in parts")
-    if refusals.characters > IMPORT_REFUSED_BYTES_MAX:
+    if rows > IMPORT_ROWS_MAX or sorter.written_bytes > IMPORT_SORTED_BYTES_MAX:
+        raise Invalid(f"the list has more than {IMPORT_ROWS_MAX:,} rows, or too long ones: import it in parts")
+    if refusals.flushed_bytes() > IMPORT_REFUSED_BYTES_MAX:
         raise Invalid("far too many rows can not be taken, so none were: is this the list that you meant?")
 
 

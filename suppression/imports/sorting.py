@@ -34,6 +34,7 @@ class Sorter:
         self._held: list[list[Brought]] = [[] for _ in range(parts)]
         self._files: list[IO[bytes]] = [_part(folder, number).open("wb") for number in range(parts)]
         self._shift = 32 - parts.bit_length() + 1
+        self.written_bytes = 0
 
     def add(self, row: Brought) -> None:
         """One more row."""
@@ -59,7 +60,7 @@ class Sorter:
     def _write(self, number: int) -> None:
         block = msgspec.msgpack.encode(self._held[number])
         self._held[number].clear()
-        self._files[number].write(len(block).to_bytes(_LENGTH_BYTES) + block)
+        self.written_bytes += self._files[number].write(len(block).to_bytes(_LENGTH_BYTES) + block)
 
 
 def sorted_rows(folder: Path, number: int) -> Iterator[Sequence[Brought]]:

@@ -10,10 +10,18 @@ _MILLISECONDS_FROM: Final = 10**11  # as seconds, a time three thousand years ah
 _SECONDS_MIN, _SECONDS_MAX = 10**8, 10**10  # 1973 to 2286: what is outside is no time but a slip, or a date without hyphens
 
 
+#: What a field names that has something in it, and no time that anybody can read.
+UNREADABLE: Final = datetime.max.replace(tzinfo=UTC)
+
+
 def time_of(value: object) -> datetime | None:
-    """The moment in UTC that a field names; None where it names none that can be read. Without a zone it is UTC."""
-    if not value or value is True:
+    """The moment in UTC that a field names; None where it is empty, else UNREADABLE. Without a zone it is UTC."""
+    if not value or value is True or (isinstance(value, str) and not value.strip()):
         return None
+    return _read(value) or UNREADABLE
+
+
+def _read(value: object) -> datetime | None:
     if isinstance(value, datetime):
         return _in_utc(value)
     if isinstance(value, int | float):

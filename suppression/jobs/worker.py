@@ -142,7 +142,9 @@ class Worker:
         except Taken:
             _log.info("a job was cancelled, or is another's now", extra={"facts": _facts(job)})
             return "cancelled"
-        except (Invalid, Misconfigured) as error:
+        except Invalid as invalid:
+            return self._break(job, str(invalid), logging.WARNING)  # whoever asked is told: it is no trouble of ours
+        except Misconfigured as error:
             return self._break(job, str(error))
         except (Transient, OSError) as trouble:  # a full disk is no reason to forget the job
             _log.warning("a job will be tried again", extra={"facts": _facts(job, trouble=trouble)})
@@ -154,8 +156,8 @@ class Worker:
         _log.info("a job is complete", extra={"facts": _facts(job)})
         return "complete"
 
-    def _break(self, job: Job, trouble: str) -> str:
-        _log.error("a job is broken", extra={"facts": _facts(job, trouble=trouble)})
+    def _break(self, job: Job, trouble: str, level: int = logging.ERROR) -> str:
+        _log.log(level, "a job is broken", extra={"facts": _facts(job, trouble=trouble)})
         self._store.break_off(job, trouble)
         return "broken"
 

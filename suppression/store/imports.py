@@ -29,7 +29,6 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     """Which import rows belong to: what their entries name as their evidence."""
 
     id: str
-    tenant: str
     sha256: str  # of the file, in hexadecimal digits
     actor: str
     reason: str
@@ -50,6 +49,7 @@ class Brought(NamedTuple):
     claim: Claim
     is_dated: bool  # the row says since when; else the claim's time is the import's
     words: str  # the other system's own for why
+    tenant: str  # onto whose list it goes
 
 
 class StoreImports(StorePrehashed, StoreTurns):
@@ -60,7 +60,8 @@ class StoreImports(StorePrehashed, StoreTurns):
 
         `force`: also what was lifted here later. Whoever else wants to write comes first.
         """
-        require_name(source.tenant, "the tenant")
+        for tenant in {row.tenant for row in rows}:
+            require_name(tenant, "the tenant")
         return self._turn(lambda turn: _Taking(turn, source, force).take(rows), patient=True)
 
     def would_take(self, source: Source, rows: Sequence[Brought], *, force: bool) -> Sequence[Came]:
@@ -82,7 +83,7 @@ class _Taking:
         turn.at_end(lambda connection: insert_prehashed(connection, self._hashes))
 
     def take(self, rows: Sequence[Brought]) -> Sequence[Came]:
-        people = [Person(self._source.tenant, row.address_hash) for row in rows]
+        people = [Person(row.tenant, row.address_hash) for row in rows]
         self._turn.load(set(people))
         known = self._turn.by_person()
         return [self._take(row, person, known) for row, person in zip(rows, people, strict=True)]

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from nullsender.cli.option_names import as_options
 from suppression.imports.report import Report
 
 
@@ -20,11 +21,14 @@ def in_words(report: Report, refused: Path | None) -> str:
     for cause, counts in sorted(report.causes.items()):
         said = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
         lines.append(f"  {cause}: {said}")
+    if report.dates_unread:
+        lines.append(f"{report.dates_unread:,} of the rows have a date that nobody can read: it counts as none")
     if report.refused:
         lines += ["", "refused, because:"]
-        lines += [f"{count:>12,}  {reason}" for reason, count in sorted(report.reasons.items(), key=lambda it: -it[1])]
+        reasons = sorted(report.reasons.items(), key=lambda it: -it[1])
+        lines += [f"{count:>12,}  {as_options(reason)}" for reason, count in reasons]
         lines += ["", "the first of them:"]
-        lines += [f"  line {shown.line}: {shown.reason}" for shown in report.shown]
+        lines += [f"  line {shown.line}: {as_options(shown.reason)}" for shown in report.shown]
         lines.append(f"all of them stand in {refused}")
     lines.append("Nothing was changed." if report.dry_run else f"The file's SHA-256 is {report.sha256}.")
     return "\n".join(lines)
