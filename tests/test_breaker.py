@@ -13,7 +13,7 @@ from nullsender.cli.working.review_clock import ReviewClock
 from nullsender.clock import FakeClock
 from nullsender.errors import Invalid
 from nullsender.events import Outcome, Proof, Rejudgement
-from suppression.incidents.breaker import ALL, BreakerSettings, Day, Tally, counted, is_trusted, keys_of, rolled, tripped_by
+from suppression.incidents.breaker import ALL, BreakerSettings, Day, Tally, is_trusted, keys_of, rolled, tripped_by
 from suppression.incidents.incident import IncidentKind, Marks
 from suppression.jobs.worker import Worker
 from suppression.policy import Cause, Did
@@ -72,8 +72,9 @@ def test_an_open_key_holds_until_an_hour_was_calm() -> None:
 
 
 def test_what_was_held_is_not_usual() -> None:
-    held = counted(tally(2), held=True)
-    made = counted(tally(2), held=False)
+    held, made = tally(2), tally(2)
+    held.count(held=True)
+    made.count(held=False)
 
     tomorrow = START + timedelta(days=1)
     assert rolled(held, tomorrow, SETTINGS).days[-1] != Day(TODAY, 1)
@@ -89,7 +90,7 @@ def test_an_hour_is_remembered_for_four_weeks_by_the_busiest_of_its_day() -> Non
 
 
 def test_the_keys_of_a_report_come_with_the_most_telling_first() -> None:
-    assert list(keys_of(from_mta("1"))) == [
+    assert keys_of(from_mta("1")) == [
         "rule a rule of the tests",
         "provider example.net",
         "source 192.0.2.1",

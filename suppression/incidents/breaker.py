@@ -13,7 +13,7 @@ more than is usual; what it holds stays held until a person has looked. Only wha
 the rest, whose entries end within days, and whose number is capped.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -47,8 +47,11 @@ class Day(NamedTuple):
     made: int  # new entries
 
 
-class Tally(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """What one key has made. Kept small: there is one for each key that made an entry within four weeks."""
+class Tally(msgspec.Struct, kw_only=True, array_like=True):
+    """What one key has made. Kept small: there is one for each key that made an entry within four weeks.
+
+    It counts where it stands: each new entry goes into six of them, and a copy of each would cost more than the entry.
+    """
 
     hour: datetime  # the beginning of the hour that the next two are about
     wanted: int = 0  # new entries that were asked for
@@ -57,12 +60,17 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     open_since: datetime | None = None
     trusted_until: datetime | None = None  # an operator has looked: it may make what it likes
 
+    def count(self, *, held: bool, trusted: bool = False) -> None:
+        """One more entry was asked for; a trusted one becomes usual, and speaks against nobody now."""
+        self.wanted += not trusted
+        self.made += not held
 
-def keys_of(outcome: Outcome) -> Iterator[str]:
+
+def keys_of(outcome: Outcome) -> Sequence[str]:
     """The keys of a hard outcome, the most telling first: `rule NAME`, `provider DOMAIN`, `sending-ip IP` and so on."""
     report, decision = outcome.report, outcome.decision
     names = decision.rule, provider_of(report), sending_ip_of(report, decision), report.source.ip, decision.category
-    return (f"{kind} {name}" for kind, name in zip(KINDS, names, strict=True) if name)
+    return [f"{kind} {name}" for kind, name in zip(KINDS, names, strict=True) if name]
 
 
 def rolled(tally: Tally | None, now: datetime, settings: BreakerSettings) -> Tally:
@@ -93,7 +101,8 @@ def _remembered(tally: Tally, since: int) -> tuple[Day, ...]:
 
 def is_trusted(tallies: Iterable[Tally], now: datetime) -> bool:
     """Whether an operator has looked at one of an entry's keys: such entries are what they seem, whatever else they have."""
-    return any(tally.trusted_until is not None and tally.trusted_until > now for tally in tallies)
+    untils = [tally.trusted_until for tally in tallies if tally.trusted_until is not None]
+    return any(until > now for until in untils)
 
 
 def tripped_by(tallies: Mapping[str, Tally], settings: BreakerSettings) -> str | None:
@@ -102,14 +111,11 @@ def tripped_by(tallies: Mapping[str, Tally], settings: BreakerSettings) -> str |
     `tallies`: of the entry's keys, in their order, and of ALL, each rolled to now.
     """
     for key, tally in tallies.items():
+        if tally.open_since is None and tally.wanted < settings.hour_min:
+            continue  # nearly always
         if key != ALL and (tally.open_since is not None or _is_too_much(tally, tallies[ALL], settings)):
             return key
     return None
-
-
-def counted(tally: Tally, *, held: bool, trusted: bool = False) -> Tally:
-    """With one more entry that was asked for; a trusted one becomes usual, and speaks against nobody now."""
-    return msgspec.structs.replace(tally, wanted=tally.wanted + (not trusted), made=tally.made + (not held))
 
 
 def usual(tally: Tally, days: int) -> float:
@@ -126,7 +132,7 @@ def days_seen(everything: Tally) -> int:
 
 def _is_too_much(tally: Tally, everything: Tally, settings: BreakerSettings) -> bool:
     wanted, days = tally.wanted + 1, days_seen(everything)
-    if wanted <= settings.hour_min or days < limits.BREAKER_DAYS_MIN:
+    if days < limits.BREAKER_DAYS_MIN:
         return False
     usually, usually_all = usual(tally, days), usual(everything, days)
     if wanted <= settings.times * usually or usually > limits.BREAKER_SHARE_MAX * usually_all:

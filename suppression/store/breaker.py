@@ -3,6 +3,7 @@
 The tallies of a batch are read in one question and written in one go, a row for each key that made an entry within four weeks.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -13,7 +14,7 @@ from sqlalchemy import Connection, and_, delete, select, update
 from nullsender.events import Outcome
 from nullsender.limits import BREAKER_DAYS
 from suppression.audit.chain import Act
-from suppression.incidents.breaker import ALL, BreakerSettings, Tally, counted, is_trusted, keys_of, rolled, tripped_by, words
+from suppression.incidents.breaker import ALL, BreakerSettings, Tally, is_trusted, keys_of, rolled, tripped_by, words
 from suppression.models import breaker, held_reports
 from suppression.store.bulk import Columns, insert_rows
 from suppression.store.held import Held
@@ -42,7 +43,10 @@ class Breaking:
         self.opened: list[str] = []  # in words
         self._turn = turn
         self._settings = settings
+        self._names: dict[str, str] = {}  # a key as the store keeps it: cleaning one takes as long as all else with it
+        self._keys: dict[str, Sequence[str]] = {}  # by report id
         self._tallies = Held(breaker, self._columns)
+        self._counted: dict[str, dict[str, Tally]] = defaultdict(dict)  # this hour's, by tenant and key
         self._held: list[Columns] = []
         turn.at_end(self._save)
 
@@ -50,30 +54,45 @@ class Breaking:
         """Read the tallies of the keys of these: tenants, and hard outcomes that may make entries."""
         if not self._settings.enabled:
             return
-        wanted = {TallyKey(tenant, key) for tenant, outcome in asking for key in (ALL, *_keys(outcome))}
-        for tenant in sorted({key.tenant for key in wanted}):
-            for these in one_of(self._turn.connection, breaker.c.key, (key.key for key in wanted if key.tenant == tenant)):
-                for row in self._turn.connection.execute(select(breaker).where(breaker.c.tenant == tenant, these)):
-                    self._tallies.read(TallyKey(row.tenant, row.key), _TALLY.decode(row.tally))
+        wanted: dict[str, set[str]] = defaultdict(lambda: {ALL})
+        for tenant, outcome in asking:
+            keys = self._keys[outcome.report.id] = [self._name(key) for key in keys_of(outcome)]
+            wanted[tenant].update(keys)
+        for tenant in sorted(wanted):
+            asked = select(breaker.c.key, breaker.c.tally).where(breaker.c.tenant == tenant)
+            for these in one_of(self._turn.connection, breaker.c.key, wanted[tenant]):
+                for key, tally in self._turn.connection.execute(asked.where(these)):
+                    self._tallies.read(TallyKey(tenant, key), _TALLY.decode(tally))
 
     def key_holding(self, tenant: str, outcome: Outcome) -> str | None:
         """The key that holds the new entry which `outcome` asks for; None: it may be made. Either way it is counted."""
         if not self._settings.enabled:
             return None
-        now, keys = self._turn.now, (*_keys(outcome), ALL)
-        tallies = {key: rolled(self._tallies.get(TallyKey(tenant, key)), now, self._settings) for key in keys}
-        trusted = is_trusted(tallies.values(), now)
+        known = self._counted[tenant]
+        tallies = {key: known.get(key) or self._tally(tenant, key) for key in (*self._keys[outcome.report.id], ALL)}
+        trusted = is_trusted(tallies.values(), self._turn.now)
         holds = None if trusted else tripped_by(tallies, self._settings)
-        for key, tally in tallies.items():
-            self._tallies.put(TallyKey(tenant, key), counted(tally, held=holds is not None, trusted=trusted))
+        for tally in tallies.values():
+            tally.count(held=holds is not None, trusted=trusted)
         if holds is not None and tallies[holds].open_since is None:
-            self._open(tenant, holds, tallies[ALL])
+            self._open(tenant, holds, tallies[holds], tallies[ALL])
         return holds
 
-    def _open(self, tenant: str, key: str, everything: Tally) -> None:
-        tally = self._tallies.get(TallyKey(tenant, key))
-        assert tally is not None, "it was counted just now"
-        self._tallies.put(TallyKey(tenant, key), msgspec.structs.replace(tally, open_since=self._turn.now))
+    def _name(self, key: str) -> str:
+        known = self._names.get(key)
+        if known is None:
+            known = self._names[key] = clean_name(key)
+        return known
+
+    def _tally(self, tenant: str, key: str) -> Tally:
+        """The tally of a key in this hour, which is written at the end."""
+        tally = rolled(self._tallies.get(TallyKey(tenant, key)), self._turn.now, self._settings)
+        self._tallies.put(TallyKey(tenant, key), tally)
+        self._counted[tenant][key] = tally
+        return tally
+
+    def _open(self, tenant: str, key: str, tally: Tally, everything: Tally) -> None:
+        tally.open_since = self._turn.now
         why = words(key, tally, everything)
         self.opened.append(f"{tenant}: {why}")
         self._turn.tell(Act(kind=OPENED, actor=_ACTOR, reason=clean_words(why), tenant=tenant, subject=key))
@@ -132,7 +151,3 @@ def tidy(connection: Connection, now: datetime, settings: BreakerSettings) -> No
             this = and_(breaker.c.tenant == row.tenant, breaker.c.key == row.key)
             text = msgspec.json.encode(tally).decode()
             connection.execute(update(breaker).where(this).values(tally=text, open_since=None))
-
-
-def _keys(outcome: Outcome) -> Iterable[str]:
-    return map(clean_name, keys_of(outcome))
