@@ -17,6 +17,7 @@ from nullsender.cli.indexing.progress import Progress
 from nullsender.cli.moments import moment
 from nullsender.errors import Invalid
 from nullsender.limits import AUDIT_LISTED_DEFAULT
+from nullsender.wording import counted
 from suppression.audit.verifying import Link, Verdict
 from suppression.store.audit_read import Audited, AuditFilters, StoreAudit
 
@@ -83,10 +84,13 @@ def _verdict_object(verdict: Verdict) -> Mapping[str, object]:
 def _verdict_lines(verdict: Verdict, noted: Link | None) -> list[str]:
     if verdict.breach is not None:
         seq, what = verdict.breach
-        return [f"The audit trail does NOT hold, at number {seq}: {what}.", f"{verdict.rows:,} rows before it hold."]
+        return [
+            f"The audit trail does NOT hold, at number {seq}: {what}.",
+            f"{counted(verdict.rows, 'row')} before it {'holds' if verdict.rows == 1 else 'hold'}.",
+        ]
     if verdict.newest is None:
         return ["The audit trail has not begun: nothing was written to this list yet."]
-    lines = [f"The audit trail holds: {verdict.rows:,} rows, each tied to the one before."]
+    lines = [f"The audit trail holds: {counted(verdict.rows, 'row')}, each tied to the one before."]
     if verdict.erased:
         lines.append(f"The contents of {verdict.erased:,} of them were erased, as the trail itself tells.")
     if noted is None:

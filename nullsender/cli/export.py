@@ -15,6 +15,7 @@ from nullsender.cli import parts, store_parts
 from nullsender.cli.moments import moment
 from nullsender.cli.option_names import named_as_options
 from nullsender.errors import Invalid
+from nullsender.wording import counted
 from suppression.exports.request import ExportRequest, Format, What, checked
 from suppression.policy import Cause
 
@@ -123,9 +124,10 @@ def _request_of(arguments: argparse.Namespace) -> ExportRequest:
 
 def _in_words(files: "Files", manifest: "Document") -> str:
     file, counts = manifest["file"], manifest["counts"]
-    hashes = f", {file['rows']:,} different hashes" if Format(manifest["format"]).is_hashes else ""
+    hashes = f", {counted(file['rows'], 'different hash', 'different hashes')}" if Format(manifest["format"]).is_hashes else ""
     return (
-        f"{files.target}: {counts['rows']:,} rows{hashes}, {file['bytes']:,} bytes, as of {manifest['as_of']['at']}\n"
+        f"{files.target}: {counted(counts['rows'], 'row')}{hashes}, {counted(file['bytes'], 'byte')}, "
+        f"as of {manifest['as_of']['at']}\n"
         f"SHA-256 {file['sha256']}\n"
         f"Its manifest is {files.manifest}: `nullsender export verify` checks both."
     )
@@ -137,7 +139,7 @@ def _verify(arguments: argparse.Namespace) -> int:
     manifest = verify(arguments.manifest, _key(arguments))
     print(
         f"{arguments.manifest.with_name(manifest['file']['name'])} is what was exported on {manifest['completed_at']} for "
-        f"{manifest['recipient']} ({manifest['purpose']}): {manifest['file']['rows']:,} rows, nothing was changed."
+        f"{manifest['recipient']} ({manifest['purpose']}): {counted(manifest['file']['rows'], 'row')}, nothing was changed."
     )
     return 0
 

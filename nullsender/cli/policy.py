@@ -11,6 +11,7 @@ from nullsender.cli.policing.about import About, about
 from nullsender.cli.policing.file import read_file
 from nullsender.cli.policing.shown import table_of, transitions
 from nullsender.names import canonical_name
+from nullsender.wording import counted
 from suppression.policy.explaining import Mail
 
 
@@ -53,7 +54,8 @@ def _check(arguments: argparse.Namespace) -> None:
     policy = read_file(arguments.file, parts.default_policy_of(settings))
     tenants = {tenant for tenant, _ in policy.overrides}
     streams = sum(stream is not None for _, stream in policy.overrides)
-    print(f"{arguments.file} can be used: version {policy.version}, {len(tenants)} tenants and {streams} streams of their own")
+    own = f"{counted(len(tenants), 'tenant')} and {counted(streams, 'stream')} with words of their own"
+    print(f"{arguments.file} can be used: version {policy.version}, {own}")
 
 
 def _explain(arguments: argparse.Namespace) -> None:
@@ -69,8 +71,8 @@ def _lines(told: About) -> list[str]:
     lines += ["", "On the list:" if told.entries else "On the list: nothing"]
     for entry in told.entries:
         lines += [f"  {entry.words}", f"    {'stops this mail' if entry.stops else 'does not stop this mail'}: {entry.why}"]
-    for scope, counted in told.soft.items():
-        lines += ["", f"Soft bounces on {scope}:", *(f"  {one}" for one in counted)]
+    for scope, strikes in told.soft.items():
+        lines += ["", f"Soft bounces on {scope}:", *(f"  {one}" for one in strikes)]
     lines += ["", "What the next report about this mail would do:"]
     return lines + [f"  {name}: {would}" for name, would in told.next.items()]
 

@@ -4,6 +4,7 @@ import argparse
 import json
 
 from nullsender.cli import parts, store_parts
+from nullsender.wording import counted
 from suppression.privacy.retention import rules_of
 from suppression.store.retention import StoreRetention
 
@@ -29,6 +30,6 @@ def run(arguments: argparse.Namespace) -> int:
         how_long = "as long as it is needed" if rule.days is None else f"{rule.days} days after {rule.since}"
         print(f"    kept {how_long}{f' ({rule.setting})' if rule.setting else ''}: {rule.why}")
         leaving = [f"the oldest leaves {next_:%Y-%m-%d %H:%M}"] if next_ else []
-        leaving += [f"last removed {last.at:%Y-%m-%d %H:%M}, {last.rows:,} rows"] if last else []
+        leaving += [f"last removed {last.at:%Y-%m-%d %H:%M}, {counted(last.rows, 'row')}"] if last else []
         print("    " + "; ".join([f"removed by {rule.by}", *leaving]))
     return 0

@@ -18,6 +18,7 @@ from nullsender.cli.reviewing.watching import done_here
 from nullsender.cli.working.runners import runners_of
 from nullsender.config import Settings
 from nullsender.errors import Invalid
+from nullsender.wording import counted
 from suppression.incidents.effects import Summary
 from suppression.incidents.incident import IncidentKind
 from suppression.store.held_reports import RELEASE, HeldKey, Released, StoreReview
@@ -90,4 +91,4 @@ def _keys(review: StoreReview, arguments: argparse.Namespace) -> Sequence[str]:
 def _line(one: HeldKey) -> str:
     state = f"open since {one.open_since:%Y-%m-%d %H:%M:%S}" if one.open_since else "calm again"
     oldest = f", the oldest since {one.oldest:%Y-%m-%d %H:%M:%S}" if one.oldest else ""
-    return f"{shown(one.key)}: {one.held:,} reports held{oldest}; {state}"
+    return f"{shown(one.key)}: {counted(one.held, 'report')} held{oldest}; {state}"

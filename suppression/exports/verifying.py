@@ -9,6 +9,7 @@ from typing import IO
 import msgspec
 
 from nullsender.errors import Invalid
+from nullsender.wording import counted
 from suppression.exports.manifest import FileFacts, facts_of, read_manifest
 from suppression.exports.request import Format
 from suppression.exports.signing import Document, DocumentKey
@@ -44,14 +45,14 @@ def _require_same(file: Path, told: _Told) -> None:
     try:
         found = facts_of(file, told.file.name, 0, lambda: None)
         if found.bytes != told.file.bytes:
-            raise Invalid(f"{file} has {found.bytes:,} bytes, and the manifest says {told.file.bytes:,}")
+            raise Invalid(f"{file} has {counted(found.bytes, 'byte')}, and the manifest says {told.file.bytes:,}")
         if found.sha256 != told.file.sha256:
             raise Invalid(f"{file} was changed: its SHA-256 is {found.sha256}, and the manifest says {told.file.sha256}")
         rows = _rows_of(file, told)
     except OSError as error:
         raise Invalid(f"{file} can not be read: {error.strerror or error}") from error
     if rows != told.file.rows:
-        raise Invalid(f"{file} has {rows:,} rows, and the manifest says {told.file.rows:,}")
+        raise Invalid(f"{file} has {counted(rows, 'row')}, and the manifest says {told.file.rows:,}")
 
 
 def _rows_of(file: Path, told: _Told) -> int:

@@ -18,6 +18,7 @@ from nullsender.limits import (
     KEY_ENDS_SOON_DAYS,
     POSTGRESQL_VERSION_MIN,
 )
+from nullsender.wording import counted
 from suppression.store.held_reports import StoreReview
 from suppression.store.policy_seen import StorePolicy
 from suppression.store.server import Server, server_of
@@ -107,9 +108,9 @@ def _held(store: Store) -> Iterator[Finding]:
     held = [one for one in StoreReview.beside(store).held(None) if one.held]
     if held:
         reports, oldest = sum(one.held for one in held), min(one.oldest for one in held if one.oldest)
+        waiting = counted(reports, "report is", "reports are")
         yield doubt(
-            f"{reports:,} reports are held for a review, the first since {oldest:%Y-%m-%d %H:%M}: `nullsender review list` "
-            "shows by what"
+            f"{waiting} held for a review, the first since {oldest:%Y-%m-%d %H:%M}: `nullsender review list` shows by what"
         )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import msgspec
 
 from nullsender.cli.explaining.marks import shown
+from nullsender.wording import counted
 from suppression.incidents.effects import Action, Effect, Summary, most
 
 _DOES = {Action.RELEASE: "released", Action.CHANGE: "changed", Action.ADD: "added", Action.LEAVE: "left as they are"}
@@ -20,10 +21,12 @@ _LEFT = {
 
 def print_summary(summary: Summary, *, would: bool) -> None:
     """The sums; `would`: nothing was done."""
-    print(f"{summary.reports:,} reports of {summary.people:,} people {'would count' if would else 'count'} otherwise")
+    reports, people = counted(summary.reports, "report"), counted(summary.people, "person", "people")
+    does = "would count" if would else "counts" if summary.reports == 1 else "count"
+    print(f"{reports} of {people} {does} otherwise")
     for name, words in _LEFT.items():
-        if count := getattr(summary, name):
-            print(f"{count:,} {words}")
+        if reports_left := getattr(summary, name):
+            print(f"{reports_left:,} {words}")
     for action, does in _DOES.items():
         causes = {name.split()[1]: count for name, count in summary.by_action.items() if name.split()[0] == action}
         if causes:
