@@ -13,7 +13,8 @@ from tests.test_api_served import HOST, Served, opened_served
 SECONDS_MAX = 300.0
 OPTIONS = [
     *("--checks", "all", "--continue-on-failure", "--no-color"),
-    *("--phases", "examples,coverage,fuzzing", "--max-examples", "5", "--generation-deterministic", "--max-time", "40"),
+    *("--phases", "examples,coverage,fuzzing", "--max-examples", "5", "--generation-deterministic", "--max-time", "60"),
+    *("--request-retries", "1"),  # a kept connection may be closed just when it is used again
 ]
 
 

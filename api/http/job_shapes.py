@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Path
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from api.http.schemas import (
     Moment,
@@ -104,7 +104,7 @@ class ExportFilters(Question):
     """Only what stops mail of this mailing list."""
     domain: Name | None = Field(default=None, examples=["example.com"])
     """Only addresses of this domain."""
-    ended: bool = False
+    ended: StrictBool = False
     """Entries too that stop nothing any more."""
 
 
@@ -115,7 +115,7 @@ class ExportQuestion(Question):
     """`entries`: the list; `unsubscribes`: how each person asked, and since when that is heeded; `changes`: the history."""
     format: Format = Format.CSV
     """How the rows are written; `md5` and `sha256` are lists of hashes of the addresses, for partners."""
-    gzip: bool = False
+    gzip: StrictBool = False
     """Compress the file."""
     filters: ExportFilters = ExportFilters()
     """Which rows; without it, all that are in force."""

@@ -15,6 +15,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    StrictBool,
     StringConstraints,
     WithJsonSchema,
 )
@@ -30,7 +31,9 @@ _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-
 
 def _rfc_3339(value: object) -> str:
     if not isinstance(value, str) or _RFC_3339.fullmatch(value) is None:
-        raise ValueError("a moment is written as in RFC 3339, `2026-03-01T12:00:00Z` (a plus sign in a query is written %2B)")
+        raise ValueError(
+            "a moment is written with its zone, as in RFC 3339: `2026-03-01T12:00:00Z` (in a URL a + is written %2B)"
+        )
     return value
 
 
@@ -138,7 +141,7 @@ class CheckMany(Question):
     """The mailing list that the mail is for. Without it no entry of a list counts."""
     addresses: Addresses = Field(examples=[["user@example.com", "other@example.org"]])
     """The addresses that you want to send to."""
-    explain: bool = False
+    explain: StrictBool = False
     """Also say since when, until when and by which entry: the list itself is asked for that, which takes longer."""
 
 
