@@ -81,7 +81,7 @@ def test_a_preview_is_json_for_a_program(capsys: pytest.CaptureFixture[str], dat
         (("--kind", "sender-fault"), "an incident without a mark would be the whole list"),
         ((*MARKS, "--pattern", "(a)\\1"), "is no expression that can be looked for in bounded time"),
         ((*MARKS, "--sending-ip", "300.1.1.1"), "is no address or network"),
-        ((*MARKS, "--from", "2026-03-02", "--to", "2026-03-01"), "`since` has to lie before `until`"),
+        ((*MARKS, "--from", "2026-03-02", "--to", "2026-03-01"), "the time that it begins at has to lie before"),
         (("--kind", "bad-rule", "--to", "2999-01-01"), "a bad-rule incident can not end in the future"),
     ],
 )

@@ -109,6 +109,6 @@ def _delivery_of(item: object) -> Delivery:
         told = DeliveryItem.model_validate(item)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise Invalid(f"{place}: {first['msg']}" if place else first["msg"]) from error
+        place, what = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
+        raise Invalid(f"{place}: {what}" if place else what) from error
     return Delivery(asked_about(told.address), told.delivered_at, told.stream, told.mailing_list)

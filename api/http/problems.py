@@ -254,7 +254,7 @@ def _in_words(errors: Sequence[Mapping[str, Any]]) -> str:
 def _say(error: Mapping[str, Any]) -> str:
     if error["loc"] == ("body",):
         return "this has to be a JSON object, with the header Content-Type: application/json"
-    return str(error["msg"])
+    return str(error["msg"]).removeprefix("Value error, ")
 
 
 #: What every route can answer, what those with a key can besides, and those with a body.

@@ -58,13 +58,15 @@ def require_sense(marks: Marks, kind: IncidentKind, now: datetime) -> Marks:
     """`marks`, where they can be those of an incident of that kind; `Invalid` says what to change."""
     said = [value for name in marks.__struct_fields__ if (value := getattr(marks, name)) is not None]
     if not said:
-        raise Invalid("an incident without a mark would be the whole list: say at least one, such as since, provider or rule")
+        raise Invalid(
+            "an incident without a mark would be the whole list: say at least one, such as a time, a provider or a rule"
+        )
     if any(isinstance(value, str) and not 0 < len(value) <= INCIDENT_FILTER_CHARACTERS_MAX for value in said):
         raise Invalid(f"a mark has 1 to {INCIDENT_FILTER_CHARACTERS_MAX} characters")
     if marks.pattern is not None and len(marks.pattern) > INCIDENT_PATTERN_CHARACTERS_MAX:
         raise Invalid(f"an expression has at most {INCIDENT_PATTERN_CHARACTERS_MAX} characters")
     if marks.since is not None and marks.until is not None and marks.since >= marks.until:
-        raise Invalid("`since` has to lie before `until`")
+        raise Invalid("the time that it begins at has to lie before the one that it ends at")
     if kind is IncidentKind.BAD_RULE and marks.until is not None and marks.until > now:
         raise Invalid("what comes later is read by the rules of that day: a bad-rule incident can not end in the future")
     return marks
