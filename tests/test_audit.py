@@ -72,7 +72,7 @@ def test_a_list_that_nobody_wrote_to_has_no_trail_yet(store: Store) -> None:
 @contextmanager
 def tampered(engine: Engine, *statements: object) -> Iterator[None]:
     """The same, taken back afterwards."""
-    tables = (audit, changes, numbering)
+    tables = (audit, changes, numbering, entries)
     with reading(engine) as connection:
         kept = {table: [{**row._mapping} for row in connection.execute(select(table))] for table in tables}
     tamper(engine, *statements)
@@ -113,6 +113,12 @@ def a_copy(engine: Engine, table: Table, seq: int, as_seq: int) -> Insert:
     return insert(table).values({**row._mapping, "seq": as_seq})
 
 
+def _another_entry(engine: Engine) -> Insert:
+    with reading(engine) as connection:
+        row = connection.execute(select(entries).where(entries.c.id == 3)).one()
+    return insert(entries).values({**row._mapping, "id": 77, "scope": "elsewhere"})
+
+
 def a_swap(table: Table, one: int, other: int) -> list[Update]:
     """Lets two rows change places."""
     return [
@@ -147,6 +153,23 @@ def test_what_was_removed_put_in_or_moved_is_found(trail: StoreAudit, engine: En
 
 
 @both_databases
+def test_a_list_that_is_not_as_its_history_says_is_found(trail: StoreAudit, engine: Engine, clock: FakeClock) -> None:
+    attacks: dict[str, tuple[Sequence[object], int]] = {
+        "an entry is ended": ([update(entries).where(entries.c.id == 3).values(ended_at=clock.now())], 3),
+        "an entry is shortened": ([update(entries).where(entries.c.id == 3).values(expires_at=clock.now())], 3),
+        "an entry is removed": ([delete(entries).where(entries.c.id == 6)], 6),
+        "an end is taken back": ([update(entries).where(entries.c.id == 1).values(ended_at=None)], 5),
+        "an entry is put in": ([_another_entry(engine)], 77),
+        "a change is put in with a number to come": ([a_copy(engine, changes, 3, 1_000_000)], 1_000_000),
+        "a row of the trail is put in there": ([a_copy(engine, audit, 3, 1_000_000)], 1_000_000),
+    }
+    for attack, (statements, where) in attacks.items():
+        with tampered(engine, *statements):
+            assert breach_at(trail) == where, attack
+    assert breach_at(trail) is None
+
+
+@both_databases
 def test_a_tail_that_was_cut_off_with_care_is_found_by_a_link_that_was_noted(trail: StoreAudit, engine: Engine) -> None:
     noted = trail.audit_head()
     with reading(engine) as connection:
@@ -156,6 +179,7 @@ def test_a_tail_that_was_cut_off_with_care_is_found_by_a_link_that_was_noted(tra
         engine,
         delete(audit).where(audit.c.seq == 6),
         delete(changes).where(changes.c.seq == 6),
+        delete(entries).where(entries.c.id == 6),
         update(numbering).values(last=5, link=before),
     )
 

@@ -16,6 +16,7 @@ from suppression.engine import reading
 from suppression.models import audit, changes, numbering
 from suppression.records import Page
 from suppression.store.base import StoreBase
+from suppression.store.list_proof import first_difference, put_in_behind
 
 _HEAD = [audit.c[name] for name in Head._fields]
 _SEALED = [audit.c[name] for name in AuditRow._fields[1:]]
@@ -62,7 +63,9 @@ class StoreAudit(StoreBase):
     def verify_audit(
         self, noted: Link | None = None, *, told: Callable[[int, int], object] = lambda _done, _all: None
     ) -> Verdict:
-        """Whether the whole trail holds; rows that are added meanwhile count too. It keeps one page in memory at a time.
+        """Whether the whole trail holds, and the list is as it says. It keeps one page in memory at a time.
+
+        Rows that are added meanwhile count too.
 
         `told` hears now and then which number was reached, and which is the last.
         """
@@ -75,7 +78,9 @@ class StoreAudit(StoreBase):
             before, reached = reached, _numbering(self._engine)
             # An erasure may have emptied rows behind us; then its own row stands further on than we looked.
             if not verifier.owes or reached == before:
-                return verifier.end(strangers, before[1])
+                verdict = verifier.end(strangers, before[1])
+                breach = verdict.breach or put_in_behind(self._engine) or first_difference(self._engine)
+                return verdict._replace(breach=breach)
 
     def _verify_up_to(
         self, last: int, verifier: Verifier, strangers: list[int], told: Callable[[int, int], object]
