@@ -10,9 +10,13 @@ from msgspec.structs import replace
 
 from nullsender.clock import FakeClock
 from nullsender.events import Decision, Fault, Outcome, Report, Result
+from nullsender.limits import JOB_LEASE_SECONDS
+from suppression.incidents.effects import Summary
 from suppression.incidents.incident import Incident, IncidentKind, Marks
-from suppression.jobs.worker import Worker
+from suppression.jobs.job import JobState
+from suppression.jobs.worker import Work, Worker
 from suppression.policy import Cause, Did
+from suppression.store import incidents as store_incidents
 from suppression.store.incidents import MAKE, PREVIEW, UNDO, StoreIncidents
 from suppression.store.jobs import StoreJobs
 from suppression.store.store import Store
@@ -219,3 +223,83 @@ def test_a_bad_rule_is_mended_by_reading_its_reports_again(store: Store) -> None
     assert stops(store) is Cause.HARD
     (entry,) = store.entries_of("default", BEN)
     assert entry.rule == "a rule of the tests"
+
+
+# --- work that does not come to its end ---
+
+
+class Died(BaseException):
+    """The process ends without a word."""
+
+
+PEOPLE = tuple(f"p{number}@example.com" for number in range(5))
+
+
+def work_until(store: Store, turns: int, died: BaseException | None) -> None:
+    """Work at jobs, so many turns of one person each; what comes then is that the process dies, or somebody cancels."""
+    incidents, jobs = StoreIncidents.beside(store), StoreJobs.beside(store)
+
+    def run(work: Work) -> Summary:
+        checkpoint = work.checkpoint
+
+        def counting(cursor: str, *, done: int, total: int | None = None) -> None:
+            if done == turns and died is not None:
+                raise died  # the turn is written, and where it came to is not
+            if done == turns:
+                jobs.cancel(work.job.tenant, work.job.id)
+            checkpoint(cursor, done=done, total=total)
+
+        work.checkpoint = counting  # type: ignore[method-assign]
+        return incidents.run(work, reads_nothing)
+
+    worker = Worker(jobs, {MAKE: run, UNDO: run}, clock=FakeClock(), stop=lambda: False)
+    try:
+        while worker.step():
+            pass
+    except Died:
+        assert died is not None
+
+
+@pytest.fixture
+def one_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A turn is about one person."""
+    monkeypatch.setattr(store_incidents, "INCIDENT_PEOPLE_A_TURN", 1)
+
+
+@pytest.mark.usefixtures("one_a_turn")
+def test_a_process_that_dies_at_it_leaves_nothing_undone_and_nothing_done_twice(store: Store, clock: FakeClock) -> None:
+    tell(store, *(from_mta(f"r{address}", recipient=address) for address in PEOPLE))
+    incidents = StoreIncidents.beside(store)
+    before = [live(store, address) for address in PEOPLE]
+
+    incident = incidents.make("default", SENDER, Marks(provider="example.net"), reason="our key", actor="olga")
+    work_until(store, 3, Died())
+    assert sum(bool(live(store, address)) for address in PEOPLE) == 2
+    clock.advance(seconds=JOB_LEASE_SECONDS + 1)
+    work_off(store)
+    assert [live(store, address) for address in PEOPLE] == [set()] * 5
+    assert all(actions(store, address) == [Did.ADDED, Did.RELEASED] for address in PEOPLE)
+
+    incidents.undo("default", incident.id, reason="it was not", actor="olga")
+    work_until(store, 3, Died())
+    clock.advance(seconds=JOB_LEASE_SECONDS + 1)
+    work_off(store)
+    assert [live(store, address) for address in PEOPLE] == before
+
+
+@pytest.mark.usefixtures("one_a_turn")
+def test_one_that_was_cancelled_halfway_is_taken_back_wholly(store: Store) -> None:
+    tell(store, *(from_mta(f"r{address}", recipient=address) for address in PEOPLE))
+    incidents = StoreIncidents.beside(store)
+    before = [live(store, address) for address in PEOPLE]
+
+    incident = incidents.make("default", SENDER, Marks(provider="example.net"), reason="our key", actor="olga")
+    work_until(store, 3, None)
+    assert sum(bool(live(store, address)) for address in PEOPLE) == 2
+    assert incident.job is not None
+    job = StoreJobs.beside(store).job("default", incident.job)
+    assert job is not None
+    assert job.state is JobState.CANCELLED
+
+    undo(store, incident)
+    assert [live(store, address) for address in PEOPLE] == before
