@@ -17,5 +17,5 @@ def canonical_name(text: str) -> str:
     """The form under which a tenant or stream is known. `Invalid` where it can be no such name."""
     name = unicodedata.normalize("NFC", text).strip().lower()
     if _NAME.fullmatch(name) is None:
-        raise Invalid(f"not a name: tenants and streams are 1 to {NAME_LENGTH_MAX} of a-z, 0-9, '_', '-' and '.'")
+        raise Invalid(f"not a name: tenants, streams and lists are 1 to {NAME_LENGTH_MAX} of a-z, 0-9, '_', '-' and '.'")
     return name

@@ -1,9 +1,9 @@
 """The shapes of imports."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from pydantic import Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from api.http.job_shapes import Progress, progress_of
 from api.http.schemas import Name, Question, Reply, ScopeName, StreamName, Text
@@ -14,12 +14,21 @@ from suppression.jobs.job import Job
 from suppression.policy import Cause
 
 
+def _format(text: str) -> str:
+    if text not in FORMATS:
+        raise ValueError(f"there is no format {text!r}; there are {', '.join(FORMATS)}")
+    return text
+
+
+_Format = Annotated[str, AfterValidator(_format), WithJsonSchema({"type": "string", "enum": list(FORMATS)})]
+
+
 class ImportQuery(Question):
     """How to take a list; the body is the list."""
 
     reason: Text = Field(examples=["we leave Example Mail Service"])
     """Why it is imported: it stands in the history of every entry."""
-    format: str | None = Field(default=None, pattern=f"^({'|'.join(FORMATS)})$", examples=["ses"])
+    format: _Format | None = Field(default=None, examples=["ses"])
     """What it is, where its shape does not say it."""
     cause: Cause | None = None
     """Why rows are on it that do not say so; a plain list needs it."""

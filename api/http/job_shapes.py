@@ -1,11 +1,12 @@
 """The shapes of long work: jobs of every kind, and exports."""
 
 import json
+import re
 from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Path
-from pydantic import Field, StrictBool
+from pydantic import AfterValidator, Field, StrictBool, WithJsonSchema
 
 from api.http.schemas import (
     Moment,
@@ -24,14 +25,23 @@ from suppression.exports.request import ExportRequest, Format, What
 from suppression.jobs.job import Job, JobState
 from suppression.policy import Cause
 
-JobId = Annotated[str, Path(pattern="^[0-9a-f]{24}$", description="The job's id.", examples=["0f1e2d3c4b5a69788796a5b4"])]
-_JobCursor = Annotated[str, Field(pattern="^[0-9a-f]{24}$")]
+_ID = re.compile(r"[0-9a-f]{24}")
+
+
+def _id(text: str) -> str:
+    if _ID.fullmatch(text) is None:
+        raise ValueError("this is no job's id: one has 24 of 0-9 and a-f, as the answer to what began it says")
+    return text
+
+
+_KnownId = Annotated[str, AfterValidator(_id), WithJsonSchema({"type": "string", "pattern": f"^{_ID.pattern}$"})]
+JobId = Annotated[_KnownId, Path(description="The job's id.", examples=["0f1e2d3c4b5a69788796a5b4"])]
 
 
 class JobsQuery(Question):
     """Which page of the jobs."""
 
-    cursor: _JobCursor | None = None
+    cursor: _KnownId | None = None
     """`next` of the page before."""
     limit: PageSize = limits.API_PAGE_ITEMS_DEFAULT
     """How many jobs to a page."""

@@ -9,10 +9,10 @@ import logging
 import math
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any
 
 import anyio
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 from starlette.responses import HTMLResponse
 
 from api.http import unsubscribe_page as page
@@ -37,6 +37,7 @@ from suppression.records import Addition
 from suppression.unsubscribes.asking import Asking, Channel
 
 _log = logging.getLogger("api")
+Token = Annotated[str, Path(description="The token of a link, as `POST /v1/unsubscribe-links` makes it.")]
 _METHODS = "GET, HEAD, OPTIONS, POST"
 _NOBODY = "default"  # any tenant: nothing is written there
 
@@ -65,7 +66,7 @@ _AWAY = "It can not be done now, and nothing was. Ask again after `Retry-After`.
     responses=_pages(_200="The page, in the reader's language.", _429=_BUSY),
 )
 @routes.head("/u/{token}", include_in_schema=False)
-async def ask(token: str, request: Request, parts: UsedParts) -> Response:
+async def ask(token: Token, request: Request, parts: UsedParts) -> Response:
     """The page that asks before it unsubscribes. It changes nothing, and is the same for every token of a tenant."""
     reader = _reader(request, parts, token)
     return _if_too_many(request, parts, reader) or page.asking(reader)
@@ -105,7 +106,7 @@ _FORM_SCHEMA = {
         }
     },
 )
-async def unsubscribe(token: str, request: Request, parts: UsedParts) -> Response:
+async def unsubscribe(token: Token, request: Request, parts: UsedParts) -> Response:
     """Unsubscribe whom the token names (RFC 8058 one-click). Doing it again changes nothing."""
     began_at_seconds = anyio.current_time()
     reader = _reader(request, parts, token)
