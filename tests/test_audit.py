@@ -1,20 +1,26 @@
 """The audit trail proves itself: what was altered, removed, put in, moved or cut off is found, and an erasure is no breach."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from itertools import product
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, Insert, Table, Update, delete, insert, select, update
 
+import suppression
 from nullsender import limits
+from nullsender.cli import main
 from nullsender.clock import FakeClock
-from suppression.audit.chain import CHANGE, GENESIS, Act, Head, content_of
+from suppression.audit.chain import CHANGE, GENESIS, KINDS, Act, Head, content_of
 from suppression.audit.verifying import Link, Verdict
 from suppression.engine import reading, writing
 from suppression.models import audit, changes, entries, numbering
 from suppression.store.audit_read import Audited, AuditFilters, StoreAudit
+from suppression.store.breaker import OPENED
+from suppression.store.policy_seen import _ACT as POLICY_ACT
 from suppression.store.store import Store
 from tests.outcomes import an_outcome
 from tests.store_contract import ADA, BEN, EVE, lift, put, tell
@@ -150,6 +156,22 @@ def test_what_was_removed_put_in_or_moved_is_found(trail: StoreAudit, engine: En
     for attack, (statements, where) in attacks.items():
         with tampered(engine, *statements):
             assert breach_at(trail) == where, attack
+
+
+def test_every_kind_of_act_has_its_name_in_the_list_of_kinds() -> None:
+    sources = [path.read_text(encoding="utf-8") for path in Path(suppression.__file__).parent.rglob("*.py")]
+    told = {kind for source in sources for kind in re.findall(r'(?:\bAct\(\s*kind=|_tell\(|_act\()"([a-z-]+)"', source)}
+
+    assert {"key-created", "import-begun", "export-requested"} <= told
+    assert told <= set(KINDS)
+    assert {OPENED, POLICY_ACT} <= set(KINDS)
+
+
+def test_a_kind_that_there_is_not_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["audit", "list", "--kind", "exports"])
+
+    assert "export-requested" in capsys.readouterr().err
 
 
 @both_databases

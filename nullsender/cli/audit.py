@@ -18,6 +18,7 @@ from nullsender.cli.moments import moment
 from nullsender.errors import Invalid
 from nullsender.limits import AUDIT_LISTED_DEFAULT
 from nullsender.wording import counted
+from suppression.audit.chain import KINDS
 from suppression.audit.verifying import Link, Verdict
 from suppression.store.audit_read import Audited, AuditFilters, StoreAudit
 
@@ -34,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     head = actions.add_parser("head", help="print its end, to be noted elsewhere")
     head.set_defaults(action=_head)
     listing = actions.add_parser("list", help="show what was done, newest first")
-    listing.add_argument("--kind", help="only rows of this kind, such as change, erasure, export, key-created")
+    listing.add_argument("--kind", choices=KINDS, metavar="KIND", help=f"only rows of this kind: {', '.join(KINDS)}")
     listing.add_argument("--tenant", help="only what was done to this tenant's list")
     listing.add_argument("--actor", help="only what was done by this key, stage or person")
     listing.add_argument("--subject", help="only what was about this address, key, export, …")
@@ -132,7 +133,11 @@ def _list(trail: StoreAudit, arguments: argparse.Namespace) -> int:
 def _line(row: Audited) -> str:
     words = {} if row.words is None else dict(row.words)
     reason = "(erased)" if row.words is None else words.pop("reason", "")
-    more = ", ".join(f"{name} {value}" for name, value in words.items() if value not in (None, "", [], {}))
+    more = ", ".join(f"{name} {_as_json(value)}" for name, value in words.items() if value not in (None, "", [], {}))
     who = f"{row.actor or '-'} · {row.tenant or '*'}"
     about = f" · {row.subject}" if row.subject else ""
     return f"{row.seq:>9}  {row.at:%Y-%m-%d %H:%M:%S}  {row.kind:14} {who}{about} · {reason}" + (f" ({more})" if more else "")
+
+
+def _as_json(value: object) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

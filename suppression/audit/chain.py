@@ -30,6 +30,25 @@ ERASURE: Final = "erasure"
 RETENTION: Final = "retention"
 ERASES: Final = frozenset({ERASURE, RETENTION})
 UNSEALED: Final = "unsealed"
+#: All that there are, so that a misspelt one is not taken for something that never happened.
+KINDS: Final = (
+    "breaker-opened",
+    CHANGE,
+    ERASURE,
+    "export",
+    "export-requested",
+    GENESIS,
+    "import-begun",
+    "import-ended",
+    "incident-made",
+    "incident-undone",
+    "key-created",
+    "key-revoked",
+    "policy",
+    RETENTION,
+    "review-released",
+    "unsubscribe-dismissed",
+)
 
 
 class Act(msgspec.Struct, frozen=True, kw_only=True):
