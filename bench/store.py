@@ -127,7 +127,7 @@ def measured(store: Store, count: int) -> Iterator[tuple[str, float]]:
         "history of one address": (lambda: store.history("default", anybody(), cursor=None, limit=PAGE), 500),
         "a page of the list, newest": (lambda: store.list("default", Filters(), cursor=None, limit=PAGE), 100),
         "a page of the list, anywhere": (lambda: store.list("default", Filters(), cursor=anywhere(), limit=PAGE), 100),
-        "500 changes of the feed, anywhere": (lambda: store.feed(anywhere(), 500), 50),
+        "500 changes of the feed, anywhere": (lambda: store.since(anywhere(), 500).states, 50),
         "operator's entry": (lambda: add(store, chance), 100),
         "apply 1": (lambda: apply(store, [batches[1].pop()]), 100),
         "apply 50": (lambda: apply(store, [batches[50].pop()]), 40),

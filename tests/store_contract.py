@@ -24,6 +24,7 @@ from suppression.policy import Cause, Did, Policy, PolicySettings
 from suppression.records import Addition, Applied, Change, ConsentRequired, Entry, Told
 from suppression.store.read import Filters
 from suppression.store.store import Store
+from tests.changes import changes_of
 from tests.outcomes import START, an_outcome
 from tests.store_fixtures import store_on
 
@@ -349,7 +350,7 @@ class StoreContract:
         assert (entry.cause, entry.address, entry.ended, entry.ended_by) == (Cause.HARD, ADA, clock.now(), Did.LIFTED)
         assert stops(store) is None
         assert lift(store) == []
-        change = store.feed(0, 10)[-1]
+        change = changes_of(store)[-1]
         assert (change.action, change.actor, change.reason) == (Did.LIFTED, "olga", "typo mended")
         assert change.before is not None
         assert (change.before.ended, change.after.ended) == (None, clock.now())
@@ -373,7 +374,7 @@ class StoreContract:
         assert len(live(store)) == 2
         assert len(lift(store, cause="hard")) == 1
         assert len(lift(store, consent="signed up again on the web, form 17")) == 1
-        assert store.feed(0, 10)[-1].consent == "signed up again on the web, form 17"
+        assert changes_of(store)[-1].consent == "signed up again on the web, form 17"
 
     def test_a_lift_needs_a_reason(self, store: Store) -> None:
         put(store)

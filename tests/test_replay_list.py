@@ -22,6 +22,7 @@ from suppression.store.rows import Person, take_pen
 from suppression.store.store import Store
 from suppression.store.turn import Turn
 from suppression.unsubscribes.deadlines import Deadlines
+from tests.changes import changes_of
 from tests.outcomes import START, an_outcome
 from tests.outcomes_drawn import RESULTS, reports_of
 from tests.store_contract import ADA, BEN, actions, did, lift, live, put, rests_on, stops, tell
@@ -419,7 +420,7 @@ def test_a_preview_says_what_is_done_then_and_does_nothing(store: Store, reports
     applied = tell(store, *read)
     assert [(one.did, one.before) for one in preview.applied] == [(one.did, one.before) for one in applied]
     assert [(it.did, it.cause) for it in preview.changed] == [
-        (change.action, change.cause) for change in store.feed(before[0], 1000)
+        (change.action, change.cause) for change in changes_of(store, before[0])
     ]
 
 

@@ -14,6 +14,7 @@ from suppression.models import changes, entries, outcomes
 from suppression.policy import Did, PolicySettings
 from suppression.records import Told
 from suppression.store.store import Store
+from tests.changes import changes_of
 from tests.outcomes import START, an_outcome
 from tests.store_contract import ADA, BEN, actions, did, lift, put, stops, tell
 from tests.store_fixtures import BOTH_DATABASES, store_on
@@ -143,7 +144,7 @@ def test_the_newest_change_stays_for_the_follower(store: Store, clock: FakeClock
     for _ in range(3):
         forget_all(store, clock)
 
-    assert [change.seq for change in store.feed(0, ALL)] == [head]
+    assert [change.seq for change in changes_of(store, 0, ALL)] == [head]
 
 
 @both_databases

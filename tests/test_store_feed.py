@@ -9,6 +9,7 @@ from suppression.policy import Cause
 from suppression.store.feed import Noted
 from suppression.store.standing import Kind
 from suppression.store.store import Store
+from tests.changes import changes_of
 from tests.outcomes import START
 from tests.store_contract import ADA, BEN, EVE, lift, put
 from tests.store_fixtures import BOTH_DATABASES
@@ -27,7 +28,7 @@ def written(store: Store, clock: FakeClock) -> None:
 
 def test_a_copy_learns_of_every_change_what_it_says(store: Store, clock: FakeClock) -> None:
     written(store, clock)
-    whole = store.feed(0, 100)
+    whole = changes_of(store)
 
     changes = store.since(0, 100)
 
@@ -45,7 +46,7 @@ def test_a_copy_learns_of_every_change_what_it_says(store: Store, clock: FakeClo
 
 def test_a_copy_is_told_of_so_many_changes_after_the_one_that_it_has(store: Store, clock: FakeClock) -> None:
     written(store, clock)
-    numbers = [it.seq for it in store.feed(0, 100)]
+    numbers = [it.seq for it in changes_of(store)]
 
     changes = store.since(numbers[1] - 1, 3)
 

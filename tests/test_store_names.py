@@ -9,6 +9,7 @@ from nullsender.address import AddressHasher
 from nullsender.clock import FakeClock
 from suppression.models import addresses
 from suppression.store.store import Store
+from tests.changes import changes_of
 from tests.store_contract import ADA, BEN, EVE, lift, put
 from tests.store_fixtures import ADDRESS_KEY, BOTH_DATABASES
 
@@ -41,7 +42,7 @@ def test_changes_name_whom_they_are_about_unless_that_was_erased(store: Store, e
     changes = store.named_changes(0, 10)
 
     assert [(it.address_hash, it.address) for it in changes] == [(HASHER.hash(ADA), None), (HASHER.hash(BEN), BEN)]
-    assert [it.seq for it in changes] == [it.seq for it in store.feed(0, 10)]
+    assert [it.seq for it in changes] == [it.seq for it in changes_of(store)]
     assert store.named_changes(changes[0].seq, 10) == changes[1:]
 
 

@@ -111,7 +111,8 @@ def test_a_follower_of_the_feed_misses_nothing(store_url: str, store: Store) -> 
 
     def follow() -> None:
         while not done.is_set() or store.feed_head() > (followed or [0])[-1]:
-            followed.extend(change.seq for change in store.feed((followed or [0])[-1], 7))
+            page = store.since((followed or [0])[-1], 7)
+            followed.extend(page.noted(place).seq for place in range(len(page)))
 
     follower = threading.Thread(target=follow)
     follower.start()

@@ -13,11 +13,11 @@ from suppression.engine import reading
 from suppression.gravity import gravity
 from suppression.models import addresses, changes, entries
 from suppression.policy import Cause
-from suppression.records import Change, Entry, Page
+from suppression.records import Entry, Page
 from suppression.schema import require_schema
 from suppression.store.erased import name_of
 from suppression.store.feed import FeedReader
-from suppression.store.rows import change_of, entry_of, is_live
+from suppression.store.rows import entry_of, is_live
 from suppression.store.standing import StandingReader
 from suppression.store.stopping import stopping
 from suppression.store.turn import positions_of
@@ -86,12 +86,6 @@ class StoreReader(StandingReader, FeedReader):
         with reading(self._engine) as connection:
             rows = connection.execute(asked.order_by(entries.c.id.desc()).limit(limit + 1)).all()
         return Page([entry_of(row, row.address) for row in rows[:limit]], rows[limit - 1].id if len(rows) > limit else None)
-
-    def feed(self, after_seq: int, limit: int) -> Sequence[Change]:
-        """The changes after that number, oldest first. Whoever has asked up to a number has missed none before it."""
-        asked = select(changes).where(changes.c.seq > after_seq).order_by(changes.c.seq).limit(limit)
-        with reading(self._engine) as connection:
-            return [change_of(row) for row in connection.execute(asked)]
 
     def feed_head(self) -> int:
         """The number of the newest change; 0 where there is none."""

@@ -19,12 +19,13 @@ from nullsender.log import Position, mark_of, wait_until_durable
 from suppression.consumer import GROUP as SUPPRESS
 from suppression.consumer import TOPICS as OUTCOMES
 from suppression.policy import Cause
-from suppression.records import Change, ConsentRequired
+from suppression.records import ConsentRequired
+from suppression.store.feed import Noted
 from tests.sim.fate import Crash, Fate, Trouble
 from tests.sim.ledger import Ledger
 from tests.sim.log import SimulatedLog
 from tests.sim.mail import PEOPLE, Mail, intake, some_mail
-from tests.sim.past import applied_reports, past_of
+from tests.sim.past import applied_reports, noted, past_of
 from tests.sim.roles import CURRENT, NEWER, OLDER, Process, VersionedProducer, classifier, reading_up_to, suppressor
 from tests.sim.store import Copy, SimulatedDatabase
 
@@ -56,7 +57,7 @@ class History:
         )
         self.database = database
         self.ledger = Ledger()
-        self.seen: list[Change] = []  # by a reader of the feed
+        self.seen: list[Noted] = []  # by a reader of the feed
         self._running: list[Process] = []
         self._copy: Copy | None = None
         database.begin(fate=self.fate, dying=self._die_perhaps)
@@ -148,7 +149,7 @@ class History:
         """A reader of the feed asks for what comes after the last change that it saw."""
 
         def follow() -> None:
-            self.seen += self.store.feed(self.seen[-1].seq if self.seen else 0, self._chance.randint(1, 5))
+            self._read_on(self._chance.randint(1, 5))
 
         self._step(self._follower, _unless_in_trouble(follow))
 
@@ -249,7 +250,7 @@ class History:
                 process.is_alive = process.is_alive and process.group != SUPPRESS
             self.database.put_back(self._copy)
             self.ledger.lose_store(applied_reports(self.database))
-            self.seen = past_of(self.database).changes
+            self.seen = noted(past_of(self.database).changes)
 
     def _bury(self, process: Process) -> None:
         """A dead member's time is up: the others take over."""
@@ -275,7 +276,11 @@ class History:
             self._drain()
             self._require_positions()
             assert {facts.stage for facts in open_letters(self.log).values()} <= {"ingest"}, "what is upgraded can read it"
-        self.seen += self.store.feed(self.seen[-1].seq if self.seen else 0, 10_000)
+        self._read_on(10_000)
+
+    def _read_on(self, limit: int) -> None:
+        page = self.store.since(self.seen[-1].seq if self.seen else 0, limit)
+        self.seen += [page.noted(place) for place in range(len(page))]
 
     def _drain(self) -> None:
         for _ in range(_ROUNDS_MAX):

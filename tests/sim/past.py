@@ -1,5 +1,6 @@
 """What the store holds at the end of a history, read without the store."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -8,6 +9,7 @@ from sqlalchemy import select
 from suppression.models import changes, entries, numbering, outcomes
 from suppression.policy import Did
 from suppression.records import Change, Entry
+from suppression.store.feed import Noted
 from suppression.store.rows import Key, change_of, entry_of, key_of
 from tests.sim.ledger import Known
 from tests.sim.store import SimulatedDatabase
@@ -54,6 +56,11 @@ def past_of(database: SimulatedDatabase) -> Past:
             {key_of(row): entry_of(row) for row in connection.execute(select(entries))},
             connection.execute(select(numbering.c.last)).scalar_one(),
         )
+
+
+def noted(changes: Sequence[Change]) -> list[Noted]:
+    """What a reader of the feed notes of these changes."""
+    return [Noted(it.seq, it.entry_id, it.at, it.address_hash) for it in changes]
 
 
 def applied_reports(database: SimulatedDatabase) -> set[Known]:
