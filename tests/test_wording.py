@@ -1,3 +1,5 @@
+"""Numbers with their nouns, as sentences for people have them."""
+
 from nullsender.wording import counted
 
 
