@@ -12,7 +12,7 @@ import msgspec
 from suppression.engine import reading
 from suppression.policy import PROTECTED, Claim, Did, decide
 from suppression.records import Entry
-from suppression.store.prehashed import StorePrehashed, insert_prehashed
+from suppression.store.prehashed import insert_prehashed
 from suppression.store.rows import Key, Person
 from suppression.store.text import clean_words, require_name
 from suppression.store.turn import Grounds, Turn
@@ -52,7 +52,7 @@ class Brought(NamedTuple):
     tenant: str  # onto whose list it goes
 
 
-class StoreImports(StorePrehashed, StoreTurns):
+class StoreImports(StoreTurns):
     """Taking rows; `Transient` for the database's trouble, and then none of the call's were taken."""
 
     def take_rows(self, source: Source, rows: Sequence[Brought], *, force: bool) -> Sequence[Came]:

@@ -3,13 +3,11 @@
 Their entries are entries as any other. Only the plain address is not known, so what is kept in its place is the hash that came.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from sqlalchemy import Connection, select
 
-from suppression.engine import reading
 from suppression.models import prehashed
-from suppression.store.base import StoreBase
 from suppression.store.bulk import Columns, insert_rows
 from suppression.store.rows import one_of
 
@@ -22,15 +20,3 @@ def insert_prehashed(connection: Connection, named: Mapping[bytes, str]) -> None
             del new[known]
     rows: list[Columns] = [{"address_hash": key, "name": name} for key, name in sorted(new.items())]
     insert_rows(connection, prehashed, rows)
-
-
-class StorePrehashed(StoreBase):
-    """Questions about them; `Transient` where they can not be asked."""
-
-    def prehashed_names(self, hashes: Sequence[bytes]) -> Mapping[bytes, str]:
-        """What stands behind those of these keys that were brought as hashes: `md5:HEX` or `sha256:HEX`."""
-        with reading(self._engine) as connection:
-            chosen = one_of(connection, prehashed.c.address_hash, hashes)
-            return {
-                row.address_hash: row.name for these in chosen for row in connection.execute(select(prehashed).where(these))
-            }

@@ -22,7 +22,7 @@ def in_words(report: Report, refused: Path | None) -> str:
         said = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
         lines.append(f"  {cause}: {said}")
     if report.dates_unread:
-        lines.append(f"{report.dates_unread:,} of the rows have a date that nobody can read: it counts as none")
+        lines.append(f"rows with a date that nobody can read, which counts as none: {report.dates_unread:,}")
     if report.refused:
         lines += ["", "refused, because:"]
         reasons = sorted(report.reasons.items(), key=lambda it: -it[1])
