@@ -285,7 +285,7 @@ def _days(rule: Rule, kept: Kept) -> int | None:
     return rule.days
 
 
-#: What can not be taken out singly, and leaves when its file or record does.
+#: What leaves when its file or record does, raw mail on the embedded log sooner.
 _IN_FILES = (DataKind.EXPORT_FILES, DataKind.IMPORT_FILES, DataKind.RAW_MAIL, DataKind.LOGGED_REPORTS, DataKind.DEAD_LETTERS)
 
 
