@@ -16,6 +16,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import Connection, Table, and_, bindparam, insert, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from suppression.models import UtcTime
 
@@ -56,11 +57,8 @@ def update_rows(connection: Connection, table: Table, rows: Sequence[Columns]) -
         arrays = [[row[name] for row in rows] for name in _names(table)]
         _psycopg(connection).execute(_updating(table), arrays)
         return
-    keys = {column.name for column in table.primary_key}
-    chosen = and_(*(table.c[name] == bindparam(f"key_{name}") for name in sorted(keys)))
-    changed: dict[str, Any] = {name: bindparam(f"new_{name}") for name in rows[0] if name not in keys}
-    renamed = [{f"key_{name}" if name in keys else f"new_{name}": value for name, value in row.items()} for row in rows]
-    connection.execute(update(table).where(chosen).values(changed), renamed)
+    statement, names = _replacing(table)
+    connection.exec_driver_sql(statement, _values(table, rows, names))
 
 
 def is_postgresql(connection: Connection) -> bool:
@@ -81,18 +79,29 @@ def _inserting(table: Table) -> str:
     return str(insert(table).compile(dialect=sqlite.dialect()))
 
 
-def _values(table: Table, rows: Sequence[Columns]) -> list[tuple[object, ...]]:
-    """The rows as SQLite's driver takes them: times as text, all else as it is."""
-    pick, times = _picking(table)
+@cache
+def _replacing(table: Table) -> tuple[str, tuple[str, ...]]:
+    """The statement for SQLite that writes a row in place of what it was, and the columns that it takes, in their order."""
+    keys = {column.name for column in table.primary_key}
+    chosen = and_(*(table.c[name] == bindparam(f"key_{name}") for name in sorted(keys)))
+    changed: dict[str, Any] = {name: bindparam(f"new_{name}") for name in _names(table) if name not in keys}
+    compiled = update(table).where(chosen).values(changed).compile(dialect=sqlite.dialect())
+    assert isinstance(compiled, SQLCompiler), "it is a statement"
+    return str(compiled), tuple(name.partition("_")[2] for name in compiled.positiontup or ())
+
+
+def _values(table: Table, rows: Sequence[Columns], names: tuple[str, ...] | None = None) -> list[tuple[object, ...]]:
+    """The rows as SQLite's driver takes them, with these columns or all: times as text, all else as it is."""
+    pick, times = _picking(table, names or tuple(_names(table)))
     picked = map(pick, rows)
     return [_with_time_texts(values, times) for values in picked] if times else list(picked)
 
 
 @cache
-def _picking(table: Table) -> tuple[Callable[[Columns], tuple[Any, ...]], Sequence[int]]:
-    """What makes a tuple of a row's values, in the order of the columns; and which of them are times."""
-    times = [place for place, column in enumerate(table.c) if isinstance(column.type, UtcTime)]
-    return itemgetter(*_names(table)), times
+def _picking(table: Table, names: tuple[str, ...]) -> tuple[Callable[[Columns], tuple[Any, ...]], Sequence[int]]:
+    """What makes a tuple of a row's values, in the order of these columns; and which of them are times."""
+    times = [place for place, name in enumerate(names) if isinstance(table.c[name].type, UtcTime)]
+    return itemgetter(*names), times
 
 
 def _with_time_texts(values: tuple[Any, ...], times: Sequence[int]) -> tuple[object, ...]:
