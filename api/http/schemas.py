@@ -31,9 +31,7 @@ _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-
 
 def _rfc_3339(value: object) -> str:
     if not isinstance(value, str) or _RFC_3339.fullmatch(value) is None:
-        raise ValueError(
-            "a moment is written with its zone, as in RFC 3339: `2026-03-01T12:00:00Z` (in a URL a + is written %2B)"
-        )
+        raise ValueError("a moment has a zone, as in RFC 3339: `2026-03-01T12:00:00Z` (in a URL a plus sign is written %2B)")
     return value
 
 
