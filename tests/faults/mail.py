@@ -12,7 +12,7 @@ from nullsender.events import Result
 from nullsender.signing.keys import Claims, SigningKeys
 from nullsender.signing.return_path import Purpose, ReturnPaths
 from nullsender.signing.token import TOKEN_HEADER, Tokens
-from suppression.policy import Cause
+from suppression.policy import EVERYWHERE, NOT_TRANSACTIONAL, Cause
 
 DOMAIN = "bounces.localhost"
 STREAM = "news"
@@ -25,7 +25,7 @@ class Expected(NamedTuple):
     recipient: str
     outcome: Result
     cause: Cause | None = None  # of the one entry that it makes; None: it makes none
-    scope: str = "*"
+    scope: str = EVERYWHERE
     provisional: bool = False
 
 
@@ -108,7 +108,7 @@ class Writer:
             f"Version: 1\r\nOriginal-Rcpt-To: <{person}>\r\nSource-IP: 192.0.2.1\r\n\r\n"
             f"--limit\r\nContent-Type: message/rfc822\r\n\r\n{token}{self._returned(person)}\r\n--limit--\r\n"
         )
-        expected = Expected(person, Result.COMPLAINT, Cause.COMPLAINT, provisional=not proven)
+        expected = Expected(person, Result.COMPLAINT, Cause.COMPLAINT, scope=NOT_TRANSACTIONAL, provisional=not proven)
         return self._mail(f"fbl@{DOMAIN}", content.encode(), [expected], sender="feedback@fbl.example.org")
 
     def unsubscribe(self) -> Mail:

@@ -18,6 +18,7 @@ from nullsender.errors import Transient
 from nullsender.log import Record, wait_until_durable
 from nullsender.signing.keys import SigningKeys
 from suppression.engine import open_engine
+from suppression.policy import EVERYWHERE, NOT_TRANSACTIONAL
 from tests.faults.client import MAILS_PER_SECOND, Traffic
 from tests.faults.found import find, waiting
 from tests.faults.ledger import Ledger
@@ -103,10 +104,11 @@ class World:
     def _is_listed(self) -> bool:
         expected = list(self.ledger.expected().values())
         addresses = [one.recipient for one in expected]
+        listed = [one for one in expected if one.cause is not None]
         try:
             return all(
                 self.system.stopped(addresses, stream=stream)
-                == {one.recipient for one in expected if one.cause is not None and one.scope in ("*", stream)}
+                == {one.recipient for one in listed if one.scope in (EVERYWHERE, NOT_TRANSACTIONAL, stream)}
                 for stream in (None, STREAM)
             )
         except Unanswered:
