@@ -20,7 +20,7 @@ from api.lookup import Lookup
 from api.view import View
 from nullsender import limits
 from nullsender.errors import Transient
-from suppression.policy import GRAVITY, Cause
+from suppression.policy import GRAVITY, PROTECTED, Cause
 from tests.api_world import World, opened_world
 from tests.world_fixtures import world as world
 
@@ -182,7 +182,8 @@ class Lists(RuleBasedStateMachine):
     )
     def add(self, tenant: str, person: int, scope: str, cause: Cause, days: int | None) -> None:
         """Somebody is put on the list; what stands already stands on as it is, or for longer."""
-        expires = None if days is None else self.world.clock.now() + timedelta(days=days)
+        ends = days is not None and cause not in PROTECTED  # what a person asked for does not end by itself
+        expires = self.world.clock.now() + timedelta(days=days or 0) if ends else None
         entry, _ = self.world.store.add(
             tenant, address_of(person), scope=scope, cause=cause, reason="x", expires=expires, actor="test"
         )

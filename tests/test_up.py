@@ -232,4 +232,4 @@ def test_a_scope_that_does_not_exist_is_refused_with_those_that_do(running: Syst
     refused = running.command("keys", "create", "mta-2", "--scopes", "everything")
 
     assert refused.returncode == 1
-    assert "check, read, write, admin" in refused.stderr
+    assert "there are check, read, links, write, export, admin" in refused.stderr
