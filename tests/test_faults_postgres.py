@@ -121,7 +121,8 @@ def take_all_connections(server: Postgres, taken: ExitStack, database: str) -> N
     """Until there are none, for whoever uses `database` and for everybody else."""
 
     def take() -> psycopg.Connection[tuple[object, ...]]:
-        connection = psycopg.connect(host=str(server.folder), port=server.port, user="tests", dbname="postgres", autocommit=True)
+        place = f"host={server.folder} port={server.port} user=tests dbname=postgres"
+        connection = psycopg.connect(place, autocommit=True)
         taken.callback(connection.close)
         return connection
 
